@@ -1,0 +1,37 @@
+"""Your ChatGPT subscription for any program that speaks OpenAI's Responses API.
+
+    mitmdump -s addon/codex.py --mode reverse:https://chatgpt.com@127.0.0.1:9090
+
+or `mitmweb` with the same arguments, then point the program at http://127.0.0.1:9090 (any API key). The list below is
+the walk of a request, one addon a step; `codex_proxy` beside this file holds them.
+"""
+
+from codex_proxy.answer import Answer
+from codex_proxy.connections import Connections
+from codex_proxy.go import Go
+from codex_proxy.guard import Guard
+from codex_proxy.model_names import ModelNames
+from codex_proxy.pages import Pages
+from codex_proxy.patch_body import PatchBody
+from codex_proxy.put_token import PutToken
+from codex_proxy.repeat import Repeat
+from codex_proxy.set_headers import SetHeaders
+from codex_proxy.settings import Settings
+from codex_proxy.tell import Tell
+from codex_proxy.where import Where
+
+addons = [
+    Settings(),  # options of no single step
+    Connections(),  # a connection of ours leads nowhere until Go
+    Guard(),  # who: claims the flow, takes the client's credentials off, or 401/403
+    Where(),  # where: client path → backend path, or 404/405
+    Pages(),  # our own answers: / and /healthz
+    PutToken(),  # token: fresh, on the wire only, or 401
+    SetHeaders(),  # headers: what the backend wants, and nothing the client brought for itself
+    PatchBody(),  # body: what the backend would refuse is put right, or 400/413
+    Go(),  # go: the backend's address is written
+    Repeat(),  # once more, after a refused token or a dead connection
+    ModelNames(),  # the account's models, for the error that one is not among them
+    Answer(),  # answer: events as they come, the last one repaired; errors readable
+    Tell(),  # tell: one log line, the flow's comment
+]

@@ -1,0 +1,53 @@
+"""What a client is told when its request can't be done, in the shape OpenAI's SDKs print.
+
+ProxyError                  status, code and a message of one or two sentences
+├── LoginError              401: there is no login, or it can't be used any more
+└── IssuerError             502/503: the OAuth server can't be asked just now; the login stays
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+# OpenAI's error types by status (contract 7.1; the SDKs show the type beside the message).
+TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+class ProxyError(Exception):
+    """A request that ends here. `headers` go out with the answer; `kind` overrides the error's type."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str | None,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        kind: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = dict(headers or {})
+        self.kind = kind or TYPES.get(status) or ("invalid_request_error" if status < 500 else "server_error")
+        self.extra = dict(extra or {})
+
+    def body(self) -> bytes:
+        """The answer's body: `{"error": {"message", "type", "param", "code", …}}`."""
+        error = {"message": self.message, "type": self.kind, "param": None, "code": self.code, **self.extra}
+        return msgspec.json.encode({"error": error})
+
+
+class LoginError(ProxyError):
+    """There is no login that could be used; the message names the one command that mends it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        # The same request would fail the same way until a person has logged in (contract 8.4).
+        super().__init__(401, code, message, headers={"x-should-retry": "false"})
+
+
+class IssuerError(ProxyError):
+    """The token could not be renewed just now; nothing about the login has changed."""

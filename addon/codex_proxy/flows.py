@@ -1,0 +1,131 @@
+"""What all addons of the chain agree on: which flows are ours, what is known of one, how one is refused."""
+
+import functools
+import inspect
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mitmproxy import connection, ctx, http
+from mitmproxy.proxy.mode_specs import ReverseMode
+
+from . import upstream, wire
+from .errors import ProxyError
+from .redact import redact
+from .repair import Repair
+
+logger = logging.getLogger(__name__)
+
+KEY = "codex"
+
+# Where a request goes that nobody has sent on its way: a name that has no address (RFC 6761, section 6.4).
+NOWHERE = ("unclaimed.invalid", 443)
+
+CHATGPT = "chatgpt.com"
+
+State = dict[str, Any]
+Hook = Callable[[Any, http.HTTPFlow], Awaitable[None] | None]
+
+
+def backend() -> upstream.Upstream:
+    """The configured backend, `codex_upstream`."""
+    return upstream.parse(ctx.options.codex_upstream)
+
+
+def is_our_client(client: connection.Client) -> bool:
+    """Did it connect to a listener of ours?"""
+    return isinstance(client.proxy_mode, ReverseMode) and is_our_mode(client.proxy_mode)
+
+
+def is_our_mode(mode: ReverseMode) -> bool:
+    """Is it a reverse listener whose target is ChatGPT or the configured backend? (Design, section 2)"""
+    if mode.scheme not in ("http", "https"):
+        return False
+    host, port = mode.address[0], mode.address[1]
+    return host == CHATGPT or (host, port) == (backend().host, backend().port)
+
+
+def is_ours(flow: http.HTTPFlow) -> bool:
+    """A flow of a client of ours that is under way; one loaded from a file is not (`live`)."""
+    return bool(flow.live) and is_our_client(flow.client_conn)
+
+
+def claim(flow: http.HTTPFlow) -> State:
+    """Take charge of a flow. What is kept of it is saved with it: no secrets."""
+    state: State = {
+        "method": flow.request.method,
+        "path": flow.request.path.partition("?")[0],
+        "changes": [],
+        "notes": [],
+    }
+    flow.metadata[KEY] = state
+    return state
+
+
+def state_of(flow: http.HTTPFlow) -> State:
+    state: State = flow.metadata[KEY]
+    return state
+
+
+def is_claimed(flow: http.HTTPFlow) -> bool:
+    return is_ours(flow) and KEY in flow.metadata
+
+
+def note(flow: http.HTTPFlow, text: str) -> None:
+    """Something a person should know of this request; told in the log line and the flow's comment."""
+    state_of(flow)["notes"].append(text)
+
+
+def tell_ending(flow: http.HTTPFlow, ended: Repair) -> None:
+    """Keep what the end of a stream told: tokens, failures inside it, what was left out."""
+    state = state_of(flow)
+    if ended.usage:
+        state["usage"] = ended.usage.line()
+    if ended.error is not None:
+        state["error"] = str(ended.error.get("code") or "failed")
+    for text in ended.notes:
+        note(flow, text)
+
+
+def refuse(flow: http.HTTPFlow, error: ProxyError) -> None:
+    """Answer the client ourselves; nothing goes to the backend."""
+    flow.response = response(error)
+    flow.metadata.setdefault(KEY, {}).setdefault("refused", error.code or str(error.status))
+    wire.forget(flow)
+    if flow.request.data.content is None:
+        # The body is still to come: read, so that the answer reaches the client, but not held.
+        wire.bound_body(flow, 0)
+
+
+def response(error: ProxyError) -> http.Response:
+    return http.Response.make(error.status, error.body(), {"content-type": "application/json", **error.headers})
+
+
+def unforeseen(where: str, e: Exception) -> ProxyError:
+    """The answer for an exception nobody thought of; the traceback is in the log."""
+    logger.error(f"{where} failed:\n" + redact("".join(traceback.format_exception(e))))
+    return ProxyError(
+        500,
+        "proxy_failed",
+        f"The proxy itself failed ({where}: {type(e).__name__}); nothing was sent to the backend. Its log has the details.",
+    )
+
+
+def step(hook: Hook) -> Callable[[Any, http.HTTPFlow], Awaitable[None]]:
+    """A hook on the way up: runs for claimed flows nobody has answered yet, and whatever it raises ends the flow here."""
+
+    @functools.wraps(hook)
+    async def guarded(self: Any, flow: http.HTTPFlow) -> None:
+        if not is_claimed(flow) or flow.response or flow.error:
+            return
+        try:
+            done = hook(self, flow)
+            if inspect.isawaitable(done):
+                await done
+        except ProxyError as e:
+            refuse(flow, e)
+        except Exception as e:
+            refuse(flow, unforeseen(type(self).__name__, e))
+
+    return guarded

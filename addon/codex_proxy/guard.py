@@ -1,0 +1,181 @@
+"""Who may call: this machine, or whoever presents the client key; never a page of another origin in a browser."""
+
+import hmac
+import ipaddress
+import os
+from pathlib import Path
+
+from mitmproxy import ctx, http
+from mitmproxy.addonmanager import Loader
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+
+from . import flows, paths, redact
+from .errors import ProxyError
+from .settings import logger, reject
+
+
+def is_loopback(host: str) -> bool:
+    """Is an address (or a name) this machine's own, by RFC 6761 section 6.3 and RFC 4291?"""
+    name = host.strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def host_of(header: str) -> str:
+    """The name in a `Host` header, without the port."""
+    if header.startswith("["):
+        return header[: header.find("]") + 1]
+    return header.partition(":")[0]
+
+
+def presented_key(headers: http.Headers) -> str:
+    """The key a caller shows: as bearer, or as `x-api-key`."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else str(headers.get("x-api-key", ""))
+
+
+def resolve_key(option: str) -> str:
+    """The client key that `codex_client_key` names. Raises ValueError."""
+    kind, colon, rest = option.partition(":")
+    if colon and kind == "env":
+        key = os.environ.get(rest, "")
+        if not key:
+            raise ValueError(f"the environment has no {rest}")
+    elif colon and kind == "file":
+        try:
+            key = Path(rest).expanduser().read_text().strip()
+        except (OSError, UnicodeDecodeError) as e:
+            raise ValueError(f"{rest} can't be read: {e}") from e
+        if not key:
+            raise ValueError(f"{rest} is empty")
+    else:
+        key = option
+    return key
+
+
+def refusal(flow: http.HTTPFlow, key: str, shown: str, is_health: bool) -> ProxyError | None:
+    """Why a caller may not call; None if it may. `key` is the client key (empty: none), `shown` what it presented."""
+    headers = flow.request.headers
+    if "origin" in headers:
+        return ProxyError(
+            403,
+            "origin_refused",
+            f"A web page ({headers['origin'][:100]}) may not use this proxy; programs may, they send no Origin.",
+        )
+    if key:
+        if not is_health and not hmac.compare_digest(shown.encode(), key.encode()):
+            return ProxyError(
+                401,
+                "wrong_client_key",
+                "This proxy wants its client key: give it as the API key (Authorization: Bearer KEY, or x-api-key: KEY).",
+                headers={"www-authenticate": "Bearer", "x-should-retry": "false"},
+            )
+        return None
+    peer = flow.client_conn.peername[0] if flow.client_conn.peername else ""
+    if not is_loopback(peer.partition("%")[0]):
+        return ProxyError(
+            403,
+            "not_this_machine",
+            "Without a client key only this machine may use the proxy. Set codex_client_key to let others in.",
+        )
+    listening = flow.client_conn.sockname[0] if flow.client_conn.sockname else ""
+    names = [host_of(value) for value in headers.get_all("host")]
+    if flow.request.data.authority:
+        names.append(host_of(flow.request.authority))
+    if not names or not all(is_loopback(name) or name.strip("[]") == listening for name in names):
+        return ProxyError(
+            403,
+            "host_refused",
+            f"Host {', '.join(names)[:100] or '(none)'} is not a name of this machine; a web page may be behind it. Call the proxy as"
+            " localhost or 127.0.0.1, or set codex_client_key, with which any name will do.",
+        )
+    return None
+
+
+class Guard:
+    """The first step: takes charge of the flow and takes the client's credentials off before anything can fail."""
+
+    key = ""
+
+    def load(self, loader: Loader) -> None:
+        loader.add_option(
+            "codex_client_key", str, "",
+            "Key that a caller has to present; without one only this machine may call. env:NAME or file:PATH keep it off the"
+            " command line, where every user of the machine can read it.",
+        )  # fmt: skip
+
+    def configure(self, updated: set[str]) -> None:
+        if "codex_client_key" in updated:
+            self._read_key(ctx.options.codex_client_key)
+        if updated & {"codex_client_key", "mode", "listen_host", "server"}:
+            self._check_listeners()
+
+    def _read_key(self, option: str) -> None:
+        try:
+            self.key = resolve_key(option)
+        except ValueError as e:
+            reject(f"codex_client_key: {e}")
+        if self.key and self.key == option:
+            logger.warning(
+                "codex_client_key stands on the command line or in the options page, where others can read it; env:NAME or"
+                " file:PATH are safer."
+            )
+
+    def _check_listeners(self) -> None:
+        """Listening beyond this machine without a key is refused, with the way out."""
+        if self.key:
+            return
+        for spec in ctx.options.mode:
+            try:
+                mode = ProxyMode.parse(spec)
+            except ValueError:
+                continue  # mitmproxy's own to refuse
+            host = mode.listen_host(ctx.options.listen_host)
+            if isinstance(mode, ReverseMode) and flows.is_our_mode(mode) and not is_loopback(host):
+                reject(
+                    f"{spec} listens on {host or 'all interfaces'}, and anybody who reaches it could spend your subscription."
+                    f" Either listen on this machine only (--mode reverse:{mode.data}@127.0.0.1:9090), or set a key that callers"
+                    " have to present (--set codex_client_key=env:NAME)."
+                )
+                return
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if not flows.is_ours(flow):
+            return
+        flows.claim(flow)
+        shown = presented_key(flow.request.headers)
+        try:
+            self._take_off(flow)
+            if flow.is_replay != "request":  # replayed by the person at mitmweb: there is no caller
+                is_health = paths.canonical(flow.request.path) == "/healthz"
+                if error := refusal(flow, self.key, shown, is_health):
+                    flows.refuse(flow, error)
+        except Exception as e:
+            flows.refuse(flow, flows.unforeseen("Guard", e))
+
+    def _take_off(self, flow: http.HTTPFlow) -> None:
+        for name in redact.REQUEST_HEADERS:
+            flow.request.headers.pop(name, None)
+        # Not by `request.host`, which would write the client's Host anew.
+        flow.request.data.host, flow.request.data.port = flows.NOWHERE
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """A flow of ours that another addon's exception kept from being claimed does not go out."""
+        if flows.is_ours(flow) and not flows.is_claimed(flow):
+            self._take_off(flow)
+            flows.claim(flow)
+            flows.refuse(
+                flow,
+                ProxyError(
+                    500,
+                    "not_claimed",
+                    "The proxy did not get to see this request's head, because another addon failed; nothing was sent to the"
+                    " backend. mitmproxy's log says which.",
+                ),
+            )

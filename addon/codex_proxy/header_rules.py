@@ -1,0 +1,53 @@
+"""Which headers go up to the backend and which come down to the client, as tables (contract section 2 and 6)."""
+
+from collections.abc import Iterable, Mapping
+
+Fields = list[tuple[bytes, bytes]]
+
+# From any client: what belongs to the request itself, and what keeps a conversation together.
+FROM_ANY = frozenset(
+    "content-encoding content-length content-type expect transfer-encoding session_id conversation_id session-id thread-id x-client-request-id"
+    " x-codex-turn-state".split()
+)
+
+# From the official Codex: who it is, and its turn headers (contract 2, 15.2).
+FROM_CODEX = frozenset(
+    "originator user-agent version x-codex-turn-metadata x-codex-window-id x-codex-parent-thread-id"
+    " x-codex-installation-id x-codex-beta-features x-codex-routing-hint x-openai-subagent x-openai-memgen-request"
+    " x-openai-internal-codex-responses-lite x-openai-internal-codex-residency x-responsesapi-include-timing-metrics"
+    " x-oai-attestation".split()
+)
+
+# The official programs' names for themselves (contract 2.1); each of them begins its User-Agent with it as well.
+CODEX_ORIGINATORS = ("codex_", "codex-tui", "Codex ")
+
+# From the backend, not for the client: cookies, and what holds for the backend's own connection.
+NOT_DOWN = frozenset("set-cookie alt-svc connection keep-alive strict-transport-security report-to nel".split())
+
+
+def is_codex(headers: Mapping[str, str]) -> bool:
+    """Is the caller itself the official Codex, by what it says of itself?"""
+    originator = headers.get("originator", "")
+    return originator.startswith(CODEX_ORIGINATORS) and headers.get("user-agent", "").startswith(originator)
+
+
+def is_lite(headers: Mapping[str, str]) -> bool:
+    """Does the request come in the "Responses Lite" form (contract 3.6)?"""
+    return headers.get("x-openai-internal-codex-responses-lite", "").lower() == "true"
+
+
+def upward(client: Mapping[str, str], ours: Mapping[str, str]) -> Fields:
+    """The headers that go up, each once: `ours` first, then what may pass of the client's.
+
+    `client` has one value a name; for the official Codex its own values win.
+    """
+    passing = FROM_ANY | FROM_CODEX if is_codex(client) else FROM_ANY
+    kept = {name.lower(): value for name, value in client.items() if name.lower() in passing}
+    result = {name: kept.pop(name.lower(), value) for name, value in ours.items()}
+    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in (result | kept).items()]
+
+
+def downward(fields: Iterable[tuple[bytes, bytes]], also: Iterable[str] = ()) -> Fields:
+    """The headers that come down to the client; `also` names more that stay here."""
+    stay = NOT_DOWN | set(also)
+    return [(name, value) for name, value in fields if name.decode("latin-1").lower() not in stay]

@@ -1,0 +1,32 @@
+"""Requests of our own to the world: whole answers, the system's proxies and trust store, no redirects."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx2
+
+# A connection that takes longer than this is as good as none; in seconds.
+CONNECT_TIMEOUT = 20.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that came whole: status, header lines in order, decoded body."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        return next((v.decode("latin-1") for k, v in self.headers if k.decode("latin-1").lower() == name), "")
+
+
+async def send(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], content: bytes, silence: float) -> Answer:
+    """One request; `silence` is how long the answer may pause, in seconds. Raises httpx2.HTTPError."""
+    timeout = httpx2.Timeout(silence, connect=CONNECT_TIMEOUT)
+    # Reading the trust store takes tens of milliseconds, which would be everybody's.
+    client = await asyncio.to_thread(httpx2.AsyncClient, timeout=timeout, trust_env=True)
+    async with client:
+        response = await client.request(method, url, headers=list(headers), content=content)
+        return Answer(response.status_code, list(response.headers.raw), response.content)

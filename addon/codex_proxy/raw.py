@@ -1,0 +1,29 @@
+"""Small questions to JSON values that stay undecoded (`msgspec.Raw`)."""
+
+from typing import Any
+
+import msgspec
+
+Object = dict[str, msgspec.Raw]
+
+# A value that is not there. (`Raw | None` would not do: msgspec takes it for null alone.)
+ABSENT = msgspec.Raw(b"")
+
+
+def first(raw: msgspec.Raw) -> bytes:
+    """The byte that tells the type: `{`, `[`, `"`, `n`, `t`, `f`, a digit; empty if there is no value."""
+    return bytes(memoryview(raw)[:1])
+
+
+def value(raw: msgspec.Raw) -> Any:
+    """The decoded value; None if there is none."""
+    return msgspec.json.decode(raw) if first(raw) else None
+
+
+def text(raw: msgspec.Raw) -> str:
+    """The value if it is a string, else an empty one."""
+    return str(value(raw)) if first(raw) == b'"' else ""
+
+
+def encoded(plain: Any) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(plain))

@@ -1,0 +1,20 @@
+"""What is secret, and text without it. The one list that the guard, the log and the errors go by."""
+
+import re
+
+# Request headers that carry a caller's or our own credentials, or tell whose account it is.
+REQUEST_HEADERS = frozenset(
+    {"authorization", "api-key", "chatgpt-account-id", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"}
+)
+
+# Tokens by their form: JWTs, platform keys, personal access tokens, refresh tokens, bearer values (contract 8).
+TOKENS = re.compile(
+    r"eyJ[\w-]{8,}(?:\.[\w-]*){1,4}|\b(?:sk|sess|rt|at)[-_][\w.-]{12,}|(?<=bearer )\S{8,}|(?<=basic )\S{8,}", re.I
+)
+
+HIDDEN = "[hidden]"
+
+
+def redact(text: str) -> str:
+    """`text` with everything that looks like a token replaced."""
+    return TOKENS.sub(HIDDEN, text)

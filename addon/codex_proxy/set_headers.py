@@ -1,0 +1,46 @@
+"""The headers the backend sees: ours, and of the client's only what the table in header_rules.py lets pass."""
+
+from mitmproxy import ctx, http
+
+from . import flows, header_rules, upstream, wire
+
+
+class SetHeaders:
+    @flows.step
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if flows.state_of(flow)["route"] not in ("responses", "models"):
+            return
+        fields = flow.request.headers.fields
+        hidden = [(name, value) for name, value in fields if value == wire.HIDDEN]
+        # Of a header that came twice the first one counts.
+        client: dict[str, str] = {}
+        for name, value in fields:
+            if value != wire.HIDDEN:
+                client.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+        flows.state_of(flow)["client"] = client.get("user-agent", "")[:200]
+        flows.state_of(flow)["lite"] = header_rules.is_lite(client) and header_rules.is_codex(client)
+        ours = self.ours(flow, client)
+        flow.request.headers.fields = (*self.kept(flow), *hidden, *header_rules.upward(client, ours))
+
+    def ours(self, flow: http.HTTPFlow, client: dict[str, str]) -> dict[str, str]:
+        """What we say on every request (contract section 2)."""
+        originator = ctx.options.codex_originator
+        streams = flow.request.method == "POST"
+        headers = {
+            "originator": originator,
+            "User-Agent": upstream.user_agent(originator),
+            "Accept": "text/event-stream" if streams else "application/json",
+            # A compressed stream could not be repaired as it goes by; nanobot asks for gzip.
+            "Accept-Encoding": "identity",
+        }
+        if not header_rules.is_codex(client):
+            # The current official client sends none over HTTP (contract 15.2).
+            headers["OpenAI-Beta"] = "responses=experimental"
+        return headers
+
+    def kept(self, flow: http.HTTPFlow) -> header_rules.Fields:
+        """`Host` is for the last step; `Connection: close` tells mitmproxy to end the client's connection."""
+        kept = [(b"Host", flows.backend().authority.encode())]
+        if "close" in flow.request.headers.get("connection", "").lower():
+            kept.append((b"Connection", b"close"))
+        return kept

@@ -1,0 +1,68 @@
+"""Server-sent events: bytes in, whole frames out, byte for byte (WHATWG HTML, section 9.2)."""
+
+import re
+
+# An event ends with an empty line; CR LF is one line end, never two, which is why the groups don't give back.
+END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+LINE_END = re.compile(rb"\r\n|\n|\r")
+
+# A frame that grows past this is handed on in pieces and not looked at, in bytes.
+LARGEST_FRAME = 64 << 20
+
+
+class Frames:
+    """Owns the bytes of the frame that is not whole yet, and nothing else."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that are whole now, each with the empty line that ends it."""
+        # An end may lie across the seam: its first three bytes may have come before.
+        start, look_from = 0, max(0, len(self._rest) - 3)
+        self._rest += data
+        frames = []
+        while found := END.search(self._rest, max(look_from, start)):
+            frames.append(bytes(self._rest[start : found.end()]))
+            start = found.end()
+        del self._rest[:start]
+        if len(self._rest) > LARGEST_FRAME:
+            frames.append(self.flush())
+        return frames
+
+    def flush(self) -> bytes:
+        """What came without the empty line that would end it."""
+        rest = bytes(self._rest)
+        self._rest.clear()
+        return rest
+
+
+def parse(frame: bytes) -> tuple[str, bytes]:
+    """The type by the `event:` line (empty if there is none) and the data of a frame."""
+    kind, data = "", []
+    for line in LINE_END.split(frame):
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+        elif name == b"event":
+            kind = value.decode("utf-8", "replace")
+    return kind, b"\n".join(data)
+
+
+def with_data(frame: bytes, data: bytes) -> bytes:
+    """The same frame with other data (one line); its other lines and line ends stay."""
+    end = found.group() if (found := LINE_END.search(frame)) else b"\n"
+    lines, done = [], False
+    for line in LINE_END.split(frame):
+        if line.partition(b":")[0] != b"data":
+            lines.append(line)
+        elif not done:
+            lines.append(b"data: " + data)
+            done = True
+    return end.join(lines)
+
+
+def build(kind: str, data: bytes) -> bytes:
+    """A frame of our own; `data` is one line."""
+    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"

@@ -1,0 +1,63 @@
+"""One log line a request, and the flow's comment in mitmweb: what happened, in words."""
+
+import logging
+import time
+from typing import Any
+
+from mitmproxy import ctx, http
+
+from . import __version__, flows
+from .answer import EventStream
+from .redact import redact
+
+logger = logging.getLogger(__name__)
+
+
+class Tell:
+    def running(self) -> None:
+        target = flows.backend()
+        logger.info(f"Codex proxy {__version__}: requests go to {target.url}, as {ctx.options.codex_originator}.")
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if flows.is_claimed(flow):
+            self._tell(flow, "")
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        if flows.is_claimed(flow) and flow.error:
+            flow.error.msg = redact(flow.error.msg)
+            self._tell(flow, flow.error.msg)
+
+    def _tell(self, flow: http.HTTPFlow, problem: str) -> None:
+        state = flows.state_of(flow)
+        if flow.response is not None and isinstance(flow.response.stream, EventStream):
+            flows.tell_ending(flow, flow.response.stream.repair)
+        line = " · ".join(part for part in (outcome(flow, state, problem), *details(flow, state)) if part)
+        flow.comment = line
+        level = logging.WARNING if problem or (flow.response and flow.response.status_code >= 500) else logging.INFO
+        logger.log(level, f"{state['method']} {state['path']} {line}")
+
+
+def outcome(flow: http.HTTPFlow, state: dict[str, Any], problem: str) -> str:
+    """Model and status: `gpt-4.1 → gpt-6-luna 200`."""
+    model, sent = state.get("model", ""), state.get("sent_model", "")
+    name = model if model == sent else f"{model} → {sent}"
+    status = str(flow.response.status_code) if flow.response else "no answer"
+    why = state.get("refused") or state.get("error") or ""
+    return " ".join(part for part in (name, status, why, f"({problem})" if problem else "") if part)
+
+
+def details(flow: http.HTTPFlow, state: dict[str, Any]) -> list[str]:
+    """Changes, notes, times, tokens and the backend's request id."""
+    parts = []
+    if state["changes"]:
+        parts.append("changed: " + ", ".join(change[3] for change in state["changes"]))
+    parts += state["notes"]
+    if "sent_at" in state:
+        if "first_at" in state:
+            parts.append(f"first byte {state['first_at'] - state['sent_at']:.2f} s")
+        parts.append(f"took {time.monotonic() - state['sent_at']:.2f} s")
+    if "usage" in state:
+        parts.append(state["usage"])
+    if flow.response and (request_id := flow.response.headers.get("x-request-id", "")):
+        parts.append(request_id)
+    return parts

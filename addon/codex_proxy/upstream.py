@@ -1,0 +1,77 @@
+"""Where requests go: the backend's base address, and the outgoing proxy on the way there."""
+
+import base64
+import platform
+import urllib.request
+from functools import lru_cache
+from typing import Literal, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from . import __version__
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+class Upstream(NamedTuple):
+    """A base address taken apart; `path` without a slash at its end."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    path: str
+
+    @property
+    def authority(self) -> str:
+        """As in a `Host` header: no port where it is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == {"http": 80, "https": 443}[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+
+class OutgoingProxy(NamedTuple):
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    authorization: str
+    """Value of `Proxy-Authorization`; empty if the address names nobody."""
+
+
+@lru_cache
+def parse(address: str) -> Upstream:
+    """A base address. Raises ValueError that says what is wrong with it."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{address!r} is no http(s) address")
+    if parts.username or parts.query or parts.fragment:
+        raise ValueError(f"{address!r} has more than scheme, host, port and path")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_NAMES and not parts.hostname.startswith("127."):
+        raise ValueError(f"{address!r} would send the token unencrypted; use https (http is for this machine only)")
+    scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
+    return Upstream(scheme, parts.hostname, parts.port or (443 if scheme == "https" else 80), parts.path.rstrip("/"))
+
+
+def outgoing_proxy(upstream: Upstream) -> OutgoingProxy | None:
+    """What `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say for the backend. Raises ValueError."""
+    if urllib.request.proxy_bypass(f"{upstream.host}:{upstream.port}"):
+        return None
+    proxies = urllib.request.getproxies()
+    address = proxies.get(upstream.scheme) or proxies.get("all")
+    if not address:
+        return None
+    parts = urlsplit(address if "://" in address else f"http://{address}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"an outgoing proxy of the kind {parts.scheme}:// can't be used; http:// and https:// can")
+    who = ""
+    if parts.username:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        who = "Basic " + base64.b64encode(pair.encode()).decode()
+    scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
+    return OutgoingProxy(scheme, parts.hostname, parts.port or (443 if scheme == "https" else 80), who)
+
+
+def user_agent(originator: str) -> str:
+    """Who we are, honestly: `nanobot-proxy/0.1.0 (Linux; x86_64)`."""
+    return f"{originator}/{__version__} ({platform.system()}; {platform.machine()})"

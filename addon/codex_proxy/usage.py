@@ -1,0 +1,90 @@
+"""Usage windows, from the headers of an answer: named by their length, never by their slot (contract section 6)."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Window(NamedTuple):
+    """`used` in percent, `minutes` its length, `resets_at` in unix seconds."""
+
+    used: float
+    minutes: int | None
+    resets_at: float | None
+
+    @property
+    def name(self) -> str:
+        return length_name(self.minutes) if self.minutes else "usage"
+
+
+def length_name(minutes: int) -> str:
+    """300 → "5-hour", 10080 → "weekly"."""
+    if minutes == 7 * 1440:
+        return "weekly"
+    for unit, size in (("day", 1440), ("hour", 60)):
+        if minutes % size == 0:
+            return "daily" if minutes == 1440 else f"{minutes // size}-{unit}"
+    return f"{minutes}-minute"
+
+
+def windows(headers: Mapping[str, str]) -> list[Window]:
+    """The windows the headers tell of, of every family of limits."""
+    found = []
+    for name in headers:
+        if not name.lower().endswith("-used-percent"):
+            continue
+        base = name[: -len("used-percent")]
+        used, minutes = _number(headers[name]), _number(headers.get(base + "window-minutes"))
+        if used is not None:
+            found.append(Window(used, int(minutes) if minutes else None, _number(headers.get(base + "reset-at"))))
+    return found
+
+
+def limit_message(error: Mapping[str, Any], headers: Mapping[str, str], now: float) -> tuple[str, int | None]:
+    """What to tell of a usage limit, and in how many seconds it ends (None: not known)."""
+    resets_at = _number(error.get("resets_at"))
+    if resets_at is None and (seconds := _number(error.get("resets_in_seconds"))) is not None:
+        resets_at = now + seconds
+    window = _used_up(windows(headers), resets_at)
+    if resets_at is None and window:
+        resets_at = window.resets_at
+    plan = f" of the plan {error['plan_type']}" if error.get("plan_type") else ""
+    text = f"The {window.name if window else 'usage'} limit{plan} is reached"
+    if resets_at is None:
+        return text + "; when it resets is not known.", None
+    left = max(0, int(resets_at - now))
+    return f"{text}. It resets {when(resets_at, now)} ({span(left)} from now).", left
+
+
+def _used_up(found: list[Window], resets_at: float | None) -> Window | None:
+    """The window that is used up: the one with that reset time, else the fullest."""
+    with_time = [
+        w for w in found if resets_at is not None and w.resets_at is not None and abs(w.resets_at - resets_at) < 120
+    ]
+    full = [w for w in found if w.used >= 100]
+    candidates = with_time or full or found
+    return max(candidates, key=lambda w: w.used) if candidates else None
+
+
+def when(instant: float, now: float) -> str:
+    """Local time, with the day where it is not today's."""
+    local, today = time.localtime(instant), time.localtime(now)
+    same_day = (local.tm_year, local.tm_yday) == (today.tm_year, today.tm_yday)
+    return time.strftime("at %H:%M" if same_day else "on %a %d %b at %H:%M", local)
+
+
+def span(seconds: int) -> str:
+    """ "37 minutes", "3 h 20 min", "2 days 4 h"; whole minutes, rounded up."""
+    minutes = -(-seconds // 60)
+    if minutes < 120:
+        return "1 minute" if minutes == 1 else f"{minutes} minutes"
+    if minutes < 2880:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // 1440} days {minutes % 1440 // 60} h"
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
