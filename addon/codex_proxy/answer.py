@@ -156,7 +156,8 @@ class Answer:
         if not flows.is_claimed(flow) or flow.error is None or wire.client_is_gone(flow):
             return
         state = flows.state_of(flow)
-        failure = transport_errors.explain(flow.error.msg, flows.backend().host, state.get("gave_up", ""))
+        via = "{}:{}".format(*flow.server_conn.via[1]) if flow.server_conn.via else ""
+        failure = transport_errors.explain(flow.error.msg, flows.backend().host, state.get("gave_up", ""), via)
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
             self._end_stream(flow, flow.response.stream, failure)
             return

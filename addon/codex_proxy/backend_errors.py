@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from . import usage
 from .errors import ProxyError
 from .login import LOGIN_COMMAND
@@ -34,8 +36,8 @@ RETRY_NOT = {"x-should-retry": "false"}
 def parse(body: bytes) -> dict[str, Any]:
     """The error in a body: code, message and whatever else there is; empty if it is none in JSON (contract 7.1)."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
     if not isinstance(document, dict):
         return {}
@@ -152,7 +154,7 @@ def _no_json(status: int, headers: Mapping[str, str], body: bytes) -> ProxyError
 
 def _retry_after(message: str) -> dict[str, str]:
     """The wait that a rate limit's text names (contract 7.2), as a header; whole seconds, rounded up."""
-    found = re.search(r"try again in ([\d.]+) ?(ms|s)", message)
+    found = re.search(r"try again in (\d+(?:\.\d+)?) ?(ms|s)", message)
     if not found:
         return {}
     wait = float(found[1]) / (1000 if found[2] == "ms" else 1)

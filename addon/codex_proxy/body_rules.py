@@ -76,7 +76,7 @@ def reasoning(value: Any) -> tuple[Any, str] | None:
     if not isinstance(value, dict):
         return value, ""
     fixed, said = dict(value), []
-    other = {"minimal": "low", "ultra": "max"}.get(value.get("effort", ""))
+    other = {"minimal": "low", "ultra": "max"}.get(str(value.get("effort")))
     if other:
         fixed["effort"] = other
         said.append(f"effort {value['effort']} → {other}")
@@ -127,6 +127,8 @@ def patch(data: bytes, wish: Wish) -> Patched:
         return _patch(decode(data), wish)
     except UnicodeDecodeError as e:
         raise ProxyError(400, "invalid_json", f"The request body is not JSON: it is not UTF-8 ({e.reason}).") from e
+    except (msgspec.MsgspecError, RecursionError) as e:
+        raise ProxyError(400, "invalid_json", f"The request body can't be read: {e}.") from e
 
 
 def _patch(body: Object, wish: Wish) -> Patched:

@@ -18,6 +18,8 @@ from .settings import logger, reject
 # Options of mitmproxy as they are for our connections (design, section 4, tells why each).
 OURS = {
     "connection_strategy": "lazy",
+    # It would log the bytes that go to the backend, token and all.
+    "proxy_debug": False,
     "keep_host_header": True,
     "stream_large_bodies": None,
     "body_size_limit": None,
@@ -56,7 +58,11 @@ class Connections:
 
     def _outgoing_proxy(self) -> upstream.OutgoingProxy | None:
         try:
-            return upstream.outgoing_proxy(flows.backend())
+            target = flows.backend()
+        except ValueError:
+            return None  # told by Settings
+        try:
+            return upstream.outgoing_proxy(target)
         except ValueError as e:
             reject(f"HTTPS_PROXY: {e}")
         return None
@@ -74,6 +80,7 @@ class Connections:
     def client_connected(self, client: Client) -> None:
         if flows.is_our_client(client) and (handler := wire.handler_of(client)):
             handler.layer.context.options = OurOptions(ctx.options)  # type: ignore[assignment]
+            handler.layer.debug = None
 
     def next_layer(self, nextlayer: NextLayer) -> None:
         # Even a flow that none of our hooks ever sees, because another addon's exception skipped them, goes nowhere.

@@ -25,6 +25,8 @@ class Jar:
 
     def header(self, url: str) -> str:
         """Value of `Cookie` for a request to `url`; empty if there is none."""
+        if not self._cookies:
+            return ""
         request = httpx2.Request("GET", url)
         self._cookies.set_cookie_header(request)
         return request.headers.get("cookie", "")

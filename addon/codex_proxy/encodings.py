@@ -1,6 +1,5 @@
 """Content codings: a request body decoded within a limit, an answer's stream decoded piece by piece."""
 
-import io
 import zlib
 from collections.abc import Callable
 from typing import Protocol
@@ -12,6 +11,9 @@ from .errors import ProxyError
 
 # Read from a decoder at a time, in bytes.
 PIECE = 1 << 20
+
+# Given to the zstd decoder at a time, in bytes: at most 32,768 times as much comes out.
+ZSTD_PIECE = 512
 
 
 class TooLarge(Exception):
@@ -44,9 +46,19 @@ def decode(body: bytes, header: str, limit: int) -> bytes:
 
 
 def _read_zstd(body: bytes, limit: int) -> bytes:
-    with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(body), read_across_frames=True) as reader:
-        data: bytes = reader.read(limit + 1)
-    return _within(data, limit)
+    # Not its stream_reader, which takes half a frame for a whole one.
+    data = bytearray()
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    for start in range(0, len(body), ZSTD_PIECE):
+        piece = body[start : start + ZSTD_PIECE]
+        while piece and len(data) <= limit:
+            if frame.eof:
+                frame = zstandard.ZstdDecompressor().decompressobj()
+            data += frame.decompress(piece)
+            piece = frame.unused_data
+    if not frame.eof and len(data) <= limit:
+        raise EOFError
+    return _within(bytes(data), limit)
 
 
 def _read_zlib(body: bytes, limit: int) -> bytes:
@@ -62,7 +74,8 @@ def _read_brotli(body: bytes, limit: int) -> bytes:
     decoder = brotli.Decompressor()
     out = decoder.process(body, output_buffer_limit=PIECE)
     pieces, size = [out], len(out)
-    while not decoder.can_accept_more_data() and not decoder.is_finished() and size <= limit:
+    # Not by `can_accept_more_data`, which is true while there is more to come of what was given.
+    while out and not decoder.is_finished() and size <= limit:
         out = decoder.process(b"", output_buffer_limit=PIECE)
         pieces.append(out)
         size += len(out)

@@ -69,7 +69,7 @@ def refusal(flow: http.HTTPFlow, key: str, shown: str, is_health: bool) -> Proxy
             f"A web page ({headers['origin'][:100]}) may not use this proxy; programs may, they send no Origin.",
         )
     if key:
-        if not is_health and not hmac.compare_digest(shown.encode(), key.encode()):
+        if not is_health and not hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), key.encode()):
             return ProxyError(
                 401,
                 "wrong_client_key",
@@ -164,6 +164,12 @@ class Guard:
             flow.request.headers.pop(name, None)
         # Not by `request.host`, which would write the client's Host anew.
         flow.request.data.host, flow.request.data.port = flows.NOWHERE
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """A flow that another addon's exception kept from all our steps leads nowhere; its client gets a word of it."""
+        if flows.is_ours(flow) and not flows.is_claimed(flow):
+            self._take_off(flow)
+            flows.claim(flow)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """A flow of ours that another addon's exception kept from being claimed does not go out."""

@@ -42,6 +42,14 @@ LEFT_OVER = {
 }
 
 
+# Keys of items that the API knows, with a value or without (contract 4).
+KNOWN_KEYS = frozenset(
+    "type role id call_id name namespace arguments output input content summary encrypted_content status phase"
+    " parsed_arguments internal_chat_message_metadata_passthrough".split()
+)
+NULL_VALUE = re.compile(rb":\s*null")
+
+
 class Shape(msgspec.Struct):
     """The keys of an item that a rule may be about; everything else is not decoded."""
 
@@ -147,6 +155,7 @@ def _fixed(raw: msgspec.Raw, shape: Shape | None, changes: list[Change]) -> msgs
     if shape is None:
         return raw
     edits = [edit for rule in RULES if (edit := rule(shape, changes))]
+    edits += [{key: DELETE} for key in _unknown_nulls(raw, shape, changes)]
     if not edits:
         return raw
     item = msgspec.json.decode(raw, type=Object)
@@ -157,6 +166,17 @@ def _fixed(raw: msgspec.Raw, shape: Shape | None, changes: list[Change]) -> msgs
             else:
                 item[key] = encoded(new)
     return encoded(item)
+
+
+def _unknown_nulls(raw: msgspec.Raw, shape: Shape, changes: list[Change]) -> list[str]:
+    """Keys without a value that SDKs write for fields of their own (`"async_": null`); an unknown key is refused."""
+    if shape.kind not in LEFT_OVER or not NULL_VALUE.search(raw):
+        return []
+    values = msgspec.json.decode(raw, type=Object)
+    keys = [key for key, plain in values.items() if first(plain) == b"n" and key not in KNOWN_KEYS]
+    for key in keys:
+        changes.append(taken_off(f"{key} of {shape.kind}", "an empty key that the backend does not know"))
+    return keys
 
 
 DELETE = object()
@@ -221,7 +241,7 @@ OTHER_TEXT_PARTS = {"assistant": ("input_text", "text"), "user": ("output_text",
 
 
 ASSISTANT_SUSPECT = re.compile(rb'"(?:input_text|text|parsed)"')
-OTHER_SUSPECT = re.compile(rb'"(?:output_text|parsed)"|: ?"text"')
+OTHER_SUSPECT = re.compile(rb'"(?:output_text|parsed)"|:\s*"text"')
 
 
 def part_types(shape: Shape, changes: list[Change]) -> Edit | None:

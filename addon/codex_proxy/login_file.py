@@ -71,19 +71,21 @@ class LoginFile:
     async def locked(self) -> AsyncIterator[None]:
         """Hold the file against other processes, without blocking the event loop. Raises IssuerError, LoginError."""
         real = self.path.resolve()
-        try:
-            real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            async with contextlib.AsyncExitStack() as stack:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 # Beside the link and beside what it leads to: either may be the path another program knows.
                 for path in dict.fromkeys((self.path.with_suffix(".lock"), real.with_suffix(".lock"))):
                     await stack.enter_async_context(
                         AsyncFileLock(path, LOCK_PATIENCE, 0o600, fallback_to_soft=False, preserve_lock_file=True)
                     )
-                yield
-        except Timeout as e:
-            raise IssuerError(
-                503, "login_busy", f"Another program has held {e.lock_file} for {LOCK_PATIENCE:.0f} s; try again."
-            ) from e
+            except Timeout as e:
+                raise IssuerError(
+                    503, "login_busy", f"Another program has held {e.lock_file} for {LOCK_PATIENCE:.0f} s; try again."
+                ) from e
+            except OSError as e:
+                raise not_writable(real.parent, e) from e
+            yield
 
     def draft(self) -> "Draft":
         """Open the file that will take the new tokens, before the old ones are spent. Raises LoginError."""
@@ -91,12 +93,16 @@ class LoginFile:
         try:
             fd, name = tempfile.mkstemp(prefix=".auth-", dir=real.parent)
         except OSError as e:
-            raise LoginError(
-                "login_not_writable",
-                f"The token has to be renewed, but {real.parent} can't be written to ({e.strerror}), and a renewed token that"
-                " is not kept is lost. Make it writable.",
-            ) from e
+            raise not_writable(real.parent, e) from e
         return Draft(fd, Path(name), real)
+
+
+def not_writable(folder: Path, e: OSError) -> LoginError:
+    return LoginError(
+        "login_not_writable",
+        f"The token has to be renewed, but {folder} can't be written to ({e.strerror}), and a renewed token that is not"
+        " kept is lost. Make it writable.",
+    )
 
 
 class Draft:

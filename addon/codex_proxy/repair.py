@@ -77,7 +77,7 @@ class Repair:
 
     def feed(self, data: bytes) -> list[bytes]:
         frames = self._frames.feed(data)
-        self.events += len(frames)
+        self.events += sum(not frame.isspace() for frame in frames)
         return [self._frame(frame) if WORTH_A_LOOK.search(frame) else frame for frame in frames]
 
     def end(self) -> list[bytes]:
@@ -103,12 +103,12 @@ class Repair:
         except msgspec.MsgspecError:
             return frame
         kind = event.type or kind
-        if kind == "response.output_item.done" and first(event.item):
-            index = len(self._items) if event.output_index is None else event.output_index
+        if kind == "response.output_item.done" and first(event.item) == b"{":
+            index = max(self._items, default=-1) + 1 if event.output_index is None else event.output_index
             self._items[index] = bytes(event.item)
-        elif kind in LAST and first(event.response):
+        elif kind in LAST and first(event.response) == b"{":
             return self._last(kind, frame, data, bytes(event.response))
-        elif kind == "response.failed" and first(event.response):
+        elif kind == "response.failed" and first(event.response) == b"{":
             self.ended, self.response = kind, bytes(event.response)
             ending = _ending(self.response)
             self.error, self.usage = (ending.error or {}), ending.usage
@@ -126,7 +126,8 @@ class Repair:
         if self.limit is not None:
             items = self._shortened(items, self.limit - len(data))
         self.response = _set(response, "output", b"[" + b",".join(items) + b"]")
-        return sse.with_data(frame, _set(data, "response", self.response))
+        # Data that came in several lines has line ends between its values, which one line can't have.
+        return sse.with_data(frame, _set(data, "response", self.response).replace(b"\n", b" "))
 
     def _shortened(self, items: list[bytes], room: int) -> list[bytes]:
         """Items that fit into `room` bytes: without images and encrypted reasoning first, then without the largest."""

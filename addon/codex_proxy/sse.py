@@ -15,19 +15,26 @@ class Frames:
 
     def __init__(self) -> None:
         self._rest = bytearray()
+        self._after_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that are whole now, each with the empty line that ends it."""
+        frames = []
+        if self._after_cr and data.startswith(b"\n"):
+            # The second half of the CR LF that ended the last frame.
+            frames.append(b"\n")
+            data = data[1:]
         # An end may lie across the seam: its first three bytes may have come before.
         start, look_from = 0, max(0, len(self._rest) - 3)
         self._rest += data
-        frames = []
         while found := END.search(self._rest, max(look_from, start)):
             frames.append(bytes(self._rest[start : found.end()]))
             start = found.end()
         del self._rest[:start]
         if len(self._rest) > LARGEST_FRAME:
             frames.append(self.flush())
+        if data or frames:
+            self._after_cr = not self._rest and bool(frames) and frames[-1].endswith(b"\r")
         return frames
 
     def flush(self) -> bytes:
@@ -52,15 +59,15 @@ def parse(frame: bytes) -> tuple[str, bytes]:
 
 def with_data(frame: bytes, data: bytes) -> bytes:
     """The same frame with other data (one line); its other lines and line ends stay."""
-    end = found.group() if (found := LINE_END.search(frame)) else b"\n"
     lines, done = [], False
-    for line in LINE_END.split(frame):
-        if line.partition(b":")[0] != b"data":
+    for line in frame.splitlines(keepends=True):
+        plain = line.rstrip(b"\r\n")
+        if plain.partition(b":")[0] != b"data":
             lines.append(line)
         elif not done:
-            lines.append(b"data: " + data)
+            lines.append(b"data: " + data + line[len(plain) :])
             done = True
-    return end.join(lines)
+    return b"".join(lines)
 
 
 def build(kind: str, data: bytes) -> bytes:

@@ -80,6 +80,12 @@ class TokenStore:
         assert self._login is not None
         return self._login
 
+    def first_look(self) -> Login:
+        """The login as it is in the file; blocks on the disk, so for the start alone. Raises LoginError."""
+        self._look()
+        assert self._login is not None
+        return self._login
+
     def refused(self, login: Login) -> LoginError | None:
         """What the server said of this login's refresh token, if it will not take it any more."""
         return self._dead[1] if self._dead and self._dead[0] == login.refresh_token else None
@@ -156,10 +162,11 @@ class TokenStore:
                 "login_expired",
                 f"The token of {self.file.name} is not accepted any more and has no refresh token with it. Run: {LOGIN_COMMAND}",
             )
+        # An error that is raised again and again would hold the frames of every time.
         if dead := self.refused(login):
-            raise dead
+            raise dead.with_traceback(None)
         if self._pause and time.monotonic() < self._pause[0]:
-            raise self._pause[1]
+            raise self._pause[1].with_traceback(None)
         self._pause = None
 
     async def _second_look(self, login: Login, rejected: str | None, refused: LoginError) -> Login:

@@ -47,7 +47,7 @@ def _tool(raw: msgspec.Raw, changes: list[Change]) -> msgspec.Raw | None:
     if shape.type in REFUSED:
         changes.append(taken_off(f"tools {shape.type}", 'the backend answers 400 "Unsupported tool type"'))
         return None
-    nested = shape.type == "function" and bool(first(shape.function))
+    nested = shape.type == "function" and first(shape.function) == b"{"
     extra = [key for key in REFUSED_KEYS if first(getattr(shape, key))]
     if not (nested or extra or shape.type in RENAMED):
         return raw
@@ -81,7 +81,7 @@ def _choice(body: Object) -> list[Change]:
     if kind in REFUSED:
         body["tool_choice"] = msgspec.Raw(b'"auto"')
         return [put("tool_choice", 'set to "auto"', f"the tool {kind} is not behind this backend")]
-    if kind in RENAMED:
+    if isinstance(kind, str) and kind in RENAMED:
         fixed["type"] = RENAMED[kind]
     if kind == "function" and isinstance(choice.get("function"), dict):
         fixed = {"type": "function", "name": choice["function"].get("name")}

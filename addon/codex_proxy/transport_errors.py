@@ -38,9 +38,17 @@ TROUBLES = (
 OTHER = _trouble("", 502, "backend_unreachable", "{host} gave no answer.")
 
 
-def explain(message: str, host: str, gave_up: str = "") -> ProxyError:
-    """The error for a failed exchange; `message` as mitmproxy or httpx2 worded it, `gave_up` which time-out of ours it was."""
+# Codes that, with an outgoing proxy in between, speak of that proxy.
+ON_THE_WAY = ("backend_unknown_host", "backend_unreachable")
+
+
+def explain(message: str, host: str, gave_up: str = "", via: str = "") -> ProxyError:
+    """The error for a failed exchange; `message` as mitmproxy or httpx2 worded it, `gave_up` which time-out of ours it was,
+    `via` the outgoing proxy, if there is one."""
     message = f"{gave_up} timeout" if gave_up else redact(message)
     trouble = next((t for t in TROUBLES if t.signs.search(message)), OTHER)
     detail = "" if gave_up else f" ({message[:200]})"
+    if via and trouble.code in ON_THE_WAY:
+        text = f"The outgoing proxy {via} (HTTPS_PROXY) can't be reached."
+        return ProxyError(502, "outgoing_proxy_failed", text + detail)
     return ProxyError(trouble.status, trouble.code, trouble.explanation.format(host=host) + detail)

@@ -2,6 +2,7 @@
 
 import base64
 import platform
+import re
 import urllib.request
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -9,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from . import __version__
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = re.compile(r"localhost|::1|127(?:\.\d{1,3}){3}")
 
 
 class Upstream(NamedTuple):
@@ -47,7 +48,7 @@ def parse(address: str) -> Upstream:
         raise ValueError(f"{address!r} is no http(s) address")
     if parts.username or parts.query or parts.fragment:
         raise ValueError(f"{address!r} has more than scheme, host, port and path")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK_NAMES and not parts.hostname.startswith("127."):
+    if parts.scheme == "http" and not LOOPBACK.fullmatch(parts.hostname):
         raise ValueError(f"{address!r} would send the token unencrypted; use https (http is for this machine only)")
     scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
     return Upstream(scheme, parts.hostname, parts.port or (443 if scheme == "https" else 80), parts.path.rstrip("/"))

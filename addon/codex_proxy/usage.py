@@ -85,6 +85,8 @@ def span(seconds: int) -> str:
 
 def _number(value: Any) -> float | None:
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    # No time and no share; NaN is neither.
+    return number if abs(number) < 1e11 else None

@@ -1,0 +1,148 @@
+"""The OAuth server: token, revoke, and the browser's authorize (contract 8.1 to 8.5, 15.4)."""
+
+import base64
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from . import refusing
+from .replies import Refused, Reply, api_error, html, ok, refusal
+from .tokens import CLIENT_ID, SCOPE, TEN_DAYS, Login, Tokens
+from .wire import Request
+
+FORM = "application/x-www-form-urlencoded"
+EMPTY_REFRESH = (
+    "Invalid 'refresh_token': empty string. Expected a string with minimum length 1, but got an empty string instead."
+)
+# Ports of the CLI's listener; `127.0.0.1` is what 0.169.0 sends, `localhost` what everyone else does.
+REDIRECTS = tuple(f"http://{host}:{port}/auth/callback" for host in ("localhost", "127.0.0.1") for port in (1455, 1457))
+NEEDED_SCOPES = {"openid", "offline_access"}
+
+
+@dataclass
+class Code:
+    """An authorization code that waits to be exchanged."""
+
+    login: Login
+    challenge: str
+    redirect_uri: str
+
+
+@dataclass
+class OAuth:
+    tokens: Tokens
+    person: Login
+    codes: dict[str, Code] = field(default_factory=dict)
+
+    def grant(self, login: Login, challenge: str, redirect_uri: str) -> str:
+        code = f"ac_{secrets.token_urlsafe(24)}"
+        self.codes[code] = Code(login, challenge, redirect_uri)
+        return code
+
+    def authorize(self, request: Request) -> Reply:
+        """Says yes at once, as the person at the browser would."""
+        query = dict(parse_qsl(request.query, keep_blank_values=True))
+        for name, right in (("response_type", "code"), ("client_id", CLIENT_ID), ("code_challenge_method", "S256")):
+            if query.get(name) != right:
+                raise _no_authorization(f"{name} is {query.get(name)!r}")
+        if query.get("redirect_uri") not in REDIRECTS:
+            raise _no_authorization(f"redirect_uri {query.get('redirect_uri')!r} is not registered")
+        if not NEEDED_SCOPES <= set(query.get("scope", "").split()):
+            raise _no_authorization("scope lacks openid or offline_access")
+        if not query.get("code_challenge") or not query.get("state"):
+            raise _no_authorization("code_challenge or state is missing")
+        code = self.grant(self.person, query["code_challenge"], query["redirect_uri"])
+        target = f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
+        return Reply(302, [("location", target)])
+
+    def read_token_request(self, request: Request) -> tuple[dict[str, Any], bool]:
+        """The fields and whether they came as a form. JSON is for a refresh only."""
+        if request.media_type == FORM:
+            return dict(parse_qsl(request.body.decode("latin-1"), keep_blank_values=True)), True
+        if request.media_type != "application/json":
+            raise _invalid_request(f"content-type {request.media_type or 'missing'}")
+        try:
+            fields = json.loads(request.body)
+        except ValueError as e:
+            raise _invalid_request("the body is not JSON") from e
+        if not isinstance(fields, dict):
+            raise _invalid_request("the body is not an object")
+        return fields, False
+
+    def check_client(self, fields: dict[str, Any]) -> None:
+        if fields.get("client_id") != CLIENT_ID:
+            raise refusal(401, {"error": "invalid_client", "error_description": "Unknown client"}, "invalid_client")
+
+    def token(self, fields: dict[str, Any], is_form: bool) -> Reply:
+        match fields.get("grant_type"):
+            case "refresh_token":
+                return self.refresh(fields)
+            case "authorization_code" if is_form:
+                return self.exchange(fields)
+            case "authorization_code":
+                raise _invalid_request("the code exchange has to be a form")
+        raise refusal(400, {"error": "unsupported_grant_type"}, "unsupported_grant_type")
+
+    def refresh(self, fields: dict[str, Any]) -> Reply:
+        """Each refresh token is good for one use; the answer has the next one."""
+        token = self.refreshable(fields)
+        self.tokens.states[token] = "used"
+        return self._granted(self.tokens.refresh[token])
+
+    def refreshable(self, fields: dict[str, Any]) -> str:
+        token = fields.get("refresh_token")
+        if token == "":
+            raise api_error(EMPTY_REFRESH, param="refresh_token", code="empty_string")
+        if not isinstance(token, str):
+            raise _invalid_request("refresh_token is missing")
+        match self.tokens.states.get(token):
+            case None:
+                raise refusing.invalid_grant(why="Unknown refresh token")
+            case "used":
+                raise refusing.refresh_reused()
+            case "revoked":
+                raise refusing.refresh_invalidated()
+        return token
+
+    def exchange(self, fields: dict[str, Any]) -> Reply:
+        code = self.codes.pop(str(fields.get("code")), None)
+        if code is None:
+            raise refusing.invalid_grant(why="Unknown or used code")
+        if fields.get("redirect_uri") != code.redirect_uri:
+            raise refusing.invalid_grant(why="redirect_uri is not that of the authorization")
+        if challenge_of(str(fields.get("code_verifier"))) != code.challenge:
+            raise refusing.invalid_grant(why="code_verifier does not fit the challenge")
+        return self._granted(code.login)
+
+    def _granted(self, login: Login) -> Reply:
+        more = {"token_type": "Bearer", "expires_in": TEN_DAYS, "scope": SCOPE}
+        return ok(self.tokens.issue(login) | more, [("cache-control", "no-store")])
+
+    def revoke(self, request: Request) -> Reply:
+        fields, _ = self.read_token_request(request)
+        token, hint = fields.get("token"), fields.get("token_type_hint")
+        if not isinstance(token, str) or not token:
+            raise _invalid_request("token is missing")
+        if hint == "refresh_token" and fields.get("client_id") != CLIENT_ID:
+            raise _invalid_request("client_id is missing")
+        if token in self.tokens.states:
+            self.tokens.states[token] = "revoked"
+        if token in self.tokens.access:
+            self.tokens.invalidated.add(token)
+        return ok({})
+
+
+def challenge_of(verifier: str) -> str:
+    """RFC 7636, S256."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def _invalid_request(why: str) -> Refused:
+    return refusal(400, {"error": "invalid_request", "error_description": why}, f"invalid_request: {why}")
+
+
+def _no_authorization(why: str) -> Refused:
+    return html(400, f"<html><body>Authentication error: {why}</body></html>", f"no authorization: {why}")

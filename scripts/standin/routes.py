@@ -1,0 +1,225 @@
+"""Path by path: the checks in their order, then what a good request gets."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from . import answer, checks, control, device, headers, usage_windows
+from .catalogue import listing
+from .headers import ACCOUNT, LITE
+from .replies import Headers, Refused, Reply, detail, ok
+from .script import Script, Situation
+from .stream import events, response_object
+from .tokens import Login
+from .usage import Usage, tokens
+from .wire import Request
+
+if TYPE_CHECKING:
+    from .server import Standin
+
+type Handler = Callable[[Standin, Request], Reply]
+
+CODEX = "/backend-api/codex"
+WHAM = "/backend-api/wham"
+NO_VERSION = "[{'type': 'missing', 'loc': ('query', 'client_version'), 'msg': 'Field required', 'input': None}]"
+COOKIES: Headers = [
+    ("set-cookie", f"{name}=standin; Path=/; Max-Age={age}; HttpOnly; Secure")
+    for name, age in (("__cf_bm", 1800), ("__cflb", 3600), ("__oailb", 3600))
+]
+
+
+def route(standin: Standin, request: Request) -> Reply:
+    """The reply to any request; Refused when it is not a good one."""
+    if request.path.startswith("/_standin/"):
+        return control.handle(standin, request)
+    methods = ROUTES.get(request.path)
+    if methods is None:
+        raise _no_such_path(request)
+    handler = methods.get(request.method)
+    if handler is None:
+        raise detail("Method Not Allowed", 405, [("allow", ", ".join(methods))])
+    return handler(standin, request)
+
+
+def _no_such_path(request: Request) -> Refused:
+    """What is there for other accounts is forbidden, the rest is not found (contract 1.1)."""
+    hidden = (f"{CODEX}/responses/", f"{CODEX}/conversations")
+    return detail("Forbidden", 403) if request.path.startswith(hidden) else detail("Not Found", 404)
+
+
+def _login(standin: Standin, request: Request) -> Login:
+    """The checks that every path of the backend has."""
+    headers.check_once(request)
+    headers.check_leaks(request)
+    if standin.refuse_bare_agents:
+        headers.check_agent(request)
+    if request.method == "POST":
+        headers.check_content_type(request)
+    login = standin.tokens.bearer(request.header("authorization"))
+    if request.header(ACCOUNT) is None and not standin.require_account:
+        standin.note(request, "no chatgpt-account-id header")
+    return login
+
+
+def _case(standin: Standin, request: Request, login: Login) -> checks.Case:
+    headers.check_account(request, login, standin.require_account)
+    request.decoded = headers.decoded(request)
+    body = checks.parsed(request.decoded)
+    request.json = body
+    lite = request.header(LITE) == "true"
+    version = request.header("version")
+    return checks.Case(body, login, standin.vault, version, lite, standin.instructions_required)
+
+
+def responses(standin: Standin, request: Request) -> Reply:
+    login = _login(standin, request)
+    case = _case(standin, request, login)
+    checks.check_responses(case)
+    active = standin.take("responses", request.used)
+    situation = Situation(active.argument if active else "", login.plan, standin.now())
+    if active and active.failure.refuse:
+        raise active.failure.refuse(situation)
+    if active and active.failure.wire:
+        return Reply(0, refusal=active.name, wire=active.failure.wire)
+    script = Script(_good_headers(request, case.body["model"], login, standin.now()), [])
+    says = standin.says
+    huge = int(float(active.argument)) if active and active.name == "huge-frame" else 0
+    items = answer.output_items(case.body, says, standin.vault, login.account_id, huge)
+    whole, cached = standin.prompts.count(login.account_id, case.body)
+    thought = 64 if any(item["type"] == "reasoning" for item in items) else 0
+    spent = Usage(whole, cached, tokens([_visible(item) for item in items]) + thought, thought)
+    script.events = events(response_object(case.body), items, spent, says.deltas)
+    script.pieces = says.pieces
+    if active and active.failure.spoil:
+        active.failure.spoil(script, active.argument)
+    reply = script.reply()
+    reply.refusal = active.name if active else None
+    return reply
+
+
+def _visible(item: answer.Item) -> object:
+    return item.get("content") or item.get("arguments") or item.get("input") or ""
+
+
+def _good_headers(request: Request, model: str, login: Login, now: float) -> Headers:
+    """Contract 6."""
+    _, etag = listing(login.plan, request.header("version"))
+    turn_state: Headers = []
+    if request.header("x-codex-turn-state") is None:
+        turn_state = [("x-codex-turn-state", f"ts_{secrets.token_urlsafe(180)}")]
+    return [
+        ("cache-control", "no-cache"),
+        ("openai-model", model),
+        ("x-reasoning-included", "true"),
+        ("x-models-etag", etag),
+        *turn_state,
+        *usage_windows.usual(login.plan, now),
+        *request_ids(),
+        *COOKIES,
+    ]
+
+
+def request_ids() -> Headers:
+    number = secrets.token_hex(8)
+    return [("x-request-id", f"req_{number}"), ("x-oai-request-id", f"req_{number}"), *headers.cloudflare()]
+
+
+def compact(standin: Standin, request: Request) -> Reply:
+    """One JSON answer: what the person said, and the rest in sealed form (contract 1.1)."""
+    login = _login(standin, request)
+    case = _case(standin, request, login)
+    checks.check_compact(case)
+    kept = [item for item in case.body["input"] if item.get("role") == "user"]
+    return ok({"output": [*kept, answer.compaction(standin.vault, login.account_id)]}, request_ids())
+
+
+def models(standin: Standin, request: Request) -> Reply:
+    """Contract 1.3: the whole list each time, whatever `If-None-Match` says."""
+    login = _login(standin, request)
+    if request.header(ACCOUNT) is not None:
+        headers.check_account(request, login, required=False)
+    version = request.argument("client_version")
+    if version is None:
+        error = {"error": {"message": NO_VERSION, "type": "invalid_request_error"}}
+        raise Refused(Reply(400, [("content-type", "application/json")], json.dumps(error).encode(), NO_VERSION))
+    active = standin.take("models", request.used)
+    if active and active.failure.refuse:
+        raise active.failure.refuse(Situation(active.argument, login.plan, standin.now()))
+    # An empty list is what some accounts get without the account header.
+    unlisted = request.header(ACCOUNT) is None and standin.require_account
+    body, etag = listing(login.plan, "0" if unlisted else version)
+    return Reply(200, [("content-type", "application/json"), ("etag", etag), *request_ids(), *COOKIES], body)
+
+
+def upgrade(standin: Standin, request: Request) -> Reply:
+    """A WebSocket is refused with 426, which sends the CLI to HTTP (contract 11)."""
+    if (request.header("upgrade") or "").lower() == "websocket":
+        raise detail("Upgrade Required", 426)
+    raise detail("Method Not Allowed", 405, [("allow", "POST")])
+
+
+def usage(standin: Standin, request: Request) -> Reply:
+    login = _login(standin, request)
+    return ok(usage_windows.status(login.plan, login.account_id, login.email, standin.now()), request_ids())
+
+
+def accounts(standin: Standin, request: Request) -> Reply:
+    """What decides the backend's origin for the CLI (contract 15.1)."""
+    login = _login(standin, request)
+    free = {"workspace_backend_origin": "NO_CONSTRAINT", "account_routing_override": "NO_CONSTRAINT"}
+    account = {"id": login.account_id, "plan_type": login.plan, **free}
+    ids = {"default_account_id": login.account_id, "account_ordering": [login.account_id]}
+    return ok({"accounts": [account], **ids}, request_ids())
+
+
+def token(standin: Standin, request: Request) -> Reply:
+    """`POST /oauth/token`; a failure meets refreshes that were good otherwise."""
+    if standin.refuse_bare_agents:
+        headers.check_agent(request)
+    oauth = standin.oauth
+    fields, is_form = oauth.read_token_request(request)
+    request.json = fields
+    oauth.check_client(fields)
+    if fields.get("grant_type") != "refresh_token":
+        return oauth.token(fields, is_form)
+    spent = oauth.refreshable(fields)
+    active = standin.take("token", request.used)
+    if active is None:
+        return oauth.token(fields, is_form)
+    if active.failure.refuse:
+        raise active.failure.refuse(Situation(active.argument, "", standin.now()))
+    if active.failure.wire:
+        if active.failure.spend:
+            standin.tokens.states[spent] = "used"
+        return Reply(0, refusal=active.name, wire=active.failure.wire)
+    reply = oauth.token(fields, is_form)
+    return _changed(standin, reply, active.name, active.argument, spent)
+
+
+def _changed(standin: Standin, reply: Reply, name: str, argument: str, spent: str) -> Reply:
+    given = json.loads(reply.body)
+    if name == "refresh-no-refresh-token":
+        standin.tokens.states.pop(given.pop("refresh_token"))
+        standin.tokens.states[spent] = "live"
+    elif name == "refresh-no-id-token":
+        del given["id_token"]
+    else:
+        reply.wait = float(argument)
+    reply.body, reply.refusal = json.dumps(given).encode(), name
+    return reply
+
+
+ROUTES: dict[str, dict[str, Handler]] = {
+    f"{CODEX}/responses": {"POST": responses, "GET": upgrade},
+    f"{CODEX}/responses/compact": {"POST": compact},
+    f"{CODEX}/models": {"GET": models},
+    f"{WHAM}/usage": {"GET": usage},
+    f"{WHAM}/accounts/check": {"GET": accounts},
+    "/oauth/token": {"POST": token},
+    "/oauth/revoke": {"POST": lambda standin, request: standin.oauth.revoke(request)},
+    "/oauth/authorize": {"GET": lambda standin, request: standin.oauth.authorize(request)},
+    **device.ROUTES,
+}

@@ -1,0 +1,120 @@
+"""The real `mitmdump` as a process in front of the strict stand-in, over real sockets."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCRIPT = ROOT / "addon" / "codex.py"
+CAPTURES: dict[str, Any] = json.loads((ROOT / "tests" / "captures" / "nanobot-63c9c55.json").read_text())["requests"]
+
+# How long anything here may take before it counts as hung, in seconds.
+PATIENCE = 30.0
+
+
+class Proxy:
+    """A running mitmproxy tool: its address and what it has logged."""
+
+    def __init__(self, process: asyncio.subprocess.Process, command: list[str]) -> None:
+        self.command = command
+        self.process = process
+        self.lines: list[str] = []
+        self._news = asyncio.Condition()
+        self._reader = asyncio.create_task(self._read())
+        self.ports: list[int] = []
+        self.may_fail = False
+
+    async def _read(self) -> None:
+        assert self.process.stdout
+        while line := await self.process.stdout.readline():
+            async with self._news:
+                self.lines.append(line.decode("utf-8", "replace").rstrip())
+                self._news.notify_all()
+        async with self._news:
+            self.lines.append("<end>")
+            self._news.notify_all()
+
+    @property
+    def log(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    async def logged(self, pattern: str) -> re.Match[str]:
+        """Wait for a line, from the start of the log."""
+        async with asyncio.timeout(PATIENCE), self._news:
+            while True:
+                for line in self.lines:
+                    if found := re.search(pattern, line):
+                        return found
+                assert "<end>" not in self.lines, f"ended without {pattern!r}:\n{self.log}"
+                await self._news.wait()
+
+    async def ended(self) -> int:
+        async with asyncio.timeout(PATIENCE):
+            status = await self.process.wait()
+            await self._reader
+        return status
+
+    async def stop(self) -> None:
+        if self.process.returncode is None:
+            self.process.terminate()
+        try:
+            await self.ended()
+        except TimeoutError:
+            self.process.kill()
+            await self.ended()
+            raise
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(home: Path, **extra: str) -> dict[str, str]:
+    """A person's environment with nothing of this machine's that the proxy would follow."""
+    leave = re.compile(r"^(https?|all|no)_proxy$|^SSL_CERT|^OPENAI_|^CODEX_|^CHATGPT_|^XDG_|_CA_BUNDLE$", re.I)
+    kept = {name: value for name, value in os.environ.items() if not leave.search(name)}
+    return {**kept, "HOME": str(home), "PYTHONUNBUFFERED": "1", **extra}
+
+
+Start = Callable[..., Awaitable[Proxy]]
+
+
+def write_login(path: Path, document: object) -> Path:
+    path.write_text(json.dumps(document, indent=2))
+    path.chmod(0o600)
+    return path
+
+
+@contextlib.asynccontextmanager
+async def new_client(proxy: Proxy) -> AsyncIterator[httpx2.AsyncClient]:
+    headers = {"authorization": "Bearer dummy"}
+    async with httpx2.AsyncClient(base_url=proxy.url, timeout=PATIENCE, trust_env=False, headers=headers) as session:
+        yield session
+
+
+def events(body: str) -> list[dict[str, Any]]:
+    """The decoded events of a stream that came whole."""
+    return [
+        json.loads(line[6:])
+        for line in re.split(r"\r\n|\n|\r", body)
+        if line.startswith("data: ") and line != "data: [DONE]"
+    ]
+
+
+QUESTION = {"model": "gpt-6-sol", "input": "Say something.", "stream": True}

@@ -1,0 +1,126 @@
+"""The real nanobot's requests (tests/captures), read the way nanobot reads: only the last event's `output`."""
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from standin import Standin
+
+from .harness import CAPTURES, PATIENCE, Proxy, events
+
+RESPONSES = [name for name, request in CAPTURES.items() if request["request_line"].startswith("POST /responses")]
+
+
+def output_as_nanobot_reads_it(body: str) -> list[dict[str, Any]]:
+    """The output of the last event, and nothing else of the stream."""
+    last = [event for event in events(body) if event["type"] == "response.completed"]
+    assert len(last) == 1
+    return last[0]["response"]["output"]
+
+
+async def send(proxy: Proxy, request: dict[str, Any], body: dict[str, Any]) -> httpx2.Response:
+    """Send a captured request byte for byte as it was recorded, header by header."""
+    headers = [(name, value) for name, value in request["headers"] if name != "Host"]
+    path = request["request_line"].split()[1]
+    async with httpx2.AsyncClient(base_url=proxy.url, timeout=PATIENCE, trust_env=False) as client:
+        client.headers.clear()
+        return await client.post(path, headers=headers, content=json.dumps(body, ensure_ascii=False).encode())
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+async def test_each_captured_request_is_answered(name: str, start: Any, login_file: Any) -> None:
+    async with Standin(trust_encrypted=("gAAAA",)) as standin:
+        proxy = await start(
+            codex_upstream=standin.upstream,
+            codex_auth_file=str(write(login_file, standin)),
+            codex_model_map="gpt-4*=gpt-6-luna",
+        )
+        response = await send(proxy, CAPTURES[name], CAPTURES[name]["body"])
+
+        assert response.status_code == 200, response.text
+        assert [item["type"] for item in output_as_nanobot_reads_it(response.text)][-1] in ("message", "function_call")
+        assert [seen.refusal for seen in standin.requests] == [None]
+
+
+def write(path: Any, standin: Standin) -> Any:
+    path.write_text(json.dumps(standin.login()))
+    return path
+
+
+async def test_the_tool_loop_runs_to_its_end(proxy: Proxy, standin: Standin) -> None:
+    request, body = CAPTURES["first_turn"], dict(CAPTURES["first_turn"]["body"])
+    calls = []
+    for _ in range(5):
+        response = await send(proxy, request, body)
+        assert response.status_code == 200, response.text
+        output = output_as_nanobot_reads_it(response.text)
+        # nanobot sends reasoning, calls and messages back as it read them, with the tool's output behind.
+        body["input"] = [*body["input"], *output]
+        called = [item for item in output if item["type"] == "function_call"]
+        if not called:
+            break
+        for call in called:
+            calls.append(call["name"])
+            told = {"type": "function_call_output", "call_id": call["call_id"], "output": "12 degrees and rain"}
+            body["input"].append(told)
+
+    assert calls == ["get_weather"]
+    assert output[-1]["type"] == "message"
+    assert "12 degrees and rain" in output[-1]["content"][0]["text"]
+    assert [seen.refusal for seen in standin.requests] == [None, None]
+
+
+async def test_nothing_of_nanobots_own_headers_goes_up(proxy: Proxy, standin: Standin) -> None:
+    await send(proxy, CAPTURES["thread_title"], CAPTURES["thread_title"]["body"])
+
+    names = sorted(name.lower() for name, _ in standin.requests[0].headers)
+    expected = "accept accept-encoding authorization chatgpt-account-id content-length content-type host openai-beta"
+    assert names == [*expected.split(), "originator", "user-agent"]
+    values = {name.lower(): value for name, value in standin.requests[0].headers}
+    assert values["accept-encoding"] == "identity"
+    assert values["originator"] == "nanobot-proxy"
+    assert values["user-agent"].startswith("nanobot-proxy/")
+    assert values["openai-beta"] == "responses=experimental"
+
+
+async def test_a_title_for_an_unmapped_model_names_the_models_there_are(
+    start: Any, standin: Standin, login_file: Any
+) -> None:
+    proxy = await start(codex_upstream=standin.upstream, codex_auth_file=login_file)
+    response = await send(proxy, CAPTURES["thread_title"], CAPTURES["thread_title"]["body"])
+
+    error = response.json()["error"]
+    assert response.status_code == 400
+    assert error["code"] == "model_not_found"
+    assert "'gpt-4.1' model is not supported" in error["message"]
+    assert "gpt-6-sol" in error["message"]
+
+
+async def test_chat_completions_are_refused_honestly(proxy: Proxy, standin: Standin) -> None:
+    response = await send(proxy, CAPTURES["chat_completions"], CAPTURES["chat_completions"]["body"])
+
+    assert response.status_code == 501
+    assert response.json()["error"]["code"] == "not_implemented"
+    assert standin.requests == []
+
+
+async def test_the_last_event_fits_a_go_client_and_the_log_says_what_was_left_out(
+    proxy: Proxy, standin: Standin
+) -> None:
+    image = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "A" * 700_000}
+    items = [
+        image,
+        {**image, "id": "ig_2"},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "here"}]},
+    ]
+    standin.answer(items=items)
+    response = await send(proxy, CAPTURES["first_turn"], CAPTURES["first_turn"]["body"])
+
+    assert max(len(line) for line in response.content.split(b"\n")) < 1 << 20
+    assert output_as_nanobot_reads_it(response.text)[-1]["content"][0]["text"] == "here"
+    await proxy.logged(r"an image left out")
+
+    other = {**CAPTURES["first_turn"], "headers": [("Content-Type", "application/json"), ("User-Agent", "else/1")]}
+    response = await send(proxy, other, CAPTURES["first_turn"]["body"])
+    assert [item.get("result") for item in output_as_nanobot_reads_it(response.text)][:2] == ["A" * 700_000] * 2

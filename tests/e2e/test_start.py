@@ -1,0 +1,73 @@
+"""Starting it: what it says when something is wrong, and that a person sees no traceback."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .harness import PATIENCE, SCRIPT, Start, environment
+
+WRONG: list[tuple[dict[str, str], str]] = [
+    ({"codex_upstrem": "https://x"}, r"There is no option codex_upstrem\. There are: .*codex_upstream"),
+    ({"codex_upstream": "ftp://x"}, r"codex_upstream: 'ftp://x' is no http\(s\) address"),
+    ({"codex_upstream": "http://example.com/x"}, r"codex_upstream: .*unencrypted"),
+    ({"codex_issuer": "x"}, r"codex_issuer: 'x' is no"),
+    ({"codex_patch": "most"}, r"codex_patch='most'; it can be full or store"),
+    ({"codex_model_map": "gpt-4"}, r"codex_model_map: 'gpt-4' is not PATTERN=MODEL"),
+    ({"codex_body_limit": "much"}, r"codex_body_limit='much' is no size"),
+    ({"codex_client_key": "env:NOT_THERE"}, r"codex_client_key: the environment has no NOT_THERE"),
+    ({"codex_client_key": "file:/not/there"}, r"codex_client_key: /not/there can't be read"),
+    ({"codex_idle_timeout": "soon"}, r"codex_idle_timeout='soon' is no number of seconds"),
+    ({"codex_auth_file": "/"}, r"codex_auth_file=/ is a folder"),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"), WRONG, ids=[next(iter(row[0])) + "=" + next(iter(row[0].values())) for row in WRONG]
+)
+async def test_a_wrong_option_stops_the_start_with_a_sentence(options: dict[str, str], says: str, start: Start) -> None:
+    proxy = await start(wait=False, **options)
+
+    await proxy.logged(says)
+    assert await proxy.ended() == 1
+    assert "Traceback" not in proxy.log
+
+
+async def test_a_missing_certificate_file_stops_the_start(start: Start) -> None:
+    proxy = await start(wait=False, env={"SSL_CERT_FILE": "/not/there"})
+
+    await proxy.logged("SSL_CERT_FILE=/not/there: there is no such file")
+    assert await proxy.ended() == 1
+
+
+async def test_large_bodies_are_not_streamed_past_the_patch(start: Start, login_file: Path) -> None:
+    proxy = await start(codex_auth_file=login_file, stream_large_bodies="1k")
+
+    await proxy.logged("stream_large_bodies is not followed")
+
+
+async def test_a_mitmproxy_without_our_packages_says_what_to_install(tmp_path: Path) -> None:
+    # mitmproxy's own packages, less ours: a folder of links to all the others.
+    import mitmproxy
+
+    site = Path(mitmproxy.__file__).parent.parent
+    without = tmp_path / "site"
+    without.mkdir()
+    for entry in site.iterdir():
+        if not entry.name.lower().startswith(("msgspec", "httpx2", "filelock", "jwt", "pyjwt")):
+            (without / entry.name).symlink_to(entry)
+    code = "import sys; from mitmproxy.tools.main import mitmdump; mitmdump(sys.argv[1:])"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(without)!r}); {code}",
+        "-s", SCRIPT, "--mode", "reverse:https://chatgpt.com@127.0.0.1:0", "--set", f"confdir={tmp_path}",
+        env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+
+    said = out.decode()
+    assert "codex.py needs packages that this mitmproxy does not have (filelock, httpx2, pyjwt, msgspec)" in said
+    assert "pip install filelock httpx2 pyjwt msgspec" in said
+    assert "Traceback" not in said
+    assert process.returncode

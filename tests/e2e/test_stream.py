@@ -1,0 +1,203 @@
+"""The answer on its way down: as it comes, whole, repaired, ended properly whatever the backend does."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from standin import Standin
+
+from .harness import PATIENCE, QUESTION, Proxy, events
+
+
+async def test_events_are_handed_on_as_they_come(client: httpx2.AsyncClient, standin: Standin) -> None:
+    standin.hold()
+    async with asyncio.timeout(PATIENCE), client.stream("POST", "/v1/responses", json=QUESTION) as response:
+        pieces = response.aiter_text()
+        first = await anext(pieces)
+        # The backend has sent one event and stands still: it is here already.
+        assert events(first)[0]["type"] == "response.created"
+        standin.release()
+        rest = "".join([piece async for piece in pieces])
+
+    assert events(first + rest)[-1]["type"] == "response.completed"
+
+
+WAYS = "no-content-type content-encoding-gzip content-encoding-br content-encoding-zstd split split:1 split:7 crlf comments terminal-done incomplete full-output no-event-lines done-marker huge-frame:3000000"
+
+
+@pytest.mark.parametrize("failure", WAYS.split())
+async def test_whatever_the_form_the_last_event_has_its_output(
+    failure: str, client: httpx2.AsyncClient, standin: Standin
+) -> None:
+    standin.answer(text="Grüße — 后端")
+    standin.fail(failure)
+    response = await client.post("/v1/responses", json=QUESTION)
+
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert "content-encoding" not in response.headers
+    last = next(
+        e
+        for e in reversed(events(response.text))
+        if e["type"] in ("response.completed", "response.done", "response.incomplete")
+    )
+    texts = [
+        part["text"] for item in last["response"]["output"] if item["type"] == "message" for part in item["content"]
+    ]
+    assert texts == ["Grüße — 后端"]
+
+
+async def test_comments_and_unknown_events_reach_the_client(client: httpx2.AsyncClient, standin: Standin) -> None:
+    standin.fail("comments")
+    body = (await client.post("/v1/responses", json=QUESTION)).text
+
+    known = ("response.", "error")
+    assert any(line.startswith(":") for line in body.splitlines())
+    assert any(not event["type"].startswith(known) for event in events(body))
+
+
+async def test_only_the_last_event_is_changed(client: httpx2.AsyncClient, standin: Standin) -> None:
+    standin.fail("full-output", times=None)
+    untouched = (await client.post("/v1/responses", json=QUESTION)).text
+    standin.recover()
+    repaired = (await client.post("/v1/responses", json=QUESTION)).text
+
+    assert [e["type"] for e in events(untouched)] == [e["type"] for e in events(repaired)]
+    last, same = events(repaired)[-1]["response"], events(untouched)[-1]["response"]
+    assert set(last) == set(same)
+    assert {**last, "output": 0, "usage": 0, "id": 0, "created_at": 0} == {**same, "output": 0, "usage": 0, "id": 0, "created_at": 0}
+
+
+async def test_no_cookie_comes_down(client: httpx2.AsyncClient, standin: Standin) -> None:
+    response = await client.post("/v1/responses", json=QUESTION)
+
+    assert "set-cookie" not in response.headers
+    assert response.headers["x-request-id"]
+    assert "x-codex-primary-used-percent" in response.headers
+
+
+BREAKS = ("cut-clean", "cut-close", "reset", "reset-mid-line")
+
+
+@pytest.mark.parametrize("failure", BREAKS)
+async def test_a_stream_that_breaks_ends_with_an_error_event(
+    failure: str, client: httpx2.AsyncClient, standin: Standin
+) -> None:
+    standin.fail(failure)
+    # httpx2 raises where a chunked body has no proper end.
+    response = await client.post("/v1/responses", json=QUESTION)
+
+    seen = events(response.text)
+    assert seen[-1]["type"] == "error"
+    assert seen[-1]["code"] == "stream_broken"
+    assert set(seen[-1]) == {"type", "code", "message", "param", "sequence_number"}
+    assert "response.completed" not in response.text
+
+
+@pytest.mark.parametrize("failure", BREAKS)
+async def test_who_asked_for_no_stream_gets_an_http_error(
+    failure: str, client: httpx2.AsyncClient, standin: Standin
+) -> None:
+    standin.fail(failure)
+    response = await client.post("/v1/responses", json={**QUESTION, "stream": False})
+
+    assert response.status_code == 502
+    assert response.headers["content-type"] == "application/json"
+    assert response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("asked", [{}, {"stream": False}, {"stream": None}])
+async def test_who_asked_for_no_stream_gets_one_object(
+    asked: dict[str, Any], client: httpx2.AsyncClient, standin: Standin
+) -> None:
+    standin.answer(text="Grüße — 后端")
+    response = await client.post("/v1/responses", json={"model": "gpt-6-sol", "input": "hi", **asked})
+
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert int(response.headers["content-length"]) == len(response.content)
+    answer = response.json()
+    assert answer["object"] == "response"
+    assert answer["status"] == "completed"
+    assert answer["output"][-1]["content"][0]["text"] == "Grüße — 后端"
+    assert answer["usage"]["total_tokens"]
+
+
+async def test_an_incomplete_answer_is_one_all_the_same(client: httpx2.AsyncClient, standin: Standin) -> None:
+    standin.fail("incomplete")
+    response = await client.post("/v1/responses", json={"model": "gpt-6-sol", "input": "hi"})
+
+    assert response.status_code == 200
+    assert response.json()["status"] == "incomplete"
+    assert response.json()["output"]
+
+
+FAILED = [
+    ("failed:rate_limit_exceeded", 429, "rate_limit_exceeded"),
+    ("failed:server_is_overloaded", 503, "server_is_overloaded"),
+    ("failed:context_length_exceeded", 400, "context_length_exceeded"),
+    ("failed:cyber_policy", 400, "cyber_policy"),
+    ("failed:insufficient_quota", 429, "insufficient_quota"),
+    ("overload-in-stream", 503, "server_is_overloaded"),
+    ("error-event-flat", None, None),
+    ("error-event-nested", None, None),
+]
+
+
+@pytest.mark.parametrize(("failure", "status", "code"), FAILED)
+async def test_a_failure_inside_the_stream_becomes_an_http_error(
+    failure: str, status: int | None, code: str | None, client: httpx2.AsyncClient, standin: Standin
+) -> None:
+    standin.fail(failure)
+    response = await client.post("/v1/responses", json={"model": "gpt-6-sol", "input": "hi"})
+
+    assert response.status_code >= 400
+    assert status in (None, response.status_code)
+    error = response.json()["error"]
+    assert error["message"]
+    assert code in (None, error["code"])
+
+
+@pytest.mark.parametrize(("failure", "status", "code"), FAILED)
+async def test_a_failure_inside_the_stream_reaches_a_streaming_client_as_it_is(
+    failure: str, status: int | None, code: str | None, client: httpx2.AsyncClient, standin: Standin
+) -> None:
+    standin.fail(failure)
+    seen = events((await client.post("/v1/responses", json=QUESTION)).text)
+
+    assert seen[-1]["type"] in ("response.failed", "error")
+    assert [e["type"] for e in seen].count("error") <= 1
+
+
+async def test_a_client_that_hangs_up_ends_the_backends_work(proxy: Proxy, standin: Standin) -> None:
+    standin.hold()
+    async with (
+        httpx2.AsyncClient(base_url=proxy.url, trust_env=False) as client,
+        client.stream("POST", "/responses", json=QUESTION) as r,
+    ):
+        await anext(r.aiter_text())
+
+    await standin.wait_for_client_gone(PATIENCE)
+    await proxy.logged(r"no answer|Client disconnected")
+
+
+async def test_a_waiting_client_that_hangs_up_ends_the_backends_work(proxy: Proxy, standin: Standin) -> None:
+    standin.hold()
+    body = json.dumps({**QUESTION, "stream": False}).encode()
+    _, writer = await asyncio.open_connection("127.0.0.1", proxy.ports[0])
+    writer.write(b"POST /responses HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    await asyncio.wait_for(standin.held.wait(), PATIENCE)
+    writer.close()
+
+    await standin.wait_for_client_gone(PATIENCE)
+
+
+async def test_twenty_at_once_get_each_their_own_answer(client: httpx2.AsyncClient, standin: Standin) -> None:
+    asked = [{"model": "gpt-6-sol", "input": f"number {n} of twenty", "stream": bool(n % 2)} for n in range(20)]
+    answers = await asyncio.gather(*(client.post("/v1/responses", json=body) for body in asked))
+
+    for n, answer in enumerate(answers):
+        assert answer.status_code == 200
+        assert f"number {n} of twenty" in answer.text

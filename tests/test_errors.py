@@ -1,0 +1,57 @@
+import json
+from typing import Any
+
+import pytest
+from codex_proxy.errors import IssuerError, LoginError, ProxyError
+
+
+@pytest.mark.parametrize(
+    "status, kind",
+    [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (403, "permission_error"),
+        (404, "invalid_request_error"),
+        (413, "invalid_request_error"),
+        (429, "rate_limit_error"),
+        (500, "server_error"),
+        (503, "server_error"),
+    ],
+)
+def test_the_type_follows_from_the_status(status: int, kind: str) -> None:
+    error = json.loads(ProxyError(status, "a_code", "Words.").body())
+    assert error == {"error": {"message": "Words.", "type": kind, "param": None, "code": "a_code"}}
+
+
+def test_a_type_that_is_given_wins() -> None:
+    assert ProxyError(429, None, "x", kind="usage_limit_reached").kind == "usage_limit_reached"
+
+
+def test_what_the_backend_said_beside_the_message_goes_along() -> None:
+    extra: dict[str, Any] = {"resets_at": 1, "param": "input"}
+    assert json.loads(ProxyError(400, None, "x", extra=extra).body())["error"] == {
+        "message": "x",
+        "type": "invalid_request_error",
+        "param": "input",
+        "code": None,
+        "resets_at": 1,
+    }
+
+
+def test_headers_are_a_copy_of_the_ones_given() -> None:
+    given = {"Allow": "GET"}
+    error = ProxyError(405, "wrong_method", "x", headers=given)
+    error.headers["x"] = "y"
+    assert given == {"Allow": "GET"}
+
+
+def test_a_missing_login_is_a_401_that_no_sdk_tries_again() -> None:
+    error = LoginError("login_missing", "Log in.")
+    assert (error.status, error.headers) == (401, {"x-should-retry": "false"})
+    assert str(error) == error.message == "Log in."
+
+
+def test_an_oauth_server_out_of_reach_may_be_tried_again() -> None:
+    error = IssuerError(503, "issuer_unavailable", "Later.")
+    assert isinstance(error, ProxyError) and not isinstance(error, LoginError)
+    assert error.headers == {}

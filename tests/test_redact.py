@@ -1,0 +1,81 @@
+import secrets
+import time
+from collections.abc import Callable
+
+import jwt
+import pytest
+from codex_proxy.redact import HIDDEN, REQUEST_HEADERS, redact
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+def made_up_jwt() -> str:
+    return jwt.encode({"exp": int(time.time()) + 60, "sub": secrets.token_hex(8)}, secrets.token_hex(32))
+
+
+def opaque(prefix: str) -> str:
+    return prefix + secrets.token_hex(16)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        made_up_jwt,
+        lambda: made_up_jwt().rpartition(".")[0] + ".",
+        lambda: opaque("sk-"),
+        lambda: opaque("sk-proj-"),
+        lambda: opaque("sess-"),
+        lambda: opaque("rt_"),
+        lambda: opaque("rt-"),
+        lambda: opaque("at-"),
+    ],
+    ids=["jwt", "jwt without signature", "platform key", "project key", "session key", "rt_", "rt-", "at-"],
+)
+@pytest.mark.parametrize("around", ["{}", "Token {}, please", '"{}"', "https://host/?token={}&a=b", "a\n{}\nb", "({})"])
+def test_a_token_is_hidden_wherever_it_stands(secret: Callable[[], str], around: str) -> None:
+    token = secret()
+    hidden = redact(around.format(token))
+    assert token not in hidden and token[8:24] not in hidden
+    assert HIDDEN in hidden
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Basic", "basic"])
+def test_the_value_of_an_authorization_is_hidden_whatever_its_form(scheme: str) -> None:
+    secret = secrets.token_hex(12)
+    assert redact(f"authorization: {scheme} {secret}") == f"authorization: {scheme} {HIDDEN}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "The backend can't be reached.",
+        "Item with id 'rs_5b84109fd10c41b6bea22169d9895559' not found.",
+        "call_4969b2ddd5cb4c5cb249f2bb",
+        "risk-assessment of the start-up",
+        "bearer",
+        "Unsupported parameter: max_output_tokens",
+    ],
+)
+def test_words_stay_as_they_are(text: str) -> None:
+    assert redact(text) == text
+
+
+@given(WORDS, WORDS)
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_no_text_around_it_lets_a_jwt_through(before: str, after: str) -> None:
+    token = made_up_jwt()
+    assert token.split(".")[1] not in redact(f"{before} {token} {after}")
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_what_is_redacted_stays_so(text: str) -> None:
+    assert redact(redact(text)) == redact(text)
+
+
+def test_the_headers_with_credentials_are_named_in_lower_case() -> None:
+    assert {"authorization", "cookie", "x-api-key", "api-key", "chatgpt-account-id"} <= REQUEST_HEADERS
+    assert {name.lower() for name in REQUEST_HEADERS} == REQUEST_HEADERS
