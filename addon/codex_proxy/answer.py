@@ -7,6 +7,9 @@ from mitmproxy import ctx, http
 from . import backend_errors, encodings, flows, header_rules, repair, transport_errors, wire
 from .errors import ProxyError
 
+# Of a stream this much is kept for who looks at the flow afterwards, in bytes.
+KEPT = 8 << 20
+
 # Clients that read lines of 1 MiB at most: Go's scanner, and nanobot with it (design, section 5).
 SHORT_LINES = "Go-http-client/"
 
@@ -22,6 +25,7 @@ class EventStream:
     def __init__(self, state: flows.State, fixer: repair.Repair, decoder: encodings.StreamDecoder | None) -> None:
         self.state, self.repair, self.decoder = state, fixer, decoder
         self.closed = False
+        self.kept = bytearray()
 
     def __call__(self, data: bytes) -> list[bytes]:
         if self.closed:
@@ -36,6 +40,8 @@ class EventStream:
             pieces = [self.end("The proxy could not read the backend's stream.")]
         # Never an empty piece: mitmproxy would write it as the chunk that ends the body.
         joined = b"".join(pieces)
+        if len(self.kept) < KEPT:
+            self.kept += joined
         return [joined] if joined else []
 
     def _pieces(self, data: bytes) -> list[bytes]:
@@ -94,6 +100,8 @@ class Answer:
         if not flows.is_claimed(flow) or flow.response is None:
             return
         state = flows.state_of(flow)
+        if isinstance(flow.response.stream, EventStream):
+            flow.response.data.content = bytes(flow.response.stream.kept)
         if "refused" in state or "sent_at" not in state or flow.response.stream:
             return
         try:
@@ -153,7 +161,11 @@ class Answer:
 
     async def error(self, flow: http.HTTPFlow) -> None:
         """The backend gave no answer, or broke off in it; mitmproxy would send its HTML page, or a body cut short."""
-        if not flows.is_claimed(flow) or flow.error is None or wire.client_is_gone(flow):
+        if not flows.is_claimed(flow) or flow.error is None:
+            return
+        if flow.response is not None and isinstance(flow.response.stream, EventStream):
+            flow.response.data.content = bytes(flow.response.stream.kept)
+        if wire.client_is_gone(flow):
             return
         state = flows.state_of(flow)
         via = "{}:{}".format(*flow.server_conn.via[1]) if flow.server_conn.via else ""
@@ -172,6 +184,7 @@ class Answer:
     def _end_stream(self, flow: http.HTTPFlow, stream: EventStream, failure: ProxyError) -> None:
         assert flow.response
         last = stream.end(f"The backend broke the stream off before its last event: {failure.message}")
+        flow.response.data.content = (flow.response.data.content or b"") + last
         if "chunked" in flow.response.headers.get("transfer-encoding", ""):
             chunk = b"%x\r\n%s\r\n" % (len(last), last) if last else b""
             last = chunk + b"0\r\n\r\n"

@@ -1,7 +1,6 @@
 """What the backend refuses in the items of `input`, put right (contract section 4)."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import msgspec
 
 from .changes import Change, put, taken_off
-from .raw import ABSENT, Object, encoded, first, value
+from .raw import ABSENT, Object, encoded, first
 
 encode = msgspec.json.encode
 
@@ -47,7 +46,6 @@ KNOWN_KEYS = frozenset(
     "type role id call_id name namespace arguments output input content summary encrypted_content status phase"
     " parsed_arguments internal_chat_message_metadata_passthrough".split()
 )
-NULL_VALUE = re.compile(rb":\s*null")
 
 
 class Shape(msgspec.Struct):
@@ -69,6 +67,9 @@ class Shape(msgspec.Struct):
     def kind(self) -> str:
         # An item without a type is a message (contract 4).
         return self.type or ("message" if self.role else "")
+
+
+SHAPE = msgspec.json.Decoder(Shape)
 
 
 def apply(body: Object) -> list[Change]:
@@ -102,7 +103,7 @@ def without_encrypted_reasoning(data: bytes) -> bytes | None:
 
 def _look(raw: msgspec.Raw) -> Shape | None:
     try:
-        return msgspec.json.decode(raw, type=Shape)
+        return SHAPE.decode(raw)
     except msgspec.MsgspecError:
         return None  # not of a form any rule knows: the backend's to judge
 
@@ -170,7 +171,7 @@ def _fixed(raw: msgspec.Raw, shape: Shape | None, changes: list[Change]) -> msgs
 
 def _unknown_nulls(raw: msgspec.Raw, shape: Shape, changes: list[Change]) -> list[str]:
     """Keys without a value that SDKs write for fields of their own (`"async_": null`); an unknown key is refused."""
-    if shape.kind not in LEFT_OVER or not NULL_VALUE.search(raw):
+    if shape.kind not in LEFT_OVER:
         return []
     values = msgspec.json.decode(raw, type=Object)
     keys = [key for key, plain in values.items() if first(plain) == b"n" and key not in KNOWN_KEYS]
@@ -240,30 +241,38 @@ TEXT_PART = {"assistant": "output_text", "user": "input_text", "developer": "inp
 OTHER_TEXT_PARTS = {"assistant": ("input_text", "text"), "user": ("output_text", "text")}
 
 
-ASSISTANT_SUSPECT = re.compile(rb'"(?:input_text|text|parsed)"')
-OTHER_SUSPECT = re.compile(rb'"(?:output_text|parsed)"|:\s*"text"')
+class Part(msgspec.Struct):
+    """What a rule may be about in a part of a message; texts and images are not decoded."""
+
+    type: str = ""
+    parsed: msgspec.Raw = ABSENT
+
+
+PARTS = msgspec.json.Decoder(list[Part])
 
 
 def part_types(shape: Shape, changes: list[Change]) -> Edit | None:
     if shape.kind != "message" or first(shape.content) != b"[":
         return None
     wrong = OTHER_TEXT_PARTS["assistant" if shape.role == "assistant" else "user"]
-    right = TEXT_PART.get(shape.role or "", "input_text")
-    # Cheaper than decoding the images of every message.
-    if not (ASSISTANT_SUSPECT if shape.role == "assistant" else OTHER_SUSPECT).search(shape.content):
+    try:
+        looked = PARTS.decode(shape.content)
+    except msgspec.MsgspecError:
+        return None  # parts of no known form: the backend's to judge
+    if not any(part.type in wrong or first(part.parsed) for part in looked):
         return None
-    parts = value(shape.content)
-    changed = False
-    for part in parts:
-        if isinstance(part, dict) and part.get("type") in wrong:
+    parts = msgspec.json.decode(shape.content, type=list[Object])
+    right = TEXT_PART.get(shape.role or "", "input_text")
+    for part, was in zip(parts, looked, strict=True):
+        if was.type in wrong:
             changes.append(
-                put(f"content of {shape.role}", f"{part['type']} → {right}", "the backend takes no other text there")
+                put(f"content of {shape.role}", f"{was.type} → {right}", "the backend takes no other text there")
             )
-            part["type"], changed = right, True
-        if isinstance(part, dict) and part.pop("parsed", DELETE) is not DELETE:
+            part["type"] = encoded(right)
+        if first(was.parsed):
             changes.append(taken_off("parsed of content", "a key of the SDK's own"))
-            changed = True
-    return {"content": parts} if changed else None
+            del part["parsed"]
+    return {"content": parts}
 
 
 RULES: tuple[Callable[[Shape, list[Change]], Edit | None], ...] = (

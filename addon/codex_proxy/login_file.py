@@ -3,6 +3,7 @@
 What the Codex CLI does with the same file is in contract 15.4; its two lock files are taken here as well.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -70,10 +71,10 @@ class LoginFile:
     @contextlib.asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
         """Hold the file against other processes, without blocking the event loop. Raises IssuerError, LoginError."""
-        real = self.path.resolve()
+        real = await asyncio.to_thread(self.path.resolve)
         async with contextlib.AsyncExitStack() as stack:
             try:
-                real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                await asyncio.to_thread(real.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
                 # Beside the link and beside what it leads to: either may be the path another program knows.
                 for path in dict.fromkeys((self.path.with_suffix(".lock"), real.with_suffix(".lock"))):
                     await stack.enter_async_context(

@@ -16,6 +16,9 @@ from .raw import ABSENT, Object, first, value
 WORTH_A_LOOK = re.compile(
     rb"response\.(?:output_item\.done|completed|done|incomplete|failed)\b|event: ?error|\"type\" ?: ?\"error\""
 )
+# Above this size, in bytes, decoding takes less time than the search.
+LARGE = 1 << 15
+
 LAST = ("response.completed", "response.done", "response.incomplete")
 
 # nanobot reads lines with a Go scanner of 1 MiB, line end included (design, section 5); in bytes.
@@ -78,12 +81,12 @@ class Repair:
     def feed(self, data: bytes) -> list[bytes]:
         frames = self._frames.feed(data)
         self.events += sum(not frame.isspace() for frame in frames)
-        return [self._frame(frame) if WORTH_A_LOOK.search(frame) else frame for frame in frames]
+        return [self._frame(frame) if worth_a_look(frame) else frame for frame in frames]
 
     def end(self) -> list[bytes]:
         """The rest, when the backend is done: a last event without its empty line, or the word that it broke off."""
         rest = self._frames.flush()
-        if rest and WORTH_A_LOOK.search(rest):
+        if rest and worth_a_look(rest):
             rest = self._frame(rest.rstrip(b"\r\n") + b"\n\n")
         if self.ended:
             return [rest] if rest else []
@@ -142,6 +145,10 @@ class Repair:
             items.remove(max(items, key=len))
             self.notes.append("last event: an item left out, the client reads lines of 1 MiB at most")
         return items
+
+
+def worth_a_look(frame: bytes) -> bool:
+    return len(frame) > LARGE or WORTH_A_LOOK.search(frame) is not None
 
 
 def _ending(response: bytes) -> Ending:

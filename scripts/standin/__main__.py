@@ -31,10 +31,11 @@ def arguments() -> argparse.Namespace:
         metavar="NAME",
         action="append",
         default=[],
-        help="a failure for each request until it is recovered; may be given again",
+        help="a failure for the requests until it is recovered; given again, they take turns",
     )
     parser.add_argument("--list-failures", action="store_true", help="print the failures there are, and stop")
     parser.add_argument("--no-instructions", action="store_true", help="take requests without instructions")
+    parser.add_argument("--take-status", action="store_true", help="take `status` in function calls that are sent back")
     parser.add_argument("--no-account", action="store_true", help="take requests without the account header")
     parser.add_argument(
         "--trust-encrypted",
@@ -66,6 +67,7 @@ async def serve(args: argparse.Namespace) -> None:
         (args.tls_cert, args.tls_key) if args.tls_cert else False,
         args.host,
         instructions_required=not args.no_instructions,
+        status_refused=not args.take_status,
         require_account=not args.no_account,
         refuse_bare_agents=args.refuse_bare_agents,
         trust_encrypted=args.trust_encrypted,
@@ -79,7 +81,7 @@ async def serve(args: argparse.Namespace) -> None:
         login = standin.login(expires_in=args.expires_in, plan=args.plan)
         if args.write_login:
             write_login(args.write_login, json.dumps(login, indent=2))
-        print(greeting(standin, args.write_login), flush=True)
+        print(greeting(standin, args.write_login), flush=True)  # noqa: T201
         await stop.wait()
 
 
@@ -108,7 +110,7 @@ def greeting(standin: Standin, login: Path | None) -> str:
 def main() -> None:
     args = arguments()
     if args.list_failures:
-        print(table())
+        print(table())  # noqa: T201
         return
     level = logging.DEBUG if args.verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)

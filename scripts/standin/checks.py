@@ -43,6 +43,7 @@ class Case:
     version: str | None = None
     lite: bool = False
     instructions_required: bool = True
+    status_refused: bool = True
     allowed: tuple[str, ...] = ALLOWED
 
 
@@ -196,7 +197,7 @@ def text(case: Case) -> None:
 
 
 def input_items(case: Case) -> None:
-    items.check(case.body["input"], case.login.account_id, case.vault)
+    items.check(case.body["input"], case.login.account_id, case.vault, case.status_refused)
 
 
 COMMON: tuple[Callable[[Case], None], ...] = (

@@ -117,8 +117,9 @@ FAILURES: dict[str, Failure] = {
 
 @dataclass(frozen=True)
 class Active:
-    """A failure with its argument, as it was asked for."""
+    """A failure with its argument; `text` is how it was asked for."""
 
+    text: str
     name: str
     failure: Failure
     argument: str
@@ -138,7 +139,7 @@ def parse(text: str) -> Active:
             float(argument)
         except ValueError as e:
             raise ValueError(f"failure {name!r} takes a number, not {argument!r}") from e
-    return Active(name, failure, argument)
+    return Active(text, name, failure, argument)
 
 
 def table() -> str:

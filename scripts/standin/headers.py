@@ -19,7 +19,7 @@ LEAKS = re.compile(
     r"x-stainless-.*|openai-organization|openai-project|x-api-key|api-key"
     r"|x-forwarded-.*|forwarded|via|x-nanobot-.*"
 )
-# The only cookies the CLI keeps (contract 2, `Cookie`).
+# The only cookies the CLI keeps and sends back (contract 2, `Cookie`); `__oailb` is set and not among them.
 CLOUDFLARE_COOKIES = re.compile(
     r"__cf_bm|__cflb|__cfruid|__cfseq|__cfwaitingroom|_cfuvid|cf_clearance|cf_ob_info|cf_use_ob|cf_chl_.*"
 )

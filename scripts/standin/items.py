@@ -53,13 +53,16 @@ PAIRS = {
 WORDS = {"function_call": "function call", "local_shell_call": "function call", "custom_tool_call": "custom tool call"}
 
 
-def check(items: list[Any], account: str, vault: Vault) -> None:
-    """Nothing, or Refused for the first thing that is wrong: shapes first, then pairs, then seals."""
+def check(items: list[Any], account: str, vault: Vault, status_refused: bool = True) -> None:
+    """Nothing, or Refused for the first thing that is wrong: shapes first, then pairs, then seals.
+
+    `status` of a function call was seen refused, and CLI 0.169.0 was seen sending it, hence the switch.
+    """
     for index, item in enumerate(items):
         where = f"input[{index}]"
         if not isinstance(item, dict):
             raise wrong_type(where, "an object", item)
-        _check_item(item, where)
+        _check_item(item, where, status_refused)
     _check_pairs(items)
     for index, item in enumerate(items):
         if item.get("type") in SEALED and isinstance(item.get("encrypted_content"), str):
@@ -75,7 +78,7 @@ def type_of(item: Item) -> str | None:
     return "item_reference" if set(item) == {"id"} else "message"
 
 
-def _check_item(item: Item, where: str) -> None:
+def _check_item(item: Item, where: str, status_refused: bool) -> None:
     name = type_of(item)
     if name == "item_reference":
         raise not_found(item.get("id"))
@@ -97,7 +100,7 @@ def _check_item(item: Item, where: str) -> None:
             _check_reasoning(item, where)
         case "function_call_output" | "custom_tool_call_output":
             parts.check_output(item.get("output"), where)
-    _check_keys(item, kind.keys, where)
+    _check_keys(item, kind.keys, where, status_refused)
 
 
 def _check_id(item_id: object, prefix: str | None, where: str) -> None:
@@ -112,10 +115,12 @@ def _check_id(item_id: object, prefix: str | None, where: str) -> None:
         raise too_long(f"{where}.id", item_id, LONGEST_ID)
 
 
-def _check_keys(item: Item, allowed: tuple[str, ...] | None, where: str) -> None:
+def _check_keys(item: Item, allowed: tuple[str, ...] | None, where: str, status_refused: bool) -> None:
     """Both wordings were seen, `Unsupported` for `status`."""
     for key in item:
         if allowed is None or key in (*allowed, "type", "id", PASSED_THROUGH):
+            continue
+        if key == "status" and not status_refused:
             continue
         if key == "status":
             raise api_error(f"Unsupported parameter: '{where}.status'.", param=f"{where}.status")

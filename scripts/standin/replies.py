@@ -48,7 +48,8 @@ class Refused(Exception):
 
 
 def dumps(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    """Compact, in UTF-8; half a surrogate pair becomes its escape."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def ok(value: object, headers: Sequence[tuple[str, str]] = ()) -> Reply:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import answer, checks, control, device, headers, usage_windows
 from .catalogue import listing
+from .failures import Active
 from .headers import ACCOUNT, LITE
 from .replies import Headers, Refused, Reply, detail, ok
 from .script import Script, Situation
@@ -71,7 +72,8 @@ def _case(standin: Standin, request: Request, login: Login) -> checks.Case:
     request.json = body
     lite = request.header(LITE) == "true"
     version = request.header("version")
-    return checks.Case(body, login, standin.vault, version, lite, standin.instructions_required)
+    switches = (standin.instructions_required, standin.status_refused)
+    return checks.Case(body, login, standin.vault, version, lite, *switches)
 
 
 def responses(standin: Standin, request: Request) -> Reply:
@@ -83,7 +85,7 @@ def responses(standin: Standin, request: Request) -> Reply:
     if active and active.failure.refuse:
         raise active.failure.refuse(situation)
     if active and active.failure.wire:
-        return Reply(0, refusal=active.name, wire=active.failure.wire)
+        return Reply(0, refusal=active.text, wire=active.failure.wire)
     script = Script(_good_headers(request, case.body["model"], login, standin.now()), [])
     says = standin.says
     huge = int(float(active.argument)) if active and active.name == "huge-frame" else 0
@@ -96,7 +98,7 @@ def responses(standin: Standin, request: Request) -> Reply:
     if active and active.failure.spoil:
         active.failure.spoil(script, active.argument)
     reply = script.reply()
-    reply.refusal = active.name if active else None
+    reply.refusal = active.text if active else None
     return reply
 
 
@@ -194,21 +196,21 @@ def token(standin: Standin, request: Request) -> Reply:
     if active.failure.wire:
         if active.failure.spend:
             standin.tokens.states[spent] = "used"
-        return Reply(0, refusal=active.name, wire=active.failure.wire)
+        return Reply(0, refusal=active.text, wire=active.failure.wire)
     reply = oauth.token(fields, is_form)
-    return _changed(standin, reply, active.name, active.argument, spent)
+    return _changed(standin, reply, active, spent)
 
 
-def _changed(standin: Standin, reply: Reply, name: str, argument: str, spent: str) -> Reply:
+def _changed(standin: Standin, reply: Reply, active: Active, spent: str) -> Reply:
     given = json.loads(reply.body)
-    if name == "refresh-no-refresh-token":
+    if active.name == "refresh-no-refresh-token":
         standin.tokens.states.pop(given.pop("refresh_token"))
         standin.tokens.states[spent] = "live"
-    elif name == "refresh-no-id-token":
+    elif active.name == "refresh-no-id-token":
         del given["id_token"]
     else:
-        reply.wait = float(argument)
-    reply.body, reply.refusal = json.dumps(given).encode(), name
+        reply.wait = float(active.argument)
+    reply.body, reply.refusal = json.dumps(given).encode(), active.text
     return reply
 
 

@@ -41,6 +41,7 @@ class Standin(Switches):
         host: str = "127.0.0.1",
         *,
         instructions_required: bool = True,
+        status_refused: bool = True,
         require_account: bool = True,
         refuse_bare_agents: bool = False,
         trust_encrypted: Sequence[str] = (),
@@ -51,6 +52,7 @@ class Standin(Switches):
         super().__init__(now, tuple(trust_encrypted))
         self.host, self.port, self.tls = host, port, tls
         self.instructions_required = instructions_required
+        self.status_refused = status_refused
         self.require_account = require_account
         self.refuse_bare_agents = refuse_bare_agents
         self.keep = keep

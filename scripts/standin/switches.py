@@ -57,7 +57,7 @@ class Switches:
         self.says = Says(text, items, reasoning, tool, deltas, pieces)
 
     def fail(self, *names: str, times: int | None = 1) -> None:
-        """The next requests meet these failures, in this order, each so many times; None: until recover()."""
+        """The next requests meet these failures, in this order, each so many times; None: in turn until recover()."""
         for active in [parse(name) for name in names]:
             queue = self._failures.setdefault(active.failure.kind, deque())
             queue.extend([(active, times is None)] * (1 if times is None else times))
@@ -66,16 +66,16 @@ class Switches:
         self._failures.clear()
 
     def failing(self) -> list[str]:
-        return [active.name for queue in self._failures.values() for active, _ in queue]
+        return [active.text for queue in self._failures.values() for active, _ in queue]
 
     def take(self, kind: Kind, used: bool) -> Active | None:
         """The failure that this request meets; `stale` waits for a connection that was used before."""
         queue = self._failures.get(kind)
         if not queue or (queue[0][0].failure.used_only and not used):
             return None
-        active, stays = queue[0]
-        if not stays:
-            queue.popleft()
+        active, stays = queue.popleft()
+        if stays:
+            queue.append((active, stays))
         return active
 
     def hold(self, *, before_headers: bool = False, kind: Kind = "responses") -> None:

@@ -71,7 +71,7 @@ async def test_it_says_what_it_was_told_in_more_than_ascii() -> None:
 
 async def test_it_mentions_the_output_of_a_tool() -> None:
     async with running() as c:
-        body = {"input": [user(), call(), output(text="12 degrees")], "tools": [function("f")]}
+        body: dict[str, Any] = {"input": [user(), call(), output(text="12 degrees")], "tools": [function("f")]}
         assert "12 degrees" in spoken((await c.ask(**body)).text)
 
 

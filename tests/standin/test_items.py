@@ -162,6 +162,12 @@ async def test_what_the_server_said_can_be_sent_back() -> None:
         assert second.status_code == 200, second.text
 
 
+async def test_a_status_can_be_taken() -> None:
+    async with running(status_refused=False) as c:
+        assert (await c.ask(input=[call(status="completed"), output()])).status_code == 200
+        assert (await c.ask(input=[call(parsed_arguments={}), output()])).status_code == 400
+
+
 REASONS = [
     ("foreign", "Encrypted content could not be decrypted or parsed."),
     ("broken", "Encrypted content could not be decrypted or parsed."),
