@@ -110,7 +110,9 @@ async def tool(*args: str) -> tuple[asyncio.subprocess.Process, int]:
     return process, port
 
 
-async def measure(ports: dict[str, int], body: bytes, rounds: int, requests: int, clients: int) -> dict[str, list[tuple[float, float]]]:
+async def measure(
+    ports: dict[str, int], body: bytes, rounds: int, requests: int, clients: int
+) -> dict[str, list[tuple[float, float]]]:
     """For each way and round: median first byte in seconds, requests a second with `clients` at once."""
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in ports}
     for number in range(rounds + 1):
@@ -149,9 +151,16 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         login = Path(folder) / "auth.json"
         token = jwt.encode({"exp": int(time.time()) + 864000}, "made here, good for nothing" * 2, algorithm="HS256")
-        login.write_text(json.dumps({"tokens": {"access_token": token, "refresh_token": "", "account_id": "made-here"}}))
+        login.write_text(
+            json.dumps({"tokens": {"access_token": token, "refresh_token": "", "account_id": "made-here"}})
+        )
         plain, plain_port = await tool(
-            "--mode", f"reverse:http://127.0.0.1:{port}@127.0.0.1:0", "--set", "stream_large_bodies=1", "--set", f"confdir={folder}"
+            "--mode",
+            f"reverse:http://127.0.0.1:{port}@127.0.0.1:0",
+            "--set",
+            "stream_large_bodies=1",
+            "--set",
+            f"confdir={folder}",
         )
         codex, codex_port = await tool(
             "-s", str(ROOT / "addon" / "codex.py"), "--mode", "reverse:https://chatgpt.com@127.0.0.1:0", "--set", f"confdir={folder}",
@@ -165,7 +174,9 @@ async def main() -> None:
                 running.terminate()
                 await running.wait()
             process.terminate()
-    print(f"Python {sys.version.split()[0]}, body of {len(body)} bytes, {DELTAS + 3} events an answer, median of {args.rounds} rounds")
+    print(
+        f"Python {sys.version.split()[0]}, body of {len(body)} bytes, {DELTAS + 3} events an answer, median of {args.rounds} rounds"
+    )
     print(f"{'':16}{'first byte':>12}{'requests/s':>12}   ({args.clients} clients)")
     for name, rounds in figures.items():
         first, rate = (statistics.median(column) for column in zip(*rounds, strict=True))

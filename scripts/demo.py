@@ -82,7 +82,10 @@ class Demo:
         """One question through the `openai` SDK, its tool loop to the end, the answer printed as it streams."""
         async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key="dummy") as client:
             say(f"\nQuestion: {QUESTION}")
-            conversation: list[Any] = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": QUESTION}]
+            conversation: list[Any] = [
+                {"role": "system", "content": "Answer briefly."},
+                {"role": "user", "content": QUESTION},
+            ]
             for _ in range(3):
                 output = await self.turn(client, conversation)
                 calls = [item for item in output if item.type == "function_call"]

@@ -3,11 +3,12 @@ import secrets
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from codex_proxy import backend_errors
 from codex_proxy.backend_errors import explain, in_stream
 from codex_proxy.errors import ProxyError
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 NOW = 1_795_518_000.0
 
@@ -21,7 +22,10 @@ def refusal(status: int, body: Any, headers: dict[str, str] | None = None) -> Pr
     "body, error",
     [
         ({"detail": "Store must be set to false"}, {"message": "Store must be set to false"}),
-        ({"detail": {"code": "deactivated_workspace"}}, {"message": "deactivated_workspace", "code": "deactivated_workspace"}),
+        (
+            {"detail": {"code": "deactivated_workspace"}},
+            {"message": "deactivated_workspace", "code": "deactivated_workspace"},
+        ),
         ({"detail": {"type": "t", "message": "m"}}, {"message": "m", "type": "t"}),
         ({"detail": [{"loc": ["query"]}]}, {"message": '[{"loc": ["query"]}]'}),
         ({"error": {"message": "m", "code": "c"}, "status": 401}, {"message": "m", "code": "c"}),
@@ -59,14 +63,18 @@ def test_an_error_is_found_in_every_form_of_body(body: Any, error: dict[str, Any
         (400, {"error": {"code": "c"}}, "c", "The backend refused the request with status 400.", "invalid_request_error"),
     ],
 )  # fmt: skip
-def test_an_error_in_json_keeps_its_status_and_message(status: int, body: Any, code: str | None, message: str, kind: str) -> None:
+def test_an_error_in_json_keeps_its_status_and_message(
+    status: int, body: Any, code: str | None, message: str, kind: str
+) -> None:
     error = refusal(status, body)
     assert (error.status, error.code, error.message, error.kind) == (status, code, message, kind)
 
 
 def test_what_else_an_error_says_is_kept() -> None:
     error = refusal(400, {"error": {"message": "m", "type": "t", "code": "c", "param": "input", "x": {"y": 1}}})
-    assert json.loads(error.body()) == {"error": {"message": "m", "type": "t", "code": "c", "param": "input", "x": {"y": 1}}}
+    assert json.loads(error.body()) == {
+        "error": {"message": "m", "type": "t", "code": "c", "param": "input", "x": {"y": 1}}
+    }
 
 
 @pytest.mark.parametrize(
@@ -192,7 +200,9 @@ def test_a_401_for_the_region_does_not_ask_to_log_in() -> None:
         (502, {"content-type": "text/html"}, False),
     ],
 )
-def test_cloudflares_page_is_known_by_status_and_headers(status: int, headers: dict[str, str], challenged: bool) -> None:
+def test_cloudflares_page_is_known_by_status_and_headers(
+    status: int, headers: dict[str, str], challenged: bool
+) -> None:
     assert backend_errors.is_challenge(status, headers) is challenged
     assert (refusal(status, b"<html>Just a moment...</html>", headers).code == "cloudflare_challenge") is challenged
 
@@ -274,7 +284,8 @@ JSON = st.recursive(
 )
 ERRORS = st.dictionaries(
     st.sampled_from(["message", "type", "code", "param", "resets_at", "resets_in_seconds", "plan_type"]),
-    JSON | st.sampled_from(["usage_limit_reached", "rate_limit_exceeded", "try again in 1..5 s", "deactivated_workspace"]),
+    JSON
+    | st.sampled_from(["usage_limit_reached", "rate_limit_exceeded", "try again in 1..5 s", "deactivated_workspace"]),
 )
 BODIES = st.one_of(
     JSON, st.fixed_dictionaries({"error": ERRORS | JSON}), st.fixed_dictionaries({"detail": ERRORS | JSON})

@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from codex_proxy.body_rules import MEANINGFUL, REFUSED_FIELDS, RULES, TAKEN, Wish, patch
 from codex_proxy.errors import ProxyError
 from codex_proxy.models import parse
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 FULL, STORE = Wish(), Wish(full=False)
 LITE = Wish(lite=True)
@@ -105,7 +106,9 @@ def input_complaints(items: list[dict[str, Any]]) -> list[str]:
     for (kind, call_id), times in there.items():
         if kind in CALLS and (times > 1 or there[(f"{kind}_output", call_id)] != 1):
             said.append(f"No tool output found for function call {call_id}")
-        if str(kind).removesuffix("_output") in CALLS and (times > 1 or not there[(str(kind).removesuffix("_output"), call_id)]):
+        if str(kind).removesuffix("_output") in CALLS and (
+            times > 1 or not there[(str(kind).removesuffix("_output"), call_id)]
+        ):
             said.append(f"No tool call found for function call output with call_id {call_id}")
     return said
 
@@ -113,7 +116,9 @@ def input_complaints(items: list[dict[str, Any]]) -> list[str]:
 def part_complaints(message: dict[str, Any]) -> list[str]:
     if isinstance(message["content"], str):
         return []
-    taken = ("output_text", "refusal") if message["role"] == "assistant" else ("input_text", "input_image", "input_file")
+    taken = (
+        ("output_text", "refusal") if message["role"] == "assistant" else ("input_text", "input_image", "input_file")
+    )
     said = [f"Invalid value: {part['type']!r}" for part in message["content"] if part["type"] not in taken]
     return said + ["Unknown parameter: parsed" for part in message["content"] if "parsed" in part]
 
@@ -126,7 +131,11 @@ def texts(body: dict[str, Any]) -> list[str]:
     for item in body["input"]:
         if item.get("type", "message") == "message":
             parts = item["content"]
-            found += [parts] if isinstance(parts, str) else [p.get("text") or p.get("image_url") or p.get("refusal") for p in parts]
+            found += (
+                [parts]
+                if isinstance(parts, str)
+                else [p.get("text") or p.get("image_url") or p.get("refusal") for p in parts]
+            )
     return found
 
 
@@ -145,16 +154,24 @@ def shaped(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrat
     return st.fixed_dictionaries(required, optional=optional)
 
 
-IDS = st.sampled_from(["msg_1", "rs_1", "fc_1", "ctc_1", "ctco_1", "call_1", "", "id", "msg_" + "x" * 61, "fc_" + "x" * 80])
+IDS = st.sampled_from(
+    ["msg_1", "rs_1", "fc_1", "ctc_1", "ctco_1", "call_1", "", "id", "msg_" + "x" * 61, "fc_" + "x" * 80]
+)
 CALL_IDS = st.sampled_from(["c1", "c2", "c3", "x" * 64, "y" * 65, "z" * 200])
 STATUS = {"id": IDS, "status": st.sampled_from(["completed", None])}
 EXTRA = {"phase": st.just("final_answer"), "internal_chat_message_metadata_passthrough": JSON}
 USER_PARTS = st.one_of(
     shaped({"type": st.sampled_from(["input_text", "text", "output_text"]), "text": WORDS}, {"x": JSON}),
-    shaped({"type": st.just("input_image"), "image_url": st.just("data:image/png;base64,AA==")}, {"detail": st.just("high")}),
+    shaped(
+        {"type": st.just("input_image"), "image_url": st.just("data:image/png;base64,AA==")},
+        {"detail": st.just("high")},
+    ),
 )
 ASSISTANT_PARTS = st.one_of(
-    shaped({"type": st.sampled_from(["input_text", "text", "output_text"]), "text": WORDS}, {"annotations": JSON, "parsed": JSON}),
+    shaped(
+        {"type": st.sampled_from(["input_text", "text", "output_text"]), "text": WORDS},
+        {"annotations": JSON, "parsed": JSON},
+    ),
     shaped({"type": st.just("refusal"), "refusal": WORDS}, {}),
 )
 ITEMS = st.one_of(
@@ -312,7 +329,9 @@ def raw_values(body: bytes) -> dict[str, bytes]:
 
 SPACE = st.sampled_from(["", " ", "  ", "\n", "\t", "\r\n"])
 ODD_NUMBERS = st.sampled_from(["1e3", "1.0", "-0", "1E+2", "0.10", "12345678901234567890123", "1e-400", "-1.50e00"])
-ODD_STRINGS = st.sampled_from([r'"\u0041"', r'"\/"', r'"caf\u00E9"', '"é  😀"', r'"\ud83d\ude00"', '"two  spaces"', r'"\\\""'])
+ODD_STRINGS = st.sampled_from(
+    [r'"\u0041"', r'"\/"', r'"caf\u00E9"', '"é  😀"', r'"\ud83d\ude00"', '"two  spaces"', r'"\\\""']
+)
 
 
 def in_list(values: list[str], space: str) -> str:
@@ -320,7 +339,9 @@ def in_list(values: list[str], space: str) -> str:
 
 
 def in_object(values: list[str], space: str) -> str:
-    return f"{{{space}" + f"{space},{space}".join(f'"k{n}"{space}:{space}{v}' for n, v in enumerate(values)) + f"{space}}}"
+    return (
+        f"{{{space}" + f"{space},{space}".join(f'"k{n}"{space}:{space}{v}' for n, v in enumerate(values)) + f"{space}}}"
+    )
 
 
 ODD_JSON = st.recursive(
@@ -606,9 +627,21 @@ def test_a_request_of_nanobot_becomes_one_the_backend_takes(name: str) -> None:
     body, told = patched(request)
     assert complaints(body) == []
     assert body["input"] == request["input"] and texts(body) == texts(request)
-    assert set(told) <= {"include with reasoning.encrypted_content", "-max_output_tokens", "-temperature", "-top_p", "-truncation"}
+    assert set(told) <= {
+        "include with reasoning.encrypted_content",
+        "-max_output_tokens",
+        "-temperature",
+        "-top_p",
+        "-truncation",
+    }
 
 
 def test_of_nanobots_sampling_parameters_none_is_left() -> None:
     _, told = patched(CAPTURED["sampling_parameters"]["body"])
-    assert set(told) == {"-max_output_tokens", "-temperature", "-top_p", "-truncation", "include with reasoning.encrypted_content"}
+    assert set(told) == {
+        "-max_output_tokens",
+        "-temperature",
+        "-top_p",
+        "-truncation",
+        "include with reasoning.encrypted_content",
+    }

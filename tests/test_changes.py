@@ -1,4 +1,5 @@
 import pytest
+
 from codex_proxy.changes import Change, merged, put, taken_off
 
 

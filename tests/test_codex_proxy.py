@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from codex_proxy import PACKAGES, how_to_install
 
 ADDON = Path(__file__).parents[1] / "addon"

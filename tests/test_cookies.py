@@ -1,4 +1,5 @@
 import pytest
+
 from codex_proxy.cookies import Jar
 
 URL = "https://chatgpt.com/backend-api/codex/responses"
@@ -21,7 +22,9 @@ def test_cloudflares_cookies_are_sent_back(name: str) -> None:
     assert jar(f"{name}=v1; path=/; domain=.chatgpt.com; HttpOnly; Secure").header(URL) == f"{name}=v1"
 
 
-@pytest.mark.parametrize("name", ["__oailb", "session", "__Secure-next-auth.session-token", "x__cf_bm", "cf_chl_", "__cf_bmx"])
+@pytest.mark.parametrize(
+    "name", ["__oailb", "session", "__Secure-next-auth.session-token", "x__cf_bm", "cf_chl_", "__cf_bmx"]
+)
 def test_no_other_cookie_is_kept(name: str) -> None:
     assert jar(f"{name}=v1; path=/").header(URL) == ""
 

@@ -3,14 +3,16 @@ import random
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 
 import brotli
 import pytest
 import zstandard
-from codex_proxy.encodings import TooLarge, codings, decode, stream_decoder
-from codex_proxy.errors import ProxyError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from codex_proxy.encodings import TooLarge, codings, decode, stream_decoder
+from codex_proxy.errors import ProxyError
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -160,7 +162,7 @@ def test_a_coding_that_is_not_known_is_named_with_the_ones_that_are() -> None:
 
 def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 @given(BODIES, st.lists(CODINGS, min_size=1, max_size=2), st.lists(st.integers(0, 400), max_size=6))

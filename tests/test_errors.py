@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 import pytest
+
 from codex_proxy.errors import IssuerError, LoginError, ProxyError
 
 

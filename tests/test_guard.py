@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from codex_proxy.guard import host_of, is_loopback, resolve_key
 
 
@@ -82,7 +83,10 @@ def test_a_key_file_is_found_in_the_persons_own_folder(monkeypatch: pytest.Monke
     assert resolve_key("file:~/key") == "at home"
 
 
-@pytest.mark.parametrize("content, problem", [(None, "can't be read"), (b"\xff\xfe", "can't be read"), (b"", "is empty"), (b" \n", "is empty")])
+@pytest.mark.parametrize(
+    "content, problem",
+    [(None, "can't be read"), (b"\xff\xfe", "can't be read"), (b"", "is empty"), (b" \n", "is empty")],
+)
 def test_a_key_file_that_has_no_key_is_told(tmp_path: Path, content: bytes | None, problem: str) -> None:
     if content is not None:
         (tmp_path / "key").write_bytes(content)

@@ -1,7 +1,8 @@
 import pytest
-from codex_proxy.header_rules import downward, is_codex, is_lite, upward
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from codex_proxy.header_rules import changed, downward, is_codex, is_lite, upward
 
 OURS = {"originator": "nanobot-proxy", "User-Agent": "nanobot-proxy/1", "Accept": "text/event-stream"}
 CODEX = {"originator": "codex_exec", "user-agent": "codex_exec/0.169.0 (Debian 12.0.0; x86_64) xterm"}
@@ -132,3 +133,22 @@ def test_everything_else_comes_down_as_it_is() -> None:
 
 def test_more_names_can_be_kept_from_coming_down() -> None:
     assert downward([(b"Content-Length", b"1"), (b"a", b"b")], ["content-length"]) == [(b"a", b"b")]
+
+
+@pytest.mark.parametrize(
+    "client, sent, told",
+    [
+        ([], [], []),
+        ([["Content-Type", "a"]], [(b"content-type", b"a")], []),
+        ([["User-Agent", "a"]], [(b"User-Agent", b"b")], [["user-agent", "a → b", "as the backend wants it"]]),
+        ([], [(b"Originator", b"o")], [["originator", "put on: o", "as the backend wants it"]]),
+        ([["Authorization", "x"]], [], [["authorization", "taken off", "the client's own key; the login's token goes up in its place"]]),
+        ([["X-Stainless-Lang", "x"]], [], [["x-stainless-lang", "taken off", "telemetry of the SDK"]]),
+        ([["X-Other", "x"]], [], [["x-other", "taken off", "nothing the backend needs to know"]]),
+        ([["Host", "a"], ["Content-Length", "1"], ["Connection", "x"]], [(b"Host", b"b"), (b"Content-Length", b"2"), (b"Expect", b"x")], []),
+    ],
+)  # fmt: skip
+def test_what_became_of_a_clients_headers_is_told(
+    client: list[list[str]], sent: list[tuple[bytes, bytes]], told: list[list[str]]
+) -> None:
+    assert changed(client, sent) == told

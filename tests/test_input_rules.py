@@ -3,6 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from codex_proxy import input_rules
 from codex_proxy.raw import Object
 

@@ -31,7 +31,11 @@ def imported(tree: ast.AST) -> set[str]:
 
 
 def neighbours(name: str) -> set[str]:
-    return {found.removeprefix(".") for found in imported(ast.parse(MODULES[name].read_text())) if found.startswith(".")}
+    near = {
+        found.removeprefix(".") for found in imported(ast.parse(MODULES[name].read_text())) if found.startswith(".")
+    }
+    # What is no module is a name in the package itself.
+    return {found if found in MODULES else "__init__" for found in near}
 
 
 def addon_classes(name: str) -> list[str]:

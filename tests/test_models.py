@@ -3,6 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from codex_proxy.models import UNMAPPED, Mapping, ModelMap, parse
 
 

@@ -3,12 +3,13 @@ import secrets
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from codex_proxy.errors import IssuerError, LoginError
 from codex_proxy.login import Grant
 from codex_proxy.oauth import granted
 from codex_proxy.outbound import Answer
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 ISSUER = "https://auth.example"
 
@@ -103,7 +104,9 @@ def test_the_grant_does_not_show_its_tokens() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["error", "code", "message", "x"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["error", "code", "message", "x"]), inner)
+    ),
     max_leaves=5,
 )
 

@@ -1,8 +1,9 @@
 import pytest
-from codex_proxy.errors import ProxyError
-from codex_proxy.paths import ROUTES, backend_query, canonical, find
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from codex_proxy.errors import ProxyError
+from codex_proxy.paths import ROUTES, backend_query, canonical, find
 
 PREFIXES = ["", "/v1", "/backend-api/codex"]
 

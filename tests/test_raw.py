@@ -2,6 +2,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from codex_proxy.raw import ABSENT, encoded, first, text, value
 
 NOT_GIVEN: Any = None

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import jwt
 import pytest
-from codex_proxy.redact import HIDDEN, REQUEST_HEADERS, redact
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from codex_proxy.redact import HIDDEN, REQUEST_HEADERS, query, redact
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
 
@@ -79,3 +80,22 @@ def test_what_is_redacted_stays_so(text: str) -> None:
 def test_the_headers_with_credentials_are_named_in_lower_case() -> None:
     assert {"authorization", "cookie", "x-api-key", "api-key", "chatgpt-account-id"} <= REQUEST_HEADERS
     assert {name.lower() for name in REQUEST_HEADERS} == REQUEST_HEADERS
+
+
+@pytest.mark.parametrize(
+    "path, shown",
+    [
+        ("/responses", "/responses"),
+        ("/responses?", "/responses?"),
+        ("/models?client_version=1.2.3", "/models?client_version=1.2.3"),
+        (
+            "/models?api_key=mine&client_version=1.2.3&key=",
+            f"/models?api_key={HIDDEN}&client_version=1.2.3&key={HIDDEN}",
+        ),
+        ("/models?mine", "/models?mine"),
+        ("/models?a=b=c", f"/models?a={HIDDEN}"),
+        ("/models?Stream=mine", f"/models?Stream={HIDDEN}"),
+    ],
+)
+def test_of_a_query_only_harmless_values_are_shown(path: str, shown: str) -> None:
+    assert query(path) == shown

@@ -1,12 +1,14 @@
 import json
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
-from codex_proxy import sse
-from codex_proxy.repair import SHORT_LINE, Repair, Usage, whole
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from codex_proxy import sse
+from codex_proxy.repair import SHORT_LINE, Repair, Usage, whole
 
 
 def event(kind: str, **more: Any) -> bytes:
@@ -42,7 +44,9 @@ CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
 @pytest.mark.parametrize("kind", ["response.completed", "response.done", "response.incomplete"])
 @pytest.mark.parametrize("output", [{}, {"output": []}, {"output": None}], ids=["absent", "empty", "null"])
 def test_an_empty_output_is_rebuilt_from_the_items(kind: str, output: dict[str, Any]) -> None:
-    stream, repair = repaired(item_done(0, REASONING), item_done(1, MESSAGE), event(kind, response={"id": "r", **output}))
+    stream, repair = repaired(
+        item_done(0, REASONING), item_done(1, MESSAGE), event(kind, response={"id": "r", **output})
+    )
     assert last_response(stream) == {"id": "r", "output": [REASONING, MESSAGE]}
     assert json.loads(repair.response) == last_response(stream) and repair.ended == kind
 
@@ -301,7 +305,10 @@ def test_for_such_a_client_the_last_event_keeps_what_fits(items: list[Any], kept
     assert repair.notes == notes
 
 
-@given(st.lists(st.tuples(st.sampled_from([image, text, opaque]), st.integers(0, 600_000)), max_size=5), st.integers(0, 500_000))
+@given(
+    st.lists(st.tuples(st.sampled_from([image, text, opaque]), st.integers(0, 600_000)), max_size=5),
+    st.integers(0, 500_000),
+)
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_the_last_line_for_such_a_client_is_never_too_long(items: list[Any], more: int) -> None:
     frames = [item_done(n, make(size)) for n, (make, size) in enumerate(items)]
@@ -353,7 +360,7 @@ def cut(data: st.DataObject, stream: bytes) -> list[bytes]:
     # A CR LF is where a cut may do harm.
     places += [n + 1 for n in range(len(stream)) if stream[n : n + 2] == b"\r\n"] if data.draw(st.booleans()) else []
     edges = sorted({0, *places, len(stream)})
-    return [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [stream[a:b] for a, b in pairwise(edges)]
 
 
 @given(FRAMES, LAST)
@@ -398,7 +405,9 @@ def test_a_stream_is_repaired_the_same_wherever_it_is_cut(
 
 @given(FRAMES, LAST, st.data())
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_a_stream_without_its_last_empty_line_means_the_same(frames: list[bytes], last: bytes, data: st.DataObject) -> None:
+def test_a_stream_without_its_last_empty_line_means_the_same(
+    frames: list[bytes], last: bytes, data: st.DataObject
+) -> None:
     stream = b"".join(frames) + last.rstrip(b"\r\n")
     ended, cut_short = repaired(b"".join(frames) + last), repaired(*cut(data, stream))
     assert msgspec.Raw(cut_short[1].response) == msgspec.Raw(ended[1].response)

@@ -1,7 +1,10 @@
+from itertools import pairwise
+
 import pytest
-from codex_proxy import sse
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from codex_proxy import sse
 
 
 def frames_of(*pieces: bytes) -> tuple[list[bytes], bytes]:
@@ -64,7 +67,7 @@ STREAMS = st.lists(st.tuples(LINES, ENDS), max_size=12).map(lambda lines: b"".jo
 def test_a_stream_loses_no_byte_wherever_it_is_cut(stream: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     edges = [0, *cuts, len(stream)]
-    frames, rest = frames_of(*(stream[a:b] for a, b in zip(edges, edges[1:], strict=False)))
+    frames, rest = frames_of(*(stream[a:b] for a, b in pairwise(edges)))
     assert b"".join(frames) + rest == stream
 
 
@@ -73,7 +76,7 @@ def test_a_stream_loses_no_byte_wherever_it_is_cut(stream: bytes, data: st.DataO
 def test_a_stream_means_the_same_wherever_it_is_cut(stream: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     edges = [0, *cuts, len(stream)]
-    whole, cut = frames_of(stream), frames_of(*(stream[a:b] for a, b in zip(edges, edges[1:], strict=False)))
+    whole, cut = frames_of(stream), frames_of(*(stream[a:b] for a, b in pairwise(edges)))
     assert [sse.parse(f) for f in cut[0] if not f.isspace()] == [sse.parse(f) for f in whole[0] if not f.isspace()]
 
 

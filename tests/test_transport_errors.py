@@ -1,6 +1,7 @@
 import secrets
 
 import pytest
+
 from codex_proxy.transport_errors import explain
 
 # As mitmproxy 12.2.3 and httpx2 word them.
@@ -62,7 +63,9 @@ def test_with_an_outgoing_proxy_it_is_the_proxy_that_was_not_reached(message: st
     assert "proxy.corp:3128" in error.message and "chatgpt.com" not in error.message
 
 
-@pytest.mark.parametrize("message, code", [("server closed connection", "backend_closed"), ("certificate", "backend_certificate")])
+@pytest.mark.parametrize(
+    "message, code", [("server closed connection", "backend_closed"), ("certificate", "backend_certificate")]
+)
 def test_behind_an_outgoing_proxy_the_backend_still_has_its_own_troubles(message: str, code: str) -> None:
     assert explain(message, "chatgpt.com", via="proxy.corp:3128").code == code
 

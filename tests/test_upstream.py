@@ -1,6 +1,7 @@
 import base64
 
 import pytest
+
 from codex_proxy import __version__
 from codex_proxy.upstream import OutgoingProxy, Upstream, outgoing_proxy, parse, user_agent
 
@@ -121,7 +122,8 @@ def test_a_backend_without_tls_goes_by_the_other_variable(
 
 
 @pytest.mark.parametrize(
-    "who, pair", [("me:word", b"me:word"), ("me", b"me:"), ("m%40e:w%3Ao%2Frd", b"m@e:w:o/rd"), ("me:w\u00e9", "me:wé".encode())]
+    "who, pair",
+    [("me:word", b"me:word"), ("me", b"me:"), ("m%40e:w%3Ao%2Frd", b"m@e:w:o/rd"), ("me:w\u00e9", "me:wé".encode())],
 )
 def test_user_and_password_of_the_proxy_become_its_authorization(
     monkeypatch: pytest.MonkeyPatch, who: str, pair: bytes

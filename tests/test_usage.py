@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from codex_proxy.usage import Window, length_name, limit_message, span, when, windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from codex_proxy.usage import Window, length_name, limit_message, span, when, windows
 
 # A Tuesday, 12:00 in Oslo.
 NOON = 1_795_518_000.0

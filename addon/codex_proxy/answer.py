@@ -10,6 +10,9 @@ from .errors import ProxyError
 # Of a stream this much is kept for who looks at the flow afterwards, in bytes.
 KEPT = 8 << 20
 
+# Of so many pieces it is noted when they came.
+MARKS = 4096
+
 # Clients that read lines of 1 MiB at most: Go's scanner, and nanobot with it (design, section 5).
 SHORT_LINES = "Go-http-client/"
 
@@ -26,6 +29,7 @@ class EventStream:
         self.state, self.repair, self.decoder = state, fixer, decoder
         self.closed = False
         self.kept = bytearray()
+        self.marks: list[list[int]] = state.setdefault("marks", [])
 
     def __call__(self, data: bytes) -> list[bytes]:
         if self.closed:
@@ -40,7 +44,9 @@ class EventStream:
             pieces = [self.end("The proxy could not read the backend's stream.")]
         # Never an empty piece: mitmproxy would write it as the chunk that ends the body.
         joined = b"".join(pieces)
-        if len(self.kept) < KEPT:
+        if joined and len(self.kept) < KEPT:
+            if len(self.marks) < MARKS:
+                self.marks.append([len(self.kept), round((self.state["heard_at"] - self.state["sent_at"]) * 1000)])
             self.kept += joined
         return [joined] if joined else []
 

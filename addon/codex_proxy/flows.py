@@ -10,9 +10,8 @@ from typing import Any
 from mitmproxy import connection, ctx, http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from . import upstream, wire
+from . import redact, upstream, wire
 from .errors import ProxyError
-from .redact import redact
 from .repair import Repair
 
 logger = logging.getLogger(__name__)
@@ -23,6 +22,9 @@ KEY = "codex"
 NOWHERE = ("unclaimed.invalid", 443)
 
 CHATGPT = "chatgpt.com"
+
+# Of a client's body this much is kept beside what went up, in bytes.
+ORIGINAL_KEPT = 1 << 20
 
 State = dict[str, Any]
 Hook = Callable[[Any, http.HTTPFlow], Awaitable[None] | None]
@@ -61,6 +63,29 @@ def claim(flow: http.HTTPFlow) -> State:
     }
     flow.metadata[KEY] = state
     return state
+
+
+def keep_original_head(flow: http.HTTPFlow) -> None:
+    """Keep what the client sent, as far as it is no secret, to be looked at beside what went up."""
+    headers = []
+    for name, value in flow.request.headers.items(multi=True):
+        hidden = name.lower() in redact.REQUEST_HEADERS
+        headers.append([name, redact.HIDDEN if hidden else redact.redact(value)])
+    state_of(flow)["original"] = {
+        "method": flow.request.method,
+        "path": redact.query(flow.request.path),
+        "headers": headers,
+        "body": None,
+        "body_size": 0,
+        "body_cut": False,
+    }
+
+
+def keep_original_body(flow: http.HTTPFlow, body: bytes) -> None:
+    """The body without its codings, up to ORIGINAL_KEPT bytes."""
+    original = state_of(flow)["original"]
+    original["body"] = body[:ORIGINAL_KEPT].decode("utf-8", "replace")
+    original["body_size"], original["body_cut"] = len(body), len(body) > ORIGINAL_KEPT
 
 
 def state_of(flow: http.HTTPFlow) -> State:
@@ -104,7 +129,7 @@ def response(error: ProxyError) -> http.Response:
 
 def unforeseen(where: str, e: Exception) -> ProxyError:
     """The answer for an exception nobody thought of; the traceback is in the log."""
-    logger.error(f"{where} failed:\n" + redact("".join(traceback.format_exception(e))))
+    logger.error(f"{where} failed:\n" + redact.redact("".join(traceback.format_exception(e))))
     return ProxyError(
         500,
         "proxy_failed",

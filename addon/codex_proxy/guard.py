@@ -151,6 +151,7 @@ class Guard:
         flows.claim(flow)
         shown = presented_key(flow.request.headers)
         try:
+            flows.keep_original_head(flow)
             self._take_off(flow)
             if flow.is_replay != "request":  # replayed by the person at mitmweb: there is no caller
                 is_health = paths.canonical(flow.request.path) == "/healthz"

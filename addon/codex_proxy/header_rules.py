@@ -47,6 +47,42 @@ def upward(client: Mapping[str, str], ours: Mapping[str, str]) -> Fields:
     return [(name.encode(), value.encode("latin-1", "replace")) for name, value in (result | kept).items()]
 
 
+# Why a header of the client's does not go up; the first that its name begins with.
+REASONS = (
+    ("authorization", "the client's own key; the login's token goes up in its place"),
+    ("x-api-key", "the client's own key"),
+    ("api-key", "the client's own key"),
+    ("cookie", "the client's own; the backend gets only Cloudflare's, which it set itself"),
+    ("openai-organization", "only for API keys"),
+    ("openai-project", "only for API keys"),
+    ("x-stainless-", "telemetry of the SDK"),
+    ("x-nanobot-", "for nanobot alone"),
+    ("x-forwarded", "tells where the client is"),
+    ("forwarded", "tells where the client is"),
+    ("version", "a minimum-version gate that only the official Codex should meet"),
+)
+
+
+def changed(client: Iterable[Iterable[str]], sent: Iterable[tuple[bytes, bytes]]) -> list[list[str]]:
+    """Header by header what became of the client's on the way up: `[name, what, why]`."""
+    before = {name.lower(): value for name, value in client}
+    after = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in sent}
+    framing = ("host", "content-length", "transfer-encoding", "connection", "expect")
+    told = []
+    for name, value in before.items():
+        if name not in after and name not in framing:
+            why = next((why for start, why in REASONS if name.startswith(start)), "nothing the backend needs to know")
+            told.append([name, "taken off", why])
+        elif name in after and after[name] != value and name not in framing:
+            told.append([name, f"{value} → {after[name]}", "as the backend wants it"])
+    told += [
+        [name, f"put on: {value}", "as the backend wants it"]
+        for name, value in after.items()
+        if name not in (*before, *framing)
+    ]
+    return told
+
+
 def downward(fields: Iterable[tuple[bytes, bytes]], also: Iterable[str] = ()) -> Fields:
     """The headers that come down to the client; `also` names more that stay here."""
     stay = NOT_DOWN | set(also)

@@ -81,13 +81,13 @@ def _from_tokens(tokens: Mapping[str, Any], document: Mapping[str, Any]) -> Logi
     access = str(tokens["access_token"])
     of_access, of_id = claims(access), claims(_text(tokens.get("id_token")))
     mine, other = _auth(of_access), _auth(of_id)
-    organizations = other.get("organizations") or mine.get("organizations") or [{}]
     account = (
         _text(tokens.get("account_id"))
         or _text(other.get("chatgpt_account_id"))
         or _text(mine.get("chatgpt_account_id"))
         or _text(of_access.get("chatgpt_account_id"))
-        or _text(organizations[0].get("id"))
+        or _organization(other)
+        or _organization(mine)
     )
     residency = _text(mine.get("chatgpt_compute_residency"))
     return Login(
@@ -141,6 +141,12 @@ def _granted_end(grant: Grant, now: float) -> float:
 def _auth(of_token: Mapping[str, Any]) -> Mapping[str, Any]:
     found = of_token.get(AUTH_CLAIM)
     return found if isinstance(found, dict) else {}
+
+
+def _organization(of_auth: Mapping[str, Any]) -> str | None:
+    found = of_auth.get("organizations")
+    first = found[0] if isinstance(found, list) and found else None
+    return _text(first.get("id")) if isinstance(first, dict) else None
 
 
 def _text(value: Any) -> str | None:

@@ -67,10 +67,11 @@ class PatchBody:
         state, request = flows.state_of(flow), flow.request
         if state.pop("too_large", False):
             raise self.too_large()
-        if state["route"] != "responses":
-            return
         coding = request.headers.get("content-encoding", "")
         body = await self.decoded(request.raw_content or b"", coding)
+        flows.keep_original_body(flow, body)
+        if state["route"] != "responses":
+            return
         patched = body_rules.patch(body, body_rules.Wish(self.wish.full, state["lite"], self.wish.models))
         state.update(stream=patched.stream, model=patched.model, sent_model=patched.sent_model)
         state["changes"] = [list(change) for change in patched.changes]

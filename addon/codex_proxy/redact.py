@@ -12,7 +12,22 @@ TOKENS = re.compile(
     r"eyJ[\w-]{8,}(?:\.[\w-]*){1,4}|\b(?:sk|sess|rt|at)[-_][\w.-]{12,}|(?<=bearer )\S{8,}|(?<=basic )\S{8,}", re.I
 )
 
-HIDDEN = "[hidden]"
+# What mitmweb, files, exports and the log show in its place.
+HIDDEN = "[hidden by the proxy]"
+
+
+# What may be shown of a query: names, and the values that tell nothing.
+SHOWN_IN_QUERY = frozenset({"client_version", "api-version", "stream"})
+
+
+def query(path: str) -> str:
+    """A path whose query has lost the values a key may be among."""
+    route, mark, rest = path.partition("?")
+    pairs = [pair.partition("=") for pair in rest.split("&")] if rest else []
+    shown = [
+        name + equals + (value if name in SHOWN_IN_QUERY else HIDDEN if equals else "") for name, equals, value in pairs
+    ]
+    return route + mark + "&".join(shown)
 
 
 def redact(text: str) -> str:

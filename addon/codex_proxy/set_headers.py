@@ -21,6 +21,8 @@ class SetHeaders:
         flows.state_of(flow)["lite"] = header_rules.is_lite(client) and header_rules.is_codex(client)
         ours = self.ours(flow, client)
         flow.request.headers.fields = (*self.kept(flow), *hidden, *header_rules.upward(client, ours))
+        state = flows.state_of(flow)
+        state["header_changes"] = header_rules.changed(state["original"]["headers"], flow.request.headers.fields)
 
     def ours(self, flow: http.HTTPFlow, client: dict[str, str]) -> dict[str, str]:
         """What we say on every request (contract section 2)."""

@@ -13,8 +13,9 @@ from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 from mitmproxy.proxy.utils import ReceiveBuffer
 
-# What mitmweb, files and exports show in place of a hidden value.
-HIDDEN = b"[hidden by the proxy]"
+from . import redact
+
+HIDDEN = redact.HIDDEN.encode()
 
 
 class HiddenHeaders(http.Headers):

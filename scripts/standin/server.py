@@ -32,7 +32,10 @@ KINDS: dict[str, Kind] = {
 
 
 class Standin(Switches):
-    """`async with Standin() as s:` serves until the block ends; a handler that crashed fails the block."""
+    """`async with Standin() as s:` serves until the block ends; a handler that crashed fails the block.
+
+    `requests` has what was asked, `refresh_calls` what was asked of `/oauth/token`; `keep` bounds both. For one event loop.
+    """
 
     def __init__(
         self,

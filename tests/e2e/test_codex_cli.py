@@ -31,7 +31,12 @@ LITE: dict[str, Any] = {
     "stream": True,
     "input": [
         {"type": "additional_tools", "id": "at_1", "role": "developer", "tools": [TOOL]},
-        {"type": "message", "id": "msg_1", "role": "developer", "content": [{"type": "input_text", "text": "Be brief."}]},
+        {
+            "type": "message",
+            "id": "msg_1",
+            "role": "developer",
+            "content": [{"type": "input_text", "text": "Be brief."}],
+        },
         {"type": "message", "id": "msg_2", "role": "user", "content": [{"type": "input_text", "text": "say hi"}]},
         {"type": "configuration_update", "reasoning": {"effort": "low"}},
     ],
@@ -70,7 +75,12 @@ async def test_its_request_goes_up_as_it_is_under_our_login(proxy: Proxy, standi
 
 
 async def test_the_older_generation_of_session_headers_passes_too(proxy: Proxy, standin: Standin) -> None:
-    older = {"originator": "codex_cli_rs", "user-agent": "codex_cli_rs/0.80.0 (x)", "session_id": "s", "conversation_id": "c"}
+    older = {
+        "originator": "codex_cli_rs",
+        "user-agent": "codex_cli_rs/0.80.0 (x)",
+        "session_id": "s",
+        "conversation_id": "c",
+    }
     body = {"model": "gpt-6-sol", "input": [], "instructions": "x", "stream": True, "store": False}
     await send(proxy, older, json.dumps(body).encode())
 
@@ -91,7 +101,14 @@ async def test_who_only_says_so_half_is_not_the_official_client(proxy: Proxy, st
 async def test_a_body_for_which_the_backend_has_no_decoder_goes_up_plain(proxy: Proxy, standin: Standin) -> None:
     import brotli
 
-    body = {"model": "gpt-6-sol", "input": [], "instructions": "x", "stream": True, "store": False, "include": ["reasoning.encrypted_content"]}
+    body = {
+        "model": "gpt-6-sol",
+        "input": [],
+        "instructions": "x",
+        "stream": True,
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+    }
     answer = await send(proxy, {"content-encoding": "br"}, brotli.compress(json.dumps(body).encode()))
 
     assert answer.status_code in (200, 400)

@@ -10,7 +10,7 @@ import pytest
 from .harness import PATIENCE, SCRIPT, Start, environment
 
 WRONG: list[tuple[dict[str, str], str]] = [
-    ({"codex_upstrem": "https://x"}, r"There is no option codex_upstrem\. There are: .*codex_upstream"),
+    ({"codex_upstrem": "https://x"}, r"^There is no option codex_upstrem\. There are: .*codex_upstream"),
     ({"codex_upstream": "ftp://x"}, r"codex_upstream: 'ftp://x' is no http\(s\) address"),
     ({"codex_upstream": "http://example.com/x"}, r"codex_upstream: .*unencrypted"),
     ({"codex_issuer": "x"}, r"codex_issuer: 'x' is no"),
@@ -33,6 +33,8 @@ async def test_a_wrong_option_stops_the_start_with_a_sentence(options: dict[str,
     await proxy.logged(says)
     assert await proxy.ended() == 1
     assert "Traceback" not in proxy.log
+    # Nothing was open, not even for a moment.
+    assert "listening at" not in proxy.log
 
 
 async def test_a_missing_certificate_file_stops_the_start(start: Start) -> None:

@@ -67,7 +67,13 @@ async def test_only_the_last_event_is_changed(client: httpx2.AsyncClient, standi
     assert [e["type"] for e in events(untouched)] == [e["type"] for e in events(repaired)]
     last, same = events(repaired)[-1]["response"], events(untouched)[-1]["response"]
     assert set(last) == set(same)
-    assert {**last, "output": 0, "usage": 0, "id": 0, "created_at": 0} == {**same, "output": 0, "usage": 0, "id": 0, "created_at": 0}
+    assert {**last, "output": 0, "usage": 0, "id": 0, "created_at": 0} == {
+        **same,
+        "output": 0,
+        "usage": 0,
+        "id": 0,
+        "created_at": 0,
+    }
 
 
 async def test_no_cookie_comes_down(client: httpx2.AsyncClient, standin: Standin) -> None:
