@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+
 from standin import Standin
 
 ROOT = Path(__file__).resolve().parent.parent

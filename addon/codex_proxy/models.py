@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from .changes import Change, put
 from .raw import ABSENT, Object, encoded, value
 
-
 Entries = Sequence[str]
 
 

@@ -81,7 +81,7 @@ async def serve(args: argparse.Namespace) -> None:
         login = standin.login(expires_in=args.expires_in, plan=args.plan)
         if args.write_login:
             write_login(args.write_login, json.dumps(login, indent=2))
-        print(greeting(standin, args.write_login), flush=True)  # noqa: T201
+        print(greeting(standin, args.write_login), flush=True)
         await stop.wait()
 
 
@@ -110,7 +110,7 @@ def greeting(standin: Standin, login: Path | None) -> str:
 def main() -> None:
     args = arguments()
     if args.list_failures:
-        print(table())  # noqa: T201
+        print(table())
         return
     level = logging.DEBUG if args.verbose else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)

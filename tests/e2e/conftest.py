@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
 from standin import Standin
 
 from .harness import SCRIPT, Proxy, Start, environment, new_client, write_login

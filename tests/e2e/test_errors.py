@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+
 from standin import Standin
 
 from .harness import QUESTION, Proxy, Start

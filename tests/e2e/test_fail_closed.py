@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from standin import Standin
 
 from .harness import QUESTION, Start, new_client

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+
 from standin import Standin
 
 from .harness import CAPTURES, PATIENCE, Proxy, events

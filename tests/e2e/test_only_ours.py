@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
 from standin import Standin
 
 from .harness import QUESTION, SCRIPT, Proxy, Start, environment, new_client

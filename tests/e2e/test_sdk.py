@@ -9,6 +9,7 @@ from typing import Any
 
 import openai
 import pytest
+
 from standin import Standin
 
 from .harness import PATIENCE, Proxy

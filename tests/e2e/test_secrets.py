@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+
 from standin import Standin
 
 from .harness import PATIENCE, QUESTION, Proxy, Start, free_port, new_client
@@ -103,8 +104,9 @@ async def test_an_intercepted_flow_shows_no_token_and_goes_on_with_it(
     async with new_client(web) as client:
         asking = asyncio.create_task(client.post("/responses", json=QUESTION))
         async with asyncio.timeout(PATIENCE):
-            while not (held := [f for f in (await viewer.get("/flows")).json() if f["intercepted"]]):
-                await asyncio.sleep(0.02)
+            held: list[dict[str, Any]] = []
+            while not held:
+                held = [flow for flow in (await viewer.get("/flows")).json() if flow["intercepted"]]
         assert_clean("intercepted", await all_that_mitmweb_tells(viewer), secrets)
         shown = {name.lower(): value for name, value in held[0]["request"]["headers"]}
         assert shown["authorization"] == "[hidden by the proxy]"

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+
 from standin import Standin
 
 from .harness import QUESTION, Proxy, Start, new_client, write_login
@@ -162,9 +163,7 @@ async def test_a_spent_login_is_told_and_not_asked_for_again(
     # Logged in again: picked up without a restart.
     standin.recover()
     write_login(path, standin.login())
-    async with asyncio.timeout(10):
-        while (await ask(proxy)).status_code != 200:
-            await asyncio.sleep(0.05)
+    assert (await ask(proxy)).status_code == 200
 
 
 PASSING = ["refresh-500", "refresh-cloudflare", "refresh-reset", "refresh-garbage", "unsupported-country"]

@@ -1,0 +1,335 @@
+"""A request's body as a person reads it; and the items a conversation is made of, which an answer consists of too.
+
+Every text stands in a block of YAML (`name: |`), calls stand as JSON: so the whole is highlighted as YAML.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from .redact import redact
+
+# Shown of one text at most, in characters; a long conversation's older items get less, down to LEAST.
+FULL = 32_000
+LEAST = 300
+
+# Shown of a conversation or of an answer, all its items together, in characters.
+ROOM = 120_000
+
+# Shown of all there is, in characters: whatever comes, no more goes to a browser.
+LARGEST = 256_000
+
+# Items shown of a conversation: its first ones and its last ones.
+FIRST_ITEMS, LAST_ITEMS = 20, 150
+
+# Of raw JSON: characters of text in all, values in all, levels.
+JSON_ROOM, JSON_VALUES, JSON_LEVELS = 60_000, 4_000, 40
+
+# Shown of instructions before they are folded, in characters.
+FOLDED = 600
+
+# A token that is cut in two is not recognised any more; none is longer than this, in characters.
+LONGEST_TOKEN = 4096
+NO_TOKEN = re.compile(r"[^\w.~+/=-]")
+
+BASE64 = re.compile(r"[\w+/=-]+")
+DATA_URL = re.compile(r"data:([\w.+/-]*)[^,]{0,100};base64,")
+
+TEXT_PARTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
+TOLD = frozenset("model reasoning reasoning_effort instructions input messages tools".split())
+
+RESULTS = ("function_call_output", "custom_tool_call_output", "local_shell_call_output", "tool_search_output")
+
+
+def count(number: int, what: str) -> str:
+    """`1 item`, `2,041 items`."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def size(number: int) -> str:
+    """`812 B`, `1.2 kB`, `402 kB`, `5.0 MB`."""
+    if number < 1000:
+        return f"{number} B"
+    value, unit = (number / 1e3, "kB") if number < 999_500 else (number / 1e6, "MB")
+    return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
+
+
+def clip(text: str, limit: int = FULL, gap: str = "\n… {} left out …\n") -> str:
+    """`text` without tokens, and if it is long its beginning and its end."""
+    if len(text) <= limit + 100:
+        return redact(text)
+    head = limit * 3 // 4
+    tail = limit - head
+    start = max(0, len(text) - tail - LONGEST_TOKEN)
+    # The end must not begin in the middle of a token.
+    boundary = NO_TOKEN.search(text, start)
+    ending = redact(text[boundary.start() :])[-tail:] if boundary and tail else ""
+    left_out = gap.format(count(len(text) - head - len(ending), "character"))
+    return redact(text[: head + LONGEST_TOKEN])[:head] + left_out + ending
+
+
+def line(value: Any, limit: int = 100) -> str:
+    """A value in one line."""
+    text = value if isinstance(value, str) else compact(value)
+    short = text if len(text) <= limit else clip(text, limit, " … ")
+    return " ".join(redact(short).split())
+
+
+def block(title: str, text: str, note: str = "") -> str:
+    """`title: |` and the text below it, indented; `note` as a comment behind the title."""
+    comment = f"  # {line(note)}" if note else ""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    if not text.strip():
+        return f'{title}: ""{comment}'
+    # YAML takes the indentation from the first line, unless it is told.
+    told = "2" if text[0] in " \t" else ""
+    return f"{title}: |{told}{comment}\n" + re.sub(r"(?m)^(?!$)", "  ", text)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows in columns, the last one as long as it is."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    return "\n".join("  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in rows)
+
+
+def bounded(sections: Sequence[str], limit: int = LARGEST) -> str:
+    """The sections one below the other, without tokens, and never more than `limit` characters."""
+    return clip("\n\n".join(section for section in sections if section) + "\n", limit - 200)
+
+
+class Shortener:
+    """JSON values as they are shown: without long base64, long texts and tokens, and not too many of them."""
+
+    def __init__(self, room: int = JSON_ROOM, values: int = JSON_VALUES) -> None:
+        self.room, self.values = room, values
+
+    def __call__(self, value: Any, key: str = "", level: int = 0) -> Any:
+        self.values -= 1
+        match value:
+            case str():
+                return self._text(value, key)
+            case list() | dict() if level >= JSON_LEVELS:
+                return f"… {count(len(value), 'value')} …"
+            case list():
+                return self._list(value, key, level + 1)
+            case dict():
+                return self._object(value, level + 1)
+            case int() if abs(value) >= 1 << 63:
+                return float(value) if abs(value) < 1 << 1000 else "…"
+        return value
+
+    def _list(self, value: list[Any], key: str, level: int) -> list[Any]:
+        shown: list[Any] = []
+        for place, one in enumerate(value):
+            if self.values <= 0:
+                shown.append(f"… {len(value) - place:,} more …")
+                break
+            shown.append(self(one, key, level))
+        return shown
+
+    def _object(self, value: dict[str, Any], level: int) -> dict[str, Any]:
+        shown: dict[str, Any] = {}
+        for place, (key, one) in enumerate(value.items()):
+            if self.values <= 0:
+                shown["…"] = f"{len(value) - place:,} more"
+                break
+            shown[line(key, 200)] = self(one, key, level)
+        return shown
+
+    def _text(self, value: str, key: str) -> str:
+        if key == "encrypted_content":
+            return encrypted(value)
+        if (found := binary(value)) is not None:
+            kind, length = found
+            return f"{value[:24]}… ({kind}, {size(length)})"
+        limit = max(80, min(2000, self.room // 8))
+        self.room -= min(len(value), limit)
+        return clip(value, limit, " … {} left out … ")
+
+
+def encrypted(value: str) -> str:
+    return value if len(value) <= 40 else f"{redact(value[:16])}… ({count(len(value), 'character')})"
+
+
+def binary(value: str) -> tuple[str, int] | None:
+    """Type and size in bytes of what a text holds as base64; None if it holds none, or little."""
+    if found := DATA_URL.match(value):
+        return found[1] or "data", (len(value) - found.end()) * 3 // 4
+    if len(value) > 400 and BASE64.fullmatch(value, 0, 400):
+        return "base64", len(value) * 3 // 4
+    return None
+
+
+def compact(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(Shortener()(value)), indent=0).decode()
+
+
+def pretty(value: Any, limit: int = FULL) -> str:
+    """A value as JSON, in one line where that is short."""
+    raw = msgspec.json.encode(Shortener(limit)(value))
+    flat = msgspec.json.format(raw, indent=0).decode()
+    return flat if len(flat) <= 100 else msgspec.json.format(raw, indent=2).decode()
+
+
+def parsed(text: str) -> Any:
+    """The value of a JSON text; None if it is none."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; none if it is no list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def part_text(part: Any, limit: int = FULL) -> str:
+    """A part of a message's content."""
+    if isinstance(part, str):
+        return clip(part, limit)
+    if not isinstance(part, dict):
+        return line(part)
+    kind = part.get("type")
+    if kind in TEXT_PARTS and isinstance(part.get("text"), str):
+        return clip(part["text"], limit) + annotations(part.get("annotations"))
+    if kind == "refusal":
+        return "[refused] " + clip(str(part.get("refusal") or ""), limit)
+    if kind in ("input_image", "image_url"):
+        url = part.get("image_url")
+        if isinstance(url, dict):
+            part = {**part, **url}
+            url = url.get("url")
+        detail = f", detail {line(part['detail'])}" if part.get("detail") else ""
+        return f"[image {attached(url or part.get('file_id'))}{detail}]"
+    if kind in ("input_file", "file"):
+        file = part["file"] if isinstance(part.get("file"), dict) else part
+        name = f" {line(file['filename'])}" if file.get("filename") else ""
+        return f"[file{name} {attached(file.get('file_data') or file.get('file_url') or file.get('file_id'))}]"
+    return clip(pretty(part, limit), limit)
+
+
+def attached(value: Any) -> str:
+    """An image or a file: type and size of its base64, or where it is."""
+    if not isinstance(value, str):
+        return "(nothing)"
+    found = binary(value)
+    return f"{found[0]}, {size(found[1])}" if found else line(value, 200)
+
+
+def annotations(value: Any) -> str:
+    """What a text refers to, a line each."""
+    lines = [
+        f"\n[{place}] " + " ".join(line(one[key], 200) for key in ("title", "url", "filename") if one.get(key))
+        for place, one in enumerate(objects(value)[:20], 1)
+    ]
+    return "\n" + "".join(lines) if lines else ""
+
+
+def content_text(content: Any, limit: int = FULL) -> str:
+    """The content of a message, the output of a tool: a text, or parts."""
+    if not isinstance(content, list):
+        return "" if content is None else part_text(content, limit)
+    each = max(LEAST, limit // max(1, len(content)))
+    shown = [part_text(part, each) for part in content[:50]]
+    return "\n".join(shown + ([f"… {len(content) - 50:,} more parts …"] if len(content) > 50 else []))
+
+
+def message(item: Mapping[str, Any], limit: int) -> str:
+    role, phase = str(item.get("role") or "message"), item.get("phase")
+    return block(line(role, 40), content_text(item.get("content"), limit), phase if isinstance(phase, str) else "")
+
+
+def reasoning(item: Mapping[str, Any], limit: int = FULL) -> str:
+    hidden = item.get("encrypted_content")
+    note = f"encrypted, {size(len(hidden))}" if isinstance(hidden, str) and hidden else ""
+    parts = [*objects(item.get("summary")), *objects(item.get("content"))]
+    return block("reasoning", "\n\n".join(part_text(part, limit) for part in parts), note)
+
+
+def call(item: Mapping[str, Any], limit: int = FULL) -> str:
+    """A tool's call: its arguments as JSON where they are JSON."""
+    title = f"call {line(called(item), 80)}"
+    note = line(str(item.get("call_id") or item.get("id") or ""), 80)
+    for key in ("arguments", "input", "action", "queries", "code"):
+        value = item.get(key)
+        if value in (None, ""):
+            continue
+        if isinstance(value, str):
+            known = parsed(value) if key == "arguments" else None
+            if not isinstance(known, dict | list):
+                return block(title, clip(value, limit), note)
+            value = known
+        comment = f"  # {note}" if note else ""
+        return f"{title}:{comment}\n" + re.sub(r"(?m)^", "  ", clip(pretty(value, limit), limit))
+    return block(title, "", note)
+
+
+def called(item: Mapping[str, Any]) -> str:
+    name = str(item.get("name") or str(item.get("type") or "?").removesuffix("_call"))
+    return f"{item['namespace']}.{name}" if item.get("namespace") else name
+
+
+def result(item: Mapping[str, Any], limit: int = FULL, title: str = "output") -> str:
+    """What a tool gave back: as JSON where it is JSON."""
+    output = item.get("output", item.get("tools"))
+    known = parsed(output) if isinstance(output, str) and output[:1] in ("{", "[") else None
+    if isinstance(known, dict | list):
+        return f"{title}:\n" + re.sub(r"(?m)^", "  ", clip(pretty(known, limit), limit))
+    return block(title, content_text(output, limit))
+
+
+def item_text(item: Any, limit: int = FULL) -> str:
+    """An item of a conversation or of an answer."""
+    if not isinstance(item, dict):
+        return block("item", line(item))
+    kind = str(item.get("type") or ("message" if item.get("role") else ""))
+    if kind == "message":
+        return message(item, limit)
+    if kind == "reasoning":
+        return reasoning(item, limit)
+    if kind in RESULTS:
+        return result(item, limit, f"output of {line(str(item.get('call_id') or '?'), 80)}")
+    if kind == "image_generation_call":
+        prompt = item.get("revised_prompt")
+        return block("image", f"[{attached(item.get('result'))}]" + (f"\n{clip(prompt, limit)}" if prompt else ""))
+    if kind == "additional_tools":
+        return block("additional tools", tools_text(item.get("tools")))
+    if kind.endswith("_call"):
+        return call(item, limit)
+    rest = {key: value for key, value in item.items() if key != "type"}
+    return f"{line(kind, 40) or 'item'}:\n" + re.sub(r"(?m)^", "  ", clip(pretty(rest, limit), limit))
+
+
+def items_text(items: Sequence[Any], room: int = ROOM) -> list[str]:
+    """Items one after the other, each call with its output beside it; the later ones are shown more of."""
+    outputs = {
+        item["call_id"]: place
+        for place, item in enumerate(items)
+        if isinstance(item, dict) and item.get("type") in RESULTS and isinstance(item.get("call_id"), str)
+    }
+    shown: list[str] = []
+    beside: dict[int, str] = {}
+    for place in range(len(items) - 1, -1, -1):
+        item, limit = items[place], max(LEAST, min(FULL, room // 4))
+        text = item_text(item, limit)
+        room = max(0, room - len(text))
+        other = outputs.get(item.get("call_id", "")) if isinstance(item, dict) and is_call(item) else None
+        if other is not None and other > place:
+            text += "\n" + beside.pop(other, "")
+        if other is None and place in outputs.values() and has_call(items, place):
+            beside[place] = result(item, limit)
+            continue
+        shown.append(text)
+    return shown[::-1]
+
+
+def is_call(item: Mapping[str, Any]) -> bool:
+    return str(item.get("type") or "").endswith("_call")
+
+
+def has_call(items: Sequence[Any], place: int) -> bool:
+    wanted = items[place].get("call_id")
+    return any(isinstance(item, dict) and is_call(item) and item.get("call_id") == wanted for item in items[:place])
