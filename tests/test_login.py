@@ -214,7 +214,7 @@ GRANT = Grant("new-a", "new-r", "new-i", 600.0)
 
 
 def test_the_official_clients_file_keeps_its_form() -> None:
-    document = {
+    document: dict[str, Any] = {
         "auth_mode": "chatgpt",
         "OPENAI_API_KEY": None,
         "unknown": [1],

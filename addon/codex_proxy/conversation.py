@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from .raw import Object
 from .redact import redact
 
 # Shown of one text at most, in characters; a long conversation's older items get less, down to LEAST.
@@ -38,7 +39,15 @@ BASE64 = re.compile(r"[\w+/=-]+")
 DATA_URL = re.compile(r"data:([\w.+/-]*)[^,]{0,100};base64,")
 
 TEXT_PARTS = ("input_text", "output_text", "text", "summary_text", "reasoning_text")
-TOLD = frozenset("model reasoning reasoning_effort instructions input messages tools".split())
+
+# Where the conversation stands: in a Responses request, in one for chat completions.
+CONVERSATION = ("input", "messages")
+
+# Fields of a request with a section of their own.
+TOLD = frozenset(("model", "instructions", "tools", *CONVERSATION))
+
+NOT_TOLD_OF_TOOLS = ("type", "name", "description", "parameters", "strict")
+MOST_TOOLS = 200
 
 RESULTS = ("function_call_output", "custom_tool_call_output", "local_shell_call_output", "tool_search_output")
 
@@ -304,32 +313,206 @@ def item_text(item: Any, limit: int = FULL) -> str:
 
 
 def items_text(items: Sequence[Any], room: int = ROOM) -> list[str]:
-    """Items one after the other, each call with its output beside it; the later ones are shown more of."""
-    outputs = {
-        item["call_id"]: place
-        for place, item in enumerate(items)
-        if isinstance(item, dict) and item.get("type") in RESULTS and isinstance(item.get("call_id"), str)
-    }
+    """Items one after the other, each call with its output beside it; of the last ones the most is shown."""
+    outputs = pairs(items)
+    beside = set(outputs.values())
     shown: list[str] = []
-    beside: dict[int, str] = {}
     for place in range(len(items) - 1, -1, -1):
-        item, limit = items[place], max(LEAST, min(FULL, room // 4))
-        text = item_text(item, limit)
-        room = max(0, room - len(text))
-        other = outputs.get(item.get("call_id", "")) if isinstance(item, dict) and is_call(item) else None
-        if other is not None and other > place:
-            text += "\n" + beside.pop(other, "")
-        if other is None and place in outputs.values() and has_call(items, place):
-            beside[place] = result(item, limit)
+        if place in beside:
             continue
+        limit = max(LEAST, min(FULL, room // 4))
+        text = item_text(items[place], limit)
+        if place in outputs:
+            text += "\n" + result(items[outputs[place]], limit)
+        room = max(0, room - len(text))
         shown.append(text)
     return shown[::-1]
+
+
+def pairs(items: Sequence[Any]) -> dict[int, int]:
+    """Place of a call → place of the output that answers it."""
+    calls: dict[str, int] = {}
+    found: dict[int, int] = {}
+    for place, item in enumerate(items):
+        name = item.get("call_id") if isinstance(item, dict) else None
+        if not isinstance(name, str):
+            continue
+        if is_call(item):
+            calls[name] = place
+        elif name in calls and item.get("type") in RESULTS:
+            found.setdefault(calls[name], place)
+    return found
 
 
 def is_call(item: Mapping[str, Any]) -> bool:
     return str(item.get("type") or "").endswith("_call")
 
 
-def has_call(items: Sequence[Any], place: int) -> bool:
-    wanted = items[place].get("call_id")
-    return any(isinstance(item, dict) and is_call(item) and item.get("call_id") == wanted for item in items[:place])
+def tools_text(tools: Any) -> str:
+    """Tools as a short list: name, parameters, the first line of what they are for."""
+    rows = [row for tool in objects(tools)[:MOST_TOOLS] for row in tool_rows(tool)]
+    left_out = len(objects(tools)) - MOST_TOOLS
+    return "\n".join(rows) + (f"\n… {left_out:,} more …" if left_out > 0 else "")
+
+
+def tool_rows(tool: Mapping[str, Any], inside: str = "") -> list[str]:
+    if isinstance(tool.get("function"), dict):
+        tool = {"type": "function", **tool["function"]}
+    kind, name = str(tool.get("type") or "?"), str(tool.get("name") or "")
+    if kind == "namespace":
+        return [row for each in objects(tool.get("tools"))[:MOST_TOOLS] for row in tool_rows(each, f"{line(name, 60)}.")]
+    if kind == "function":
+        text = f"{inside}{line(name, 60)}({line(parameters(tool.get('parameters')), 300)})"
+    else:
+        rest = [f"{line(key, 40)}: {line(value, 60)}" for key, value in tool.items() if key not in NOT_TOLD_OF_TOOLS]
+        text = inside + (f"{line(name, 60)}, " if name else "") + line(kind, 60) + (f" ({', '.join(rest)})" if rest else "")
+    about = str(tool.get("description") or "").strip().partition("\n")[0]
+    return [text] + ([f"    {line(about, 160)}"] if about else [])
+
+
+def parameters(schema: Any) -> str:
+    """`city: string, unit?: "celsius" | "kelvin" = "celsius"`."""
+    schema = schema if isinstance(schema, dict) else {}
+    known = schema.get("properties")
+    required = schema.get("required")
+    needed = required if isinstance(required, list) else []
+    return ", ".join(
+        f"{name}{'' if name in needed else '?'}: {type_name(one)}" + (f" = {compact(one['default'])}" if default(one) else "")
+        for name, one in (list(known.items())[:30] if isinstance(known, dict) else [])
+    )
+
+
+def default(schema: Any) -> bool:
+    return isinstance(schema, dict) and schema.get("default") is not None
+
+
+def type_name(schema: Any, level: int = 0) -> str:
+    """The type that a JSON schema describes, in a few characters."""
+    if not isinstance(schema, dict):
+        return "any"
+    if isinstance(schema.get("enum"), list):
+        return " | ".join(line(compact(one), 40) for one in schema["enum"][:12])
+    kind = schema.get("type")
+    if level > 3:
+        return "…"
+    if kind == "array":
+        return f"{type_name(schema.get('items'), level + 1)}[]"
+    if isinstance(kind, list):
+        return " | ".join(str(one) for one in kind[:8])
+    if isinstance(kind, str):
+        return kind
+    several = schema.get("anyOf") or schema.get("oneOf")
+    if isinstance(several, list):
+        return " | ".join(type_name(one, level + 1) for one in several[:8])
+    return str(schema.get("$ref") or "any").rpartition("/")[2]
+
+
+def chat_items(messages: Sequence[Any]) -> list[Any]:
+    """Messages of a chat-completions request as the items that they would be in a Responses request."""
+    items: list[Any] = []
+    for one in messages:
+        if not isinstance(one, dict):
+            items.append(one)
+        elif one.get("role") == "tool":
+            items.append({"type": RESULTS[0], "call_id": one.get("tool_call_id"), "output": one.get("content")})
+        else:
+            calls = objects(one.get("tool_calls"))
+            if one.get("content") or one.get("refusal") or not calls:
+                refused = [{"type": "refusal", "refusal": one["refusal"]}] if one.get("refusal") else None
+                items.append({"type": "message", "role": one.get("role"), "content": refused or one.get("content")})
+            items += [chat_call(each) for each in calls]
+    return items
+
+
+def chat_call(tool_call: Mapping[str, Any]) -> dict[str, Any]:
+    inner = tool_call.get("function") or tool_call.get("custom")
+    return {"type": "function_call", "call_id": tool_call.get("id"), **(inner if isinstance(inner, dict) else {})}
+
+
+def request_text(data: bytes, state: Mapping[str, Any] | None = None) -> str:
+    """A request's body. `state` is what the proxy knows of the flow: what it changed, and why."""
+    state = state or {}
+    try:
+        body = msgspec.json.decode(data, type=Object)
+        items, left_out = chosen(body)
+        values = {key: msgspec.json.decode(raw) for key, raw in body.items() if key not in CONVERSATION}
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as e:
+        return bounded([f"# not the JSON of a request: {line(str(e))}", *changed(state), undecodable(data)])
+    talk = items_text(chat_items(items) if "messages" in body else items)
+    if left_out:
+        talk.insert(min(FIRST_ITEMS, len(talk)), f"# … {count(left_out, 'item')} left out …")
+    tools = values.get("tools")
+    if isinstance(tools, dict | list) and tools:
+        talk.append(block("tools", tools_text(tools), count(len(tools), "tool")))
+    raw = {key: values[key] if key in values else with_gap(items, left_out) for key in body}
+    sections = [headline(values, state, len(items) + left_out, len(data)), settings(values), instructions(values)]
+    return bounded([*sections, *talk, *changed(state), "raw JSON:\n" + pretty(raw, JSON_ROOM)])
+
+
+def chosen(body: Object) -> tuple[list[Any], int]:
+    """The items that are shown, and how many in their middle are not."""
+    raw = next((body[key] for key in CONVERSATION if key in body), msgspec.Raw(b"[]"))
+    try:
+        items = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    except msgspec.ValidationError:
+        plain = msgspec.json.decode(raw)
+        return [{"role": "user", "content": plain} if isinstance(plain, str) else plain], 0
+    left_out = len(items) - FIRST_ITEMS - LAST_ITEMS
+    if left_out > 0:
+        items[FIRST_ITEMS:-LAST_ITEMS] = []
+    return [msgspec.json.decode(item) for item in items], max(0, left_out)
+
+
+def with_gap(items: list[Any], left_out: int) -> list[Any]:
+    if not left_out:
+        return items
+    return [*items[:FIRST_ITEMS], f"… {count(left_out, 'item')} left out …", *items[FIRST_ITEMS:]]
+
+
+def undecodable(data: bytes) -> str:
+    return block("body", clip(data[:LARGEST].decode("utf-8", "replace")), size(len(data)))
+
+
+def headline(values: Mapping[str, Any], state: Mapping[str, Any], items: int, length: int) -> str:
+    """`# gpt-4.1 → gpt-6-luna · effort high · 4 items · 24.9 kB`."""
+    sent = str(values.get("model") or state.get("sent_model") or "no model")
+    asked = str(state.get("model") or sent)
+    effort = values.get("reasoning_effort")
+    if isinstance(values.get("reasoning"), dict):
+        effort = values["reasoning"].get("effort") or effort
+    parts = [
+        line(sent if asked == sent else f"{asked} → {sent}"),
+        f"effort {line(effort, 40)}" if effort else "",
+        count(items, "item"),
+        size(length),
+    ]
+    return "# " + " · ".join(part for part in parts if part)
+
+
+def settings(values: Mapping[str, Any]) -> str:
+    """The fields that have no section of their own, on a line each."""
+    rows = [[f"{line(key, 60)}:", line(value, 120)] for key, value in values.items() if key not in TOLD]
+    return table(rows[:40]) if rows else ""
+
+
+def instructions(values: Mapping[str, Any]) -> str:
+    text = values.get("instructions")
+    if not isinstance(text, str):
+        return ""
+    start = clip(text, FOLDED)
+    return block("instructions", start, count(len(text), "character"))
+
+
+def changed(state: Mapping[str, Any]) -> list[str]:
+    """What was changed on the way up, field by field and header by header, and why; and what else is to be known."""
+    rows = [[line(one, 300) for one in change[:3]] for change in rows_of(state.get("changes"))]
+    rows += [[f"header {line(name)}", line(what, 300), line(why, 300)] for name, what, why in rows_of(state.get("header_changes"))]
+    notes = state.get("notes")
+    told = [block("notes", "\n".join(line(note, 500) for note in notes[:50]))] if isinstance(notes, list) and notes else []
+    return ([block("changed on the way up", table(rows))] if rows else []) + told
+
+
+def rows_of(value: Any) -> list[list[Any]]:
+    """The changes in a flow's state; a flow loaded from a file may hold anything there."""
+    rows = value if isinstance(value, list | tuple) else []
+    return [list(row[:3]) for row in rows[:200] if isinstance(row, list | tuple) and len(row) >= 3]

@@ -54,10 +54,14 @@ def details(flow: http.HTTPFlow, state: dict[str, Any]) -> list[str]:
     parts += state["notes"]
     if "sent_at" in state:
         if "first_at" in state:
-            parts.append(f"first byte {state['first_at'] - state['sent_at']:.2f} s")
-        parts.append(f"took {time.monotonic() - state['sent_at']:.2f} s")
+            parts.append(f"first byte {span(state['first_at'] - state['sent_at'])}")
+        parts.append(f"took {span(time.monotonic() - state['sent_at'])}")
     if "usage" in state:
         parts.append(state["usage"])
     if flow.response and (request_id := flow.response.headers.get("x-request-id", "")):
         parts.append(request_id)
     return parts
+
+
+def span(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -182,6 +182,6 @@ async def test_one_log_line_tells_what_happened(proxy: Proxy, client: httpx2.Asy
     line = (await proxy.logged(r"POST /v1/responses .*")).group()
     assert "gpt-4.1 → gpt-6-luna 200" in line
     assert "-temperature" in line
-    assert re.search(r"first byte \d+\.\d\d s · took \d+\.\d\d s", line)
+    assert re.search(r"first byte \d+ ms · took \d+ ms", line)
     assert re.search(r"tokens in \d+ \(cached \d+\) out \d+ \(reasoning \d+\)", line)
     assert response.headers["x-request-id"] in line
