@@ -10,7 +10,10 @@ from codex_proxy.answer import Answer
 from codex_proxy.connections import Connections
 from codex_proxy.go import Go
 from codex_proxy.guard import Guard
+from codex_proxy.keep_flows import KeepFlows
+from codex_proxy.live import Live
 from codex_proxy.model_names import ModelNames
+from codex_proxy.originals import Originals
 from codex_proxy.pages import Pages
 from codex_proxy.patch_body import PatchBody
 from codex_proxy.put_token import PutToken
@@ -34,4 +37,7 @@ addons = [
     ModelNames(),  # the account's models, for the error that one is not among them
     Answer(),  # answer: events as they come, the last one repaired; errors readable
     Tell(),  # tell: one log line, the flow's comment
+    Live(),  # mitmweb sees an answer growing
+    KeepFlows(),  # and keeps so many flows
+    Originals(),  # commands: what the client sent beside what went up
 ]

@@ -55,18 +55,26 @@ def is_ours(flow: http.HTTPFlow) -> bool:
 
 def claim(flow: http.HTTPFlow) -> State:
     """Take charge of a flow. What is kept of it is saved with it: no secrets."""
+    before: State = flow.metadata.get(KEY, {}) if flow.is_replay else {}
     state: State = {
         "method": flow.request.method,
         "path": flow.request.path.partition("?")[0],
         "changes": [],
         "notes": [],
     }
+    if "original" in before:
+        state["original"] = before["original"]
     flow.metadata[KEY] = state
     return state
 
 
 def keep_original_head(flow: http.HTTPFlow) -> None:
-    """Keep what the client sent, as far as it is no secret, to be looked at beside what went up."""
+    """Keep what the client sent, as far as it is no secret, to be looked at beside what went up.
+
+    A replayed flow comes as it went up the first time, and keeps the original it has.
+    """
+    if "original" in state_of(flow):
+        return
     headers = []
     for name, value in flow.request.headers.items(multi=True):
         hidden = name.lower() in redact.REQUEST_HEADERS
@@ -84,6 +92,8 @@ def keep_original_head(flow: http.HTTPFlow) -> None:
 def keep_original_body(flow: http.HTTPFlow, body: bytes) -> None:
     """The body without its codings, up to ORIGINAL_KEPT bytes."""
     original = state_of(flow)["original"]
+    if original["body"] is not None:
+        return
     original["body"] = body[:ORIGINAL_KEPT].decode("utf-8", "replace")
     original["body_size"], original["body_cut"] = len(body), len(body) > ORIGINAL_KEPT
 

@@ -1,0 +1,48 @@
+"""How many finished flows mitmweb and the console keep: without a bound they grow until the machine is full."""
+
+from collections import deque
+
+from mitmproxy import ctx, http
+from mitmproxy.addonmanager import Loader
+
+from . import flows
+from .settings import reject
+
+
+class KeepFlows:
+    """Drops the oldest finished flows of ours; never one that is running or that a person has marked."""
+
+    keep = 1000
+
+    def __init__(self) -> None:
+        self._finished: deque[str] = deque()
+
+    def load(self, loader: Loader) -> None:
+        loader.add_option(
+            "codex_keep_flows", str, "1000", "How many finished flows mitmweb and the console keep; 0 keeps all."
+        )
+
+    def configure(self, updated: set[str]) -> None:
+        if "codex_keep_flows" in updated:
+            text = ctx.options.codex_keep_flows
+            if not text.isdecimal():
+                reject(f"codex_keep_flows={text!r} is no number of flows; 0 keeps all")
+            else:
+                self.keep = int(text)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        self._add(flow)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        self._add(flow)
+
+    def _add(self, flow: http.HTTPFlow) -> None:
+        view = ctx.master.addons.get("view")
+        if view is None or self.keep == 0 or not flows.is_claimed(flow):
+            return
+        self._finished.append(flow.id)
+        while len(self._finished) > self.keep:
+            oldest = view.get_by_id(self._finished.popleft())
+            # A marked one stays for good; one that is replayed just now is running again, and comes back here.
+            if oldest is not None and not oldest.marked and oldest is not flow and not oldest.live:
+                view.remove([oldest])

@@ -1,0 +1,76 @@
+"""What the client sent beside what went up: as a unified diff, and as a flow of its own that can be replayed."""
+
+import difflib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from mitmproxy import command, ctx, exceptions, flow, http
+
+from . import flows
+from .redact import HIDDEN
+
+
+def request_lines(method: str, path: str, headers: Sequence[Sequence[str]], body: str) -> list[str]:
+    """A request as lines to compare: head in order of names, body as indented JSON."""
+    head = sorted(f"{name.lower()}: {value}" for name, value in headers)
+    return [f"{method} {path}", *head, "", *body_lines(body)]
+
+
+def body_lines(body: str) -> list[str]:
+    try:
+        return json.dumps(json.loads(body), indent=1, ensure_ascii=False).splitlines()
+    except ValueError:
+        return body.splitlines()
+
+
+def original_of(one: flow.Flow) -> tuple[http.HTTPFlow, dict[str, Any]]:
+    """The flow and what its client sent. Raises CommandError."""
+    state = one.metadata.get(flows.KEY)
+    if not isinstance(one, http.HTTPFlow) or not isinstance(state, dict) or "original" not in state:
+        raise exceptions.CommandError("This flow did not come through the Codex proxy.")
+    return one, state["original"]
+
+
+class Originals:
+    @command.command("codex.diff")  # type: ignore[untyped-decorator]
+    def diff(self, one: flow.Flow) -> str:
+        """What the proxy changed in a request, as a unified diff; - is the client's, + is what went up."""
+        sent, original = original_of(one)
+        before = request_lines(original["method"], original["path"], original["headers"], original["body"] or "")
+        fields = [[name, value] for name, value in sent.request.headers.items(multi=True)]
+        after = request_lines(sent.request.method, sent.request.path, fields, sent.request.get_text(strict=False) or "")
+        lines = difflib.unified_diff(before, after, "what the client sent", "what went up", n=2, lineterm="")
+        cut = (
+            [f"(of the client's body the first {flows.ORIGINAL_KEPT} bytes were kept)"] if original["body_cut"] else []
+        )
+        return "\n".join([*lines, *cut]) or "Nothing was changed."
+
+    @command.command("codex.original")  # type: ignore[untyped-decorator]
+    def original(self, selected: Sequence[flow.Flow]) -> None:
+        """Add what the client sent as a flow of its own, to be looked at and replayed."""
+        copies = [self._copy(*original_of(one)) for one in selected]
+        view = ctx.master.addons.get("view")
+        if view is None:
+            raise exceptions.CommandError("Only mitmweb and the console have a list to add it to.")
+        view.add(copies)
+
+    def _copy(self, sent: http.HTTPFlow, original: dict[str, Any]) -> http.HTTPFlow:
+        if original["body_cut"]:
+            raise exceptions.CommandError("The client's body was too large to be kept whole; replay the patched one.")
+        copy: http.HTTPFlow = sent.copy()
+        del copy.metadata[flows.KEY]
+        copy.response = copy.error = None
+        copy.comment = "what the client sent"
+        copy.request.method, copy.request.path = original["method"], original["path"].replace(HIDDEN, "")
+        # The body is kept without its codings, and its length is set with it.
+        left_out = ("content-encoding", "content-length", "transfer-encoding")
+        copy.request.headers = http.Headers(
+            [
+                (n.encode(), v.encode("utf-8", "surrogateescape"))
+                for n, v in original["headers"]
+                if n.lower() not in left_out
+            ]
+        )
+        copy.request.text = original["body"] or ""
+        return copy

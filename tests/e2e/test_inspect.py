@@ -1,0 +1,180 @@
+"""mitmweb on the proxy: what a person sees there, asked of its API as its own page does."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from standin import Standin
+
+from .harness import PATIENCE, QUESTION, Proxy, Start, free_port, new_client
+
+
+class Web:
+    """mitmweb's API, logged in."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self.client = client
+
+    async def flows(self) -> list[dict[str, Any]]:
+        flows: list[dict[str, Any]] = (await self.client.get("/flows")).json()
+        return flows
+
+    async def content(self, flow: dict[str, Any], message: str = "response") -> str:
+        return (await self.client.get(f"/flows/{flow['id']}/{message}/content.data")).text
+
+    async def command(self, name: str, *arguments: str) -> Any:
+        return (await self.client.post(f"/commands/{name}", json={"arguments": arguments})).json()
+
+    async def until(self, done: Any) -> list[dict[str, Any]]:
+        """The flows, once `done(flows)` holds."""
+        async with asyncio.timeout(PATIENCE):
+            while not done(flows := await self.flows()):
+                pass
+        return flows
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+async def web(start: Start, standin: Standin, login_file: Path, port: int) -> Proxy:
+    return await start(
+        "--no-web-open-browser", "--web-port", str(port), tool="mitmweb", web_password="letmein",
+        codex_upstream=standin.upstream, codex_issuer=standin.issuer, codex_auth_file=login_file, codex_keep_flows="5",
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def page(web: Proxy, port: int) -> AsyncIterator[Web]:
+    async with httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE, follow_redirects=True
+    ) as client:
+        await client.get("/", params={"token": "letmein"})
+        # tornado compares the cookie with the header, and takes any token.
+        client.headers["x-xsrftoken"] = "ab" * 16
+        client.cookies.set("_mitmproxy_xsrf", "ab" * 16)
+        yield Web(client)
+
+
+async def test_a_streamed_answer_is_kept_and_shown(web: Proxy, page: Web, standin: Standin) -> None:
+    standin.answer(text="to be looked at")
+    async with new_client(web) as client:
+        body = (await client.post("/v1/responses", json=QUESTION)).text
+
+    assert await page.content((await page.flows())[0]) == body
+
+
+async def test_the_comment_says_what_happened(web: Proxy, page: Web) -> None:
+    async with new_client(web) as client:
+        await client.post("/v1/responses", json={**QUESTION, "temperature": 1})
+
+    comment = (await page.flows())[0]["comment"]
+    assert "gpt-6-sol 200" in comment
+    assert "-temperature" in comment
+
+
+async def test_an_answer_is_seen_growing_while_a_browser_is_there(
+    web: Proxy, page: Web, standin: Standin, port: int
+) -> None:
+    standin.hold()
+    async with new_client(web) as client, updates(page, port):
+        asking = asyncio.create_task(client.post("/v1/responses", json=QUESTION))
+        await asyncio.wait_for(standin.held.wait(), PATIENCE)
+        flows = await page.until(lambda flows: flows and flows[0].get("response", {}).get("contentLength"))
+        growing = await page.content(flows[0])
+        standin.release()
+        whole = (await asking).text
+
+    assert "response.created" in growing
+    assert "response.completed" not in growing
+    assert whole.startswith(growing)
+
+
+class updates:
+    """mitmweb's own WebSocket for updates, as an open page holds it; only opened, and never read."""
+
+    def __init__(self, page: Web, port: int) -> None:
+        self.page, self.port = page, port
+
+    async def __aenter__(self) -> None:
+        cookies = "; ".join(f"{name}={value}" for name, value in self.page.client.cookies.items())
+        head = (
+            f"GET /updates HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nCookie: {cookies}\r\n\r\n"
+        )
+        reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.writer.write(head.encode())
+        assert b" 101 " in await reader.readline()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+
+
+async def test_what_a_hung_up_client_got_is_kept(web: Proxy, page: Web, standin: Standin) -> None:
+    standin.hold()
+    async with new_client(web) as client, client.stream("POST", "/responses", json=QUESTION) as response:
+        await anext(response.aiter_text())
+    await standin.wait_for_client_gone(PATIENCE)
+
+    flows = await page.until(lambda flows: flows and flows[0].get("error"))
+    assert "response.created" in await page.content(flows[0])
+
+
+async def test_the_oldest_finished_flows_go_and_marked_ones_stay(web: Proxy, page: Web) -> None:
+    async with new_client(web) as client:
+        await client.post("/responses", json=QUESTION)
+        first = (await page.flows())[0]
+        await page.client.put(f"/flows/{first['id']}", json={"marked": ":star:"})
+        for _ in range(8):
+            await client.post("/responses", json=QUESTION)
+
+    flows = await page.flows()
+    assert len(flows) == 6
+    assert first["id"] in [flow["id"] for flow in flows]
+
+
+async def test_the_diff_shows_what_the_client_sent_and_what_went_up(web: Proxy, page: Web) -> None:
+    async with new_client(web) as client:
+        await client.post("/v1/responses?api_key=my-own-key", json={**QUESTION, "temperature": 1})
+    told = str(await page.command("codex.diff", "@all"))
+
+    for line in ('- "temperature": 1', '+ "store": false', "+originator: nanobot-proxy", "-POST /v1/responses"):
+        assert line in told, told
+    assert "my-own-key" not in told
+    assert "dummy" not in told
+
+
+async def test_a_replayed_flow_goes_through_the_walk_again(
+    web: Proxy, page: Web, standin: Standin, login_file: Path
+) -> None:
+    async with new_client(web) as client:
+        await client.post("/v1/responses", json={**QUESTION, "temperature": 1})
+    standin.revoke(json.loads(login_file.read_text())["tokens"]["access_token"])
+    flow = (await page.flows())[0]
+    await page.client.post(f"/flows/{flow['id']}/replay")
+    await page.until(lambda flows: flows[0]["is_replay"] and flows[0].get("response", {}).get("status_code") == 200)
+
+    # The first token was refused, a fresh one went up.
+    assert [seen.status for seen in standin.requests] == [200, 401, 200]
+    assert "temperature" in str(await page.command("codex.diff", "@all"))
+
+
+async def test_the_clients_original_can_be_replayed(web: Proxy, page: Web, standin: Standin) -> None:
+    async with new_client(web) as client:
+        await client.post("/v1/responses", json={**QUESTION, "temperature": 1})
+    await page.command("codex.original", "@all")
+    flows = await page.until(lambda flows: len(flows) == 2)
+    original = next(flow for flow in flows if flow["comment"] == "what the client sent")
+    assert json.loads(await page.content(original, "request")) == {**QUESTION, "temperature": 1}
+    await page.client.post(f"/flows/{original['id']}/replay")
+    await page.until(lambda flows: all(flow.get("response") for flow in flows))
+
+    assert [seen.refusal for seen in standin.requests] == [None, None]
+    assert standin.requests[0].body == standin.requests[1].body
