@@ -144,8 +144,17 @@ def test_more_names_can_be_kept_from_coming_down() -> None:
         ([], [(b"Originator", b"o")], [["originator", "put on: o", "as the backend wants it"]]),
         ([["Authorization", "x"]], [], [["authorization", "taken off", "the client's own key; the login's token goes up in its place"]]),
         ([["X-Stainless-Lang", "x"]], [], [["x-stainless-lang", "taken off", "telemetry of the SDK"]]),
+        ([["X-Api-Key", "x"]], [], [["x-api-key", "taken off", "the client's own key"]]),
+        ([["Api-Key", "x"]], [], [["api-key", "taken off", "the client's own key"]]),
+        ([["Cookie", "x"]], [], [["cookie", "taken off", "the client's own; the backend gets only Cloudflare's, which it set itself"]]),
+        ([["OpenAI-Project", "x"]], [], [["openai-project", "taken off", "only for API keys"]]),
+        ([["OpenAI-Organization", "x"]], [], [["openai-organization", "taken off", "only for API keys"]]),
+        ([["X-Nanobot-A", "x"]], [], [["x-nanobot-a", "taken off", "for nanobot alone"]]),
+        ([["X-Forwarded-For", "x"]], [], [["x-forwarded-for", "taken off", "tells where the client is"]]),
+        ([["Forwarded", "x"]], [], [["forwarded", "taken off", "tells where the client is"]]),
+        ([["Version", "x"]], [], [["version", "taken off", "a minimum-version gate that only the official Codex should meet"]]),
         ([["X-Other", "x"]], [], [["x-other", "taken off", "nothing the backend needs to know"]]),
-        ([["Host", "a"], ["Content-Length", "1"], ["Connection", "x"]], [(b"Host", b"b"), (b"Content-Length", b"2"), (b"Expect", b"x")], []),
+        ([["Host", "a"], ["Content-Length", "1"], ["Connection", "x"], ["Transfer-Encoding", "x"]], [(b"Host", b"b"), (b"Content-Length", b"2"), (b"Expect", b"x")], []),
     ],
 )  # fmt: skip
 def test_what_became_of_a_clients_headers_is_told(

@@ -77,6 +77,10 @@ def test_every_change_of_a_map_names_the_pattern() -> None:
     assert {change.why for change in changes} == {"codex_model_map: gpt-4*"}
 
 
+def test_a_model_mapped_to_itself_changes_in_its_effort_alone() -> None:
+    assert mapped(["m=m:low"], {"model": "m"})[1] == ["reasoning.effort set to low"]
+
+
 @pytest.mark.parametrize("model", [5, None, ["a"], {}])
 def test_a_model_that_is_no_name_is_left_to_the_backend(model: Any) -> None:
     assert mapped(["*=m:low"], {"model": model}) == ({"model": model}, [])

@@ -69,6 +69,8 @@ def test_a_refresh_token_that_is_dead_asks_for_a_new_login(status: int, body: An
         (answer(429, {"error": {"code": "rate_limit_exceeded"}}), "issuer_unavailable"),
         (answer(403, b"<html>Just a moment...", content_type="text/html; charset=UTF-8"), "issuer_unavailable"),
         (answer(403, b"", cf_mitigated="challenge"), "issuer_unavailable"),
+        (answer(401, b"", cf_mitigated="challenge"), "issuer_unavailable"),
+        (answer(429, {"error": {"code": "invalid_grant"}}), "issuer_unavailable"),
         (answer(401, b"<html>", Content_Type="text/html"), "issuer_unavailable"),
         (answer(500, {"error": {"code": "invalid_grant"}}), "issuer_unavailable"),
         (answer(403, {"error": {"code": "unsupported_country_region_territory", "message": "No."}}), "issuer_refuses_country"),

@@ -58,6 +58,7 @@ def test_anything_else_is_a_404_that_names_the_paths_there_are(method: str, path
     assert (e.value.status, e.value.code) == (404, "unknown_path")
     assert "POST /responses, GET /models" in e.value.message and "/v1" in e.value.message
     assert f"{method} {path}" in e.value.message
+    assert "/chat/completions" not in e.value.message
 
 
 def test_a_query_with_a_key_in_it_is_not_repeated() -> None:
@@ -79,7 +80,7 @@ def test_a_query_with_a_key_in_it_is_not_repeated() -> None:
 def test_a_wrong_method_is_told_the_right_one(method: str, path: str, allowed: str) -> None:
     with pytest.raises(ProxyError) as e:
         find(method, path)
-    assert (e.value.status, e.value.headers) == (405, {"Allow": allowed})
+    assert (e.value.status, e.value.code, e.value.headers) == (405, "wrong_method", {"Allow": allowed})
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ def test_the_headers_with_credentials_are_named_in_lower_case() -> None:
             f"/models?api_key={HIDDEN}&client_version=1.2.3&key={HIDDEN}",
         ),
         ("/models?mine", "/models?mine"),
+        ("/responses?api-version=1&stream=true", "/responses?api-version=1&stream=true"),
         ("/models?a=b=c", f"/models?a={HIDDEN}"),
         ("/models?Stream=mine", f"/models?Stream={HIDDEN}"),
     ],

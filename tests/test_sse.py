@@ -51,6 +51,10 @@ def test_the_second_half_of_a_cut_cr_lf_does_not_become_part_of_the_next_event()
     assert frames_of(b"data: a\r\n\r", b"", b"\ndata: b\r\n\r\n")[0] == [b"data: a\r\n\r", b"\n", b"data: b\r\n\r\n"]
 
 
+def test_a_line_end_after_the_start_of_the_next_event_stays_where_it_is() -> None:
+    assert frames_of(b"data: a\r\rdata: b", b"\ndata: c\n\n")[0] == [b"data: a\r\r", b"data: b\ndata: c\n\n"]
+
+
 def test_after_the_flush_nothing_is_left() -> None:
     frames = sse.Frames()
     frames.feed(b"data: a")

@@ -48,7 +48,7 @@ def test_a_failed_exchange_has_a_code_by_its_words(message: str, status: int, co
 def test_a_time_out_of_ours_is_told_as_one_whatever_the_words(gave_up: str, sign: str) -> None:
     error = explain("[Errno 111] Connection refused", "chatgpt.com", gave_up)
     assert (error.status, error.code) == (504, "backend_timeout")
-    assert sign in error.message and "Errno" not in error.message
+    assert sign in error.message and error.message.endswith(("up?", "long."))
 
 
 @pytest.mark.parametrize("message", [message for message, _, code in MESSAGES if code.startswith("backend_")])
@@ -60,7 +60,7 @@ def test_the_backend_is_named(message: str) -> None:
 def test_with_an_outgoing_proxy_it_is_the_proxy_that_was_not_reached(message: str) -> None:
     error = explain(message, "chatgpt.com", via="proxy.corp:3128")
     assert (error.status, error.code) == (502, "outgoing_proxy_failed")
-    assert "proxy.corp:3128" in error.message and "chatgpt.com" not in error.message
+    assert "proxy.corp:3128" in error.message and "chatgpt.com" not in error.message and message in error.message
 
 
 @pytest.mark.parametrize(
