@@ -7,6 +7,7 @@ from mitmproxy.addonmanager import Loader
 
 from . import flows
 from .settings import reject
+from .tell import TROUBLE
 
 
 class KeepFlows:
@@ -43,6 +44,6 @@ class KeepFlows:
         self._finished.append(flow.id)
         while len(self._finished) > self.keep:
             oldest = view.get_by_id(self._finished.popleft())
-            # A marked one stays for good; one that is replayed just now is running again, and comes back here.
-            if oldest is not None and not oldest.marked and oldest is not flow and not oldest.live:
+            # What a person marked stays for good; what is replayed just now is running again, and comes back here.
+            if oldest and oldest.marked in ("", TROUBLE) and oldest is not flow and not oldest.live:
                 view.remove([oldest])

@@ -32,19 +32,21 @@ def original_of(one: flow.Flow) -> tuple[http.HTTPFlow, dict[str, Any]]:
     return one, state["original"]
 
 
+def difference(sent: http.HTTPFlow, original: dict[str, Any]) -> str:
+    """A unified diff from what the client sent to what went up."""
+    before = request_lines(original["method"], original["path"], original["headers"], original["body"] or "")
+    fields = [[name, value] for name, value in sent.request.headers.items(multi=True)]
+    after = request_lines(sent.request.method, sent.request.path, fields, sent.request.get_text(strict=False) or "")
+    lines = difflib.unified_diff(before, after, "what the client sent", "what went up", n=2, lineterm="")
+    cut = [f"(of the client's body the first {flows.ORIGINAL_KEPT} bytes were kept)"] if original["body_cut"] else []
+    return "\n".join([*lines, *cut]) or "Nothing was changed."
+
+
 class Originals:
     @command.command("codex.diff")  # type: ignore[untyped-decorator]
-    def diff(self, one: flow.Flow) -> str:
-        """What the proxy changed in a request, as a unified diff; - is the client's, + is what went up."""
-        sent, original = original_of(one)
-        before = request_lines(original["method"], original["path"], original["headers"], original["body"] or "")
-        fields = [[name, value] for name, value in sent.request.headers.items(multi=True)]
-        after = request_lines(sent.request.method, sent.request.path, fields, sent.request.get_text(strict=False) or "")
-        lines = difflib.unified_diff(before, after, "what the client sent", "what went up", n=2, lineterm="")
-        cut = (
-            [f"(of the client's body the first {flows.ORIGINAL_KEPT} bytes were kept)"] if original["body_cut"] else []
-        )
-        return "\n".join([*lines, *cut]) or "Nothing was changed."
+    def diff(self, selected: Sequence[flow.Flow]) -> str:
+        """What the proxy changed in requests, as unified diffs; - is the client's, + is what went up."""
+        return "\n\n".join(difference(*original_of(one)) for one in selected)
 
     @command.command("codex.original")  # type: ignore[untyped-decorator]
     def original(self, selected: Sequence[flow.Flow]) -> None:

@@ -1,10 +1,15 @@
 """Requests of our own to the world: whole answers, the system's proxies and trust store, no redirects."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx2
+
+# They would log each request, and at the level debug the cookies that come with the answer.
+for chatty in ("httpx2", "httpcore2"):
+    logging.getLogger(chatty).setLevel(logging.WARNING)
 
 # A connection that takes longer than this is as good as none; in seconds.
 CONNECT_TIMEOUT = 20.0

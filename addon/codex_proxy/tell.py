@@ -12,6 +12,9 @@ from .redact import redact
 
 logger = logging.getLogger(__name__)
 
+# In mitmweb's list, on what went wrong; a mark of a person's own is left alone.
+TROUBLE = ":red_circle:"
+
 
 class Tell:
     def running(self) -> None:
@@ -33,6 +36,8 @@ class Tell:
             flows.tell_ending(flow, flow.response.stream.repair)
         line = " · ".join(part for part in (outcome(flow, state, problem), *details(flow, state)) if part)
         flow.comment = line
+        if (problem or "error" in state or not flow.response or flow.response.status_code >= 400) and not flow.marked:
+            flow.marked = TROUBLE
         level = logging.WARNING if problem or (flow.response and flow.response.status_code >= 500) else logging.INFO
         logger.log(level, f"{state['method']} {state['path']} {line}")
 

@@ -127,6 +127,18 @@ async def test_what_a_hung_up_client_got_is_kept(web: Proxy, page: Web, standin:
     assert "response.created" in await page.content(flows[0])
 
 
+async def test_what_went_wrong_is_marked(web: Proxy, page: Web, standin: Standin) -> None:
+    standin.fail("json-500")
+    async with new_client(web) as client:
+        await client.post("/v1/responses", json=QUESTION)
+        await client.post("/v1/responses", json=QUESTION)
+        for _ in range(5):
+            await client.get("/nope")
+
+    # What the proxy marked itself does not stay for good.
+    assert [flow["marked"] for flow in await page.flows()] == ["🔴"] * 5
+
+
 async def test_the_oldest_finished_flows_go_and_marked_ones_stay(web: Proxy, page: Web) -> None:
     async with new_client(web) as client:
         await client.post("/responses", json=QUESTION)
