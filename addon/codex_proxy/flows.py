@@ -126,6 +126,9 @@ def tell_ending(flow: http.HTTPFlow, ended: Repair) -> None:
 def refuse(flow: http.HTTPFlow, error: ProxyError) -> None:
     """Answer the client ourselves; nothing goes to the backend."""
     flow.response = response(error)
+    if flow.request.method == "HEAD":
+        # mitmproxy would send the body all the same, and the client take it for the next answer.
+        flow.response.content = b""
     flow.metadata.setdefault(KEY, {}).setdefault("refused", error.code or str(error.status))
     wire.forget(flow)
     if flow.request.data.content is None:

@@ -20,6 +20,7 @@ def _trouble(signs: str, status: int, code: str, explanation: str) -> Trouble:
 
 # First match wins. `{host}` is the backend's.
 TROUBLES = (
+    _trouble(r"request smuggling", 400, "malformed_request", "The request's head is malformed; nothing was sent to the backend."),
     _trouble(r"connect timeout", 504, "backend_timeout", "{host} did not take the connection in time. Is the network up?"),
     _trouble(r"idle timeout", 504, "backend_timeout", "{host} took the request and then was silent for too long."),
     _trouble(r"refused HTTP CONNECT|proxy", 502, "outgoing_proxy_failed", "The outgoing proxy (HTTPS_PROXY) did not let the request through."),

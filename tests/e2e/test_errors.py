@@ -1,5 +1,6 @@
 """What a client reads when a request can't be done: OpenAI's shape, our own code, what to do now."""
 
+import asyncio
 import re
 import time
 from typing import Any
@@ -185,3 +186,32 @@ async def test_one_log_line_tells_what_happened(proxy: Proxy, client: httpx2.Asy
     assert re.search(r"first byte \d+ ms · took \d+ ms", line)
     assert re.search(r"tokens in \d+ \(cached \d+\) out \d+ \(reasoning \d+\)", line)
     assert response.headers["x-request-id"] in line
+
+
+HEADS = [
+    (b"POST /responses HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b" 400 ", b"malformed_request"),
+    (b"CONNECT example.com:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", b" 403 ", b"host_refused"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("head", "status", "code"), HEADS)
+async def test_a_head_that_no_client_sends_is_refused(
+    head: bytes, status: bytes, code: bytes, proxy: Proxy, standin: Standin
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.ports[0])
+    writer.write(head)
+    answer = await reader.read()
+    writer.close()
+
+    assert status in answer.partition(b"\r\n")[0]
+    assert code in answer
+    assert standin.requests == []
+
+
+async def test_a_head_request_gets_no_body_that_would_be_taken_for_the_next_answer(proxy: Proxy) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.ports[0])
+    writer.write(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b"\r\nAllow: GET\r\n" in await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.close()
