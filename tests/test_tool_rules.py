@@ -102,6 +102,7 @@ def test_a_tool_choice_goes_along_with_the_tools(choice: Any, becomes: Any) -> N
     [
         "auto", "none", "required", None, 1, ["a"], {}, {"type": 5}, {"type": ["function"]}, {"type": {}},
         {"type": "function", "name": "f"}, {"type": "custom", "name": "c"}, {"type": "function", "function": "f"},
+        {"type": "custom", "function": {"name": "f"}},
         {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}, {"type": ["odd"]}]},
     ],
 )  # fmt: skip

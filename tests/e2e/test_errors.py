@@ -10,7 +10,7 @@ import pytest
 
 from standin import Standin
 
-from .harness import QUESTION, Proxy, Start
+from .harness import QUESTION, Proxy, Start, new_client
 
 # failure → status, code, what the message has to say
 REFUSALS: list[tuple[str, int, str, str]] = [
@@ -31,42 +31,45 @@ REFUSALS: list[tuple[str, int, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-@pytest.mark.parametrize(("failure", "status", "code", "says"), REFUSALS, ids=[row[0] for row in REFUSALS])
-async def test_a_refusal_is_told_readably(
-    failure: str, status: int, code: str, says: str, stream: bool, client: httpx2.AsyncClient, standin: Standin
-) -> None:
-    standin.fail(failure)
-    response = await client.post("/v1/responses", json={**QUESTION, "stream": stream})
+async def test_a_refusal_is_told_readably(proxy: Proxy, standin: Standin, subtests: pytest.Subtests) -> None:
+    for failure, status, code, says in REFUSALS:
+        for stream in [True, False]:
+            with subtests.test(failure=failure, stream=stream):
+                # On a fresh connection: one on a kept one is repeated, and not noticed.
+                async with new_client(proxy) as client:
+                    standin.fail(failure)
+                    response = await client.post("/v1/responses", json={**QUESTION, "stream": stream})
 
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/json"
-    error = response.json()["error"]
-    assert {"message", "type", "param", "code"} <= set(error)
-    assert re.search(says, error["message"], re.S), error
-    assert code in ("", error["code"])
-    # One refusal each: the next request is served.
-    assert (await client.post("/v1/responses", json=QUESTION)).status_code == 200
+                    assert response.status_code == status, response.text
+                    assert response.headers["content-type"] == "application/json"
+                    error = response.json()["error"]
+                    assert {"message", "type", "param", "code"} <= set(error)
+                    assert re.search(says, error["message"], re.S), error
+                    assert code in ("", error["code"])
+                    # One refusal each: the next request is served.
+                    assert (await client.post("/v1/responses", json=QUESTION)).status_code == 200
 
 
-@pytest.mark.parametrize(("window", "name"), [("primary", "5-hour"), ("secondary", "weekly")])
 async def test_a_usage_limit_names_its_window_and_when_it_resets(
-    window: str, name: str, client: httpx2.AsyncClient, standin: Standin
+    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    standin.fail(f"usage-limit:5400:{window}")
-    response = await client.post("/v1/responses", json=QUESTION)
+    for window, name in [("primary", "5-hour"), ("secondary", "weekly")]:
+        with subtests.test(window=window):
+            standin.requests.clear()
+            standin.fail(f"usage-limit:5400:{window}")
+            response = await client.post("/v1/responses", json=QUESTION)
 
-    assert response.status_code == 429
-    error = response.json()["error"]
-    assert f"The {name} limit" in error["message"]
-    local = time.strftime("%H:%M", time.localtime(error["resets_at"]))
-    assert local in error["message"]
-    assert re.search(r"\(\d+ minutes from now\)", error["message"])
-    assert 5000 < int(response.headers["retry-after"]) <= 5400
-    assert response.headers["x-should-retry"] == "false"
-    # By these the Codex CLI says its own sentence.
-    assert error["type"] == "usage_limit_reached"
-    assert error["plan_type"]
+            assert response.status_code == 429
+            error = response.json()["error"]
+            assert f"The {name} limit" in error["message"]
+            local = time.strftime("%H:%M", time.localtime(error["resets_at"]))
+            assert local in error["message"]
+            assert re.search(r"\(\d+ minutes from now\)", error["message"])
+            assert 5000 < int(response.headers["retry-after"]) <= 5400
+            assert response.headers["x-should-retry"] == "false"
+            # By these the Codex CLI says its own sentence.
+            assert error["type"] == "usage_limit_reached"
+            assert error["plan_type"]
 
 
 REQUESTS: list[tuple[str, dict[str, Any], int, str]] = [
@@ -81,14 +84,16 @@ REQUESTS: list[tuple[str, dict[str, Any], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("what", "request_", "status", "code"), REQUESTS, ids=[row[0] for row in REQUESTS])
 async def test_a_request_that_cannot_be_meant_is_refused_here(
-    what: str, request_: dict[str, Any], status: int, code: str, client: httpx2.AsyncClient, standin: Standin
+    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    response = await client.post("/v1/responses", **request_)
+    for what, request_, status, code in REQUESTS:
+        with subtests.test(what=what):
+            standin.requests.clear()
+            response = await client.post("/v1/responses", **request_)
 
-    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
-    assert standin.requests == []
+            assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+            assert standin.requests == []
 
 
 PATHS: list[tuple[str, str, int, str]] = [
@@ -103,26 +108,30 @@ PATHS: list[tuple[str, str, int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "status", "code"), PATHS)
 async def test_a_wrong_path_is_explained(
-    method: str, path: str, status: int, code: str, client: httpx2.AsyncClient, standin: Standin
+    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    response = await client.request(method, path, json=QUESTION if method == "POST" else None)
+    for method, path, status, code in PATHS:
+        with subtests.test(method=method):
+            standin.requests.clear()
+            response = await client.request(method, path, json=QUESTION if method == "POST" else None)
 
-    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
-    if status == 404:
-        assert "POST /responses" in response.json()["error"]["message"]
-        assert "/v1" in response.json()["error"]["message"]
-    assert ("allow" in response.headers) == (status == 405)
-    assert standin.requests == []
+            assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+            if status == 404:
+                assert "POST /responses" in response.json()["error"]["message"]
+                assert "/v1" in response.json()["error"]["message"]
+            assert ("allow" in response.headers) == (status == 405)
+            assert standin.requests == []
 
 
-@pytest.mark.parametrize(
-    "path", ["/responses", "/v1/responses", "/backend-api/codex/responses", "/v1/responses/?api_key=x"]
-)
-async def test_each_form_of_a_path_is_served(path: str, client: httpx2.AsyncClient, standin: Standin) -> None:
-    assert (await client.post(path, json=QUESTION)).status_code == 200
-    assert (standin.requests[0].path, standin.requests[0].query) == ("/backend-api/codex/responses", "")
+async def test_each_form_of_a_path_is_served(
+    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
+) -> None:
+    for path in ["/responses", "/v1/responses", "/backend-api/codex/responses", "/v1/responses/?api_key=x"]:
+        with subtests.test(path=path):
+            standin.requests.clear()
+            assert (await client.post(path, json=QUESTION)).status_code == 200
+            assert (standin.requests[0].path, standin.requests[0].query) == ("/backend-api/codex/responses", "")
 
 
 async def test_a_websocket_is_sent_to_http(client: httpx2.AsyncClient) -> None:
@@ -194,18 +203,20 @@ HEADS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("head", "status", "code"), HEADS)
 async def test_a_head_that_no_client_sends_is_refused(
-    head: bytes, status: bytes, code: bytes, proxy: Proxy, standin: Standin
+    proxy: Proxy, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.ports[0])
-    writer.write(head)
-    answer = await reader.read()
-    writer.close()
+    for head, status, code in HEADS:
+        with subtests.test(head=head):
+            standin.requests.clear()
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.ports[0])
+            writer.write(head)
+            answer = await reader.read()
+            writer.close()
 
-    assert status in answer.partition(b"\r\n")[0]
-    assert code in answer
-    assert standin.requests == []
+            assert status in answer.partition(b"\r\n")[0]
+            assert code in answer
+            assert standin.requests == []
 
 
 async def test_a_head_request_gets_no_body_that_would_be_taken_for_the_next_answer(proxy: Proxy) -> None:

@@ -22,11 +22,12 @@ HOSTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("host", "status"), HOSTS)
 async def test_without_a_key_only_names_of_this_machine_will_do(
-    host: str, status: int, client: httpx2.AsyncClient
+    client: httpx2.AsyncClient, subtests: pytest.Subtests
 ) -> None:
-    assert (await client.post("/responses", content=BODY, headers={"host": host})).status_code == status
+    for host, status in HOSTS:
+        with subtests.test(host=host):
+            assert (await client.post("/responses", content=BODY, headers={"host": host})).status_code == status
 
 
 async def test_a_name_in_the_request_line_counts_as_well(proxy: Proxy, standin: Standin) -> None:
@@ -39,15 +40,17 @@ async def test_a_name_in_the_request_line_counts_as_well(proxy: Proxy, standin: 
     assert standin.requests == []
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:3000", "chrome-extension://x"])
-async def test_a_web_page_is_refused(origin: str, client: httpx2.AsyncClient, standin: Standin) -> None:
-    for method, path in (("POST", "/responses"), ("GET", "/healthz"), ("OPTIONS", "/responses")):
-        response = await client.request(
-            method, path, headers={"origin": origin}, content=BODY if method == "POST" else b""
-        )
-        assert (response.status_code, response.json()["error"]["code"]) == (403, "origin_refused")
-        assert "access-control-allow-origin" not in response.headers
-    assert standin.requests == []
+async def test_a_web_page_is_refused(client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests) -> None:
+    for origin in ["https://evil.example", "null", "http://localhost:3000", "chrome-extension://x"]:
+        with subtests.test(origin=origin):
+            standin.requests.clear()
+            for method, path in (("POST", "/responses"), ("GET", "/healthz"), ("OPTIONS", "/responses")):
+                response = await client.request(
+                    method, path, headers={"origin": origin}, content=BODY if method == "POST" else b""
+                )
+                assert (response.status_code, response.json()["error"]["code"]) == (403, "origin_refused")
+                assert "access-control-allow-origin" not in response.headers
+            assert standin.requests == []
 
 
 async def test_node_sends_fetch_metadata_and_is_no_web_page(client: httpx2.AsyncClient) -> None:
@@ -74,17 +77,21 @@ KEYS: list[tuple[dict[str, str], int]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("headers", "status"), KEYS)
 async def test_with_a_key_everybody_has_to_present_it(
-    headers: dict[str, str], status: int, keyed: Proxy, standin: Standin
+    keyed: Proxy, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    async with httpx2.AsyncClient(base_url=keyed.url, trust_env=False) as client:
-        response = await client.post("/responses", content=BODY, headers=[(b"host", b"host.docker.internal"), *raw])
-        assert response.status_code == status, response.text
-        assert (await client.get("/healthz")).status_code == 200
-    assert len(standin.requests) == (status == 200)
-    assert "sesame" not in response.text + keyed.log
+    for headers, status in KEYS:
+        with subtests.test(headers=headers):
+            standin.requests.clear()
+            raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+            async with httpx2.AsyncClient(base_url=keyed.url, trust_env=False) as client:
+                response = await client.post(
+                    "/responses", content=BODY, headers=[(b"host", b"host.docker.internal"), *raw]
+                )
+                assert response.status_code == status, response.text
+                assert (await client.get("/healthz")).status_code == 200
+            assert len(standin.requests) == (status == 200)
+            assert "sesame" not in response.text + keyed.log
 
 
 async def test_the_key_does_not_go_up(keyed: Proxy, standin: Standin) -> None:

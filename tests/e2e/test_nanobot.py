@@ -29,19 +29,21 @@ async def send(proxy: Proxy, request: dict[str, Any], body: dict[str, Any]) -> h
         return await client.post(path, headers=headers, content=json.dumps(body, ensure_ascii=False).encode())
 
 
-@pytest.mark.parametrize("name", RESPONSES)
-async def test_each_captured_request_is_answered(name: str, start: Any, login_file: Any) -> None:
+async def test_each_captured_request_is_answered(start: Any, login_file: Any, subtests: pytest.Subtests) -> None:
     async with Standin(trust_encrypted=("gAAAA",)) as standin:
         proxy = await start(
             codex_upstream=standin.upstream,
             codex_auth_file=str(write(login_file, standin)),
             codex_model_map="gpt-4*=gpt-6-luna",
         )
-        response = await send(proxy, CAPTURES[name], CAPTURES[name]["body"])
+        for name in RESPONSES:
+            with subtests.test(name):
+                response = await send(proxy, CAPTURES[name], CAPTURES[name]["body"])
 
-        assert response.status_code == 200, response.text
-        assert [item["type"] for item in output_as_nanobot_reads_it(response.text)][-1] in ("message", "function_call")
-        assert [seen.refusal for seen in standin.requests] == [None]
+                assert response.status_code == 200, response.text
+                last = output_as_nanobot_reads_it(response.text)[-1]
+                assert last["type"] in ("message", "function_call")
+        assert [seen.refusal for seen in standin.requests] == [None] * len(RESPONSES)
 
 
 def write(path: Any, standin: Standin) -> Any:

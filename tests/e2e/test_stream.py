@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from typing import Any
 
 import httpx2
 import pytest
@@ -28,26 +27,31 @@ async def test_events_are_handed_on_as_they_come(client: httpx2.AsyncClient, sta
 WAYS = "no-content-type content-encoding-gzip content-encoding-br content-encoding-zstd split split:1 split:7 crlf comments terminal-done incomplete full-output no-event-lines done-marker huge-frame:3000000"
 
 
-@pytest.mark.parametrize("failure", WAYS.split())
 async def test_whatever_the_form_the_last_event_has_its_output(
-    failure: str, client: httpx2.AsyncClient, standin: Standin
+    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    standin.answer(text="Grüße — 后端")
-    standin.fail(failure)
-    response = await client.post("/v1/responses", json=QUESTION)
+    for failure in WAYS.split():
+        with subtests.test(failure=failure):
+            standin.requests.clear()
+            standin.answer(text="Grüße — 后端")
+            standin.fail(failure)
+            response = await client.post("/v1/responses", json=QUESTION)
 
-    assert response.status_code == 200
-    assert response.headers["content-type"].startswith("text/event-stream")
-    assert "content-encoding" not in response.headers
-    last = next(
-        e
-        for e in reversed(events(response.text))
-        if e["type"] in ("response.completed", "response.done", "response.incomplete")
-    )
-    texts = [
-        part["text"] for item in last["response"]["output"] if item["type"] == "message" for part in item["content"]
-    ]
-    assert texts == ["Grüße — 后端"]
+            assert response.status_code == 200
+            assert response.headers["content-type"].startswith("text/event-stream")
+            assert "content-encoding" not in response.headers
+            last = next(
+                e
+                for e in reversed(events(response.text))
+                if e["type"] in ("response.completed", "response.done", "response.incomplete")
+            )
+            texts = [
+                part["text"]
+                for item in last["response"]["output"]
+                if item["type"] == "message"
+                for part in item["content"]
+            ]
+            assert texts == ["Grüße — 后端"]
 
 
 async def test_comments_and_unknown_events_reach_the_client(client: httpx2.AsyncClient, standin: Standin) -> None:
@@ -88,48 +92,54 @@ async def test_no_cookie_comes_down(client: httpx2.AsyncClient, standin: Standin
 BREAKS = ("cut-clean", "cut-close", "reset", "reset-mid-line")
 
 
-@pytest.mark.parametrize("failure", BREAKS)
 async def test_a_stream_that_breaks_ends_with_an_error_event(
-    failure: str, client: httpx2.AsyncClient, standin: Standin
+    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    standin.fail(failure)
-    # httpx2 raises where a chunked body has no proper end.
-    response = await client.post("/v1/responses", json=QUESTION)
+    for failure in BREAKS:
+        with subtests.test(failure=failure):
+            standin.requests.clear()
+            standin.fail(failure)
+            # httpx2 raises where a chunked body has no proper end.
+            response = await client.post("/v1/responses", json=QUESTION)
 
-    seen = events(response.text)
-    assert seen[-1]["type"] == "error"
-    assert seen[-1]["code"] == "stream_broken"
-    assert set(seen[-1]) == {"type", "code", "message", "param", "sequence_number"}
-    assert "response.completed" not in response.text
+            seen = events(response.text)
+            assert seen[-1]["type"] == "error"
+            assert seen[-1]["code"] == "stream_broken"
+            assert set(seen[-1]) == {"type", "code", "message", "param", "sequence_number"}
+            assert "response.completed" not in response.text
 
 
-@pytest.mark.parametrize("failure", BREAKS)
 async def test_who_asked_for_no_stream_gets_an_http_error(
-    failure: str, client: httpx2.AsyncClient, standin: Standin
+    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    standin.fail(failure)
-    response = await client.post("/v1/responses", json={**QUESTION, "stream": False})
+    for failure in BREAKS:
+        with subtests.test(failure=failure):
+            standin.requests.clear()
+            standin.fail(failure)
+            response = await client.post("/v1/responses", json={**QUESTION, "stream": False})
 
-    assert response.status_code == 502
-    assert response.headers["content-type"] == "application/json"
-    assert response.json()["error"]["message"]
+            assert response.status_code == 502
+            assert response.headers["content-type"] == "application/json"
+            assert response.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("asked", [{}, {"stream": False}, {"stream": None}])
 async def test_who_asked_for_no_stream_gets_one_object(
-    asked: dict[str, Any], client: httpx2.AsyncClient, standin: Standin
+    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    standin.answer(text="Grüße — 后端")
-    response = await client.post("/v1/responses", json={"model": "gpt-6-sol", "input": "hi", **asked})
+    for asked in [{}, {"stream": False}, {"stream": None}]:
+        with subtests.test(asked=asked):
+            standin.requests.clear()
+            standin.answer(text="Grüße — 后端")
+            response = await client.post("/v1/responses", json={"model": "gpt-6-sol", "input": "hi", **asked})
 
-    assert response.status_code == 200
-    assert response.headers["content-type"] == "application/json"
-    assert int(response.headers["content-length"]) == len(response.content)
-    answer = response.json()
-    assert answer["object"] == "response"
-    assert answer["status"] == "completed"
-    assert answer["output"][-1]["content"][0]["text"] == "Grüße — 后端"
-    assert answer["usage"]["total_tokens"]
+            assert response.status_code == 200
+            assert response.headers["content-type"] == "application/json"
+            assert int(response.headers["content-length"]) == len(response.content)
+            answer = response.json()
+            assert answer["object"] == "response"
+            assert answer["status"] == "completed"
+            assert answer["output"][-1]["content"][0]["text"] == "Grüße — 后端"
+            assert answer["usage"]["total_tokens"]
 
 
 async def test_an_incomplete_answer_is_one_all_the_same(client: httpx2.AsyncClient, standin: Standin) -> None:
@@ -153,29 +163,33 @@ FAILED = [
 ]
 
 
-@pytest.mark.parametrize(("failure", "status", "code"), FAILED)
 async def test_a_failure_inside_the_stream_becomes_an_http_error(
-    failure: str, status: int | None, code: str | None, client: httpx2.AsyncClient, standin: Standin
+    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    standin.fail(failure)
-    response = await client.post("/v1/responses", json={"model": "gpt-6-sol", "input": "hi"})
+    for failure, status, code in FAILED:
+        with subtests.test(failure=failure):
+            standin.requests.clear()
+            standin.fail(failure)
+            response = await client.post("/v1/responses", json={"model": "gpt-6-sol", "input": "hi"})
 
-    assert response.status_code >= 400
-    assert status in (None, response.status_code)
-    error = response.json()["error"]
-    assert error["message"]
-    assert code in (None, error["code"])
+            assert response.status_code >= 400
+            assert status in (None, response.status_code)
+            error = response.json()["error"]
+            assert error["message"]
+            assert code in (None, error["code"])
 
 
-@pytest.mark.parametrize(("failure", "status", "code"), FAILED)
 async def test_a_failure_inside_the_stream_reaches_a_streaming_client_as_it_is(
-    failure: str, status: int | None, code: str | None, client: httpx2.AsyncClient, standin: Standin
+    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    standin.fail(failure)
-    seen = events((await client.post("/v1/responses", json=QUESTION)).text)
+    for failure, _status, _code in FAILED:
+        with subtests.test(failure=failure):
+            standin.requests.clear()
+            standin.fail(failure)
+            seen = events((await client.post("/v1/responses", json=QUESTION)).text)
 
-    assert seen[-1]["type"] in ("response.failed", "error")
-    assert [e["type"] for e in seen].count("error") <= 1
+            assert seen[-1]["type"] in ("response.failed", "error")
+            assert [e["type"] for e in seen].count("error") <= 1
 
 
 async def test_a_client_that_hangs_up_ends_the_backends_work(proxy: Proxy, standin: Standin) -> None:
