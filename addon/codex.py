@@ -7,7 +7,9 @@ the walk of a request, one addon a step; `codex_proxy` beside this file holds th
 """
 
 from codex_proxy.answer import Answer
+from codex_proxy.capture import Capture
 from codex_proxy.connections import Connections
+from codex_proxy.dry_run import DryRun
 from codex_proxy.go import Go
 from codex_proxy.guard import Guard
 from codex_proxy.keep_flows import KeepFlows
@@ -21,6 +23,7 @@ from codex_proxy.repeat import Repeat
 from codex_proxy.set_headers import SetHeaders
 from codex_proxy.settings import Settings
 from codex_proxy.tell import Tell
+from codex_proxy.views import Views
 from codex_proxy.where import Where
 
 addons = [
@@ -31,12 +34,15 @@ addons = [
     Pages(),  # our own answers: / and /healthz
     PutToken(),  # token: fresh, on the wire only, or 401
     SetHeaders(),  # headers: what the backend wants, and nothing the client brought for itself
+    Capture(),  # capture mode: what the client sent, one file a request
     PatchBody(),  # body: what the backend would refuse is put right, or 400/413
+    DryRun(),  # dry run: a canned answer, and nothing goes
     Go(),  # go: the backend's address is written
     Repeat(),  # once more, after a refused token or a dead connection
     ModelNames(),  # the account's models, for the error that one is not among them
     Answer(),  # answer: events as they come, the last one repaired; errors readable
     Tell(),  # tell: one log line, the flow's comment
+    Views(),  # how mitmproxy shows requests and answers
     Live(),  # mitmweb sees an answer growing
     KeepFlows(),  # and keeps so many flows
     Originals(),  # commands: what the client sent beside what went up

@@ -30,6 +30,7 @@ def refusal(status: int, body: Any, headers: dict[str, str] | None = None) -> Pr
         ({"detail": [{"loc": ["query"]}]}, {"message": '[{"loc": ["query"]}]'}),
         ({"error": {"message": "m", "code": "c"}, "status": 401}, {"message": "m", "code": "c"}),
         ({"error": "invalid_grant", "error_description": "d"}, {"message": "d", "code": "invalid_grant"}),
+        ({"error": "e", "message": "m"}, {"message": "m", "code": "e"}),
         ({"error": "temporary-failure"}, {"message": "temporary-failure", "code": "temporary-failure"}),
         ({"message": "m"}, {"message": "m"}),
         ({"message": 5}, {}),
@@ -128,10 +129,22 @@ def test_a_usage_limit_without_a_time_names_no_wait() -> None:
     assert refusal(429, {"error": {"type": "usage_limit_reached"}}).headers == {"x-should-retry": "false"}
 
 
+@pytest.mark.parametrize("said, told", [("Reached.", " (The backend says: Reached.)"), ("", ""), (None, "")])
+def test_of_a_usage_limit_the_backends_own_words_are_told_where_there_are_any(said: str | None, told: str) -> None:
+    message = refusal(429, {"error": {"type": "usage_limit_reached", "message": said}}).message
+    assert message == f"The usage limit is reached; when it resets is not known.{told}"
+
+
+def test_without_a_time_given_the_wait_is_counted_from_this_moment() -> None:
+    far_off = json.dumps({"error": {"type": "usage_limit_reached", "resets_at": 10_000_000_000}}).encode()
+    assert 10**9 < int(explain(429, {}, far_off).headers["retry-after"]) < 10**10 - NOW + 10**9
+
+
 @pytest.mark.parametrize("status", [429, 404])
 def test_a_plan_without_codex_is_told_so(status: int) -> None:
     error = refusal(status, {"error": {"type": "usage_not_included", "message": "No."}})
-    assert (error.status, error.code, error.headers) == (429, "usage_not_included", {"x-should-retry": "false"})
+    assert (error.status, error.code, error.kind) == (429, "usage_not_included", "usage_not_included")
+    assert error.headers == {"x-should-retry": "false"}
     assert "plan" in error.message
 
 
@@ -155,15 +168,27 @@ def test_a_rate_limit_names_its_wait_as_a_header(message: str, headers: dict[str
     assert error.headers == headers
 
 
+def test_a_rate_limit_keeps_the_type_it_came_with() -> None:
+    assert refusal(429, {"error": {"type": "tokens", "code": "rate_limit_exceeded", "message": "m"}}).kind == "tokens"
+
+
 @pytest.mark.parametrize("status", [400, 403, 500])
 def test_words_of_a_limit_under_another_status_are_no_limit(status: int) -> None:
     assert refusal(status, {"error": {"message": "usage_limit_reached"}}).status == status
 
 
-@pytest.mark.parametrize("status", [402, 403])
-def test_a_deactivated_workspace_is_explained(status: int) -> None:
-    error = refusal(status, {"detail": {"code": "deactivated_workspace"}})
-    assert (error.status, error.code) == (status, "deactivated_workspace")
+@pytest.mark.parametrize(
+    "status, body, code",
+    [
+        (402, {"detail": {"code": "deactivated_workspace"}}, "deactivated_workspace"),
+        (403, {"detail": {"code": "deactivated_workspace"}}, "deactivated_workspace"),
+        (402, {"detail": "Payment required"}, "deactivated_workspace"),
+        (402, {"error": {"code": "own", "message": "Payment required"}}, "own"),
+    ],
+)
+def test_a_deactivated_workspace_is_explained(status: int, body: Any, code: str) -> None:
+    error = refusal(status, body)
+    assert (error.status, error.code) == (status, code)
     assert "workspace" in error.message and "codex login" in error.message
 
 
@@ -185,6 +210,7 @@ def test_a_401_for_the_region_does_not_ask_to_log_in() -> None:
     message = "Workspace is not authorized in this region."
     error = refusal(401, {"error": {"message": message}, "status": 401})
     assert (error.status, error.code, error.message) == (401, "wrong_region", message)
+    assert refusal(401, {"error": {"message": message, "code": "own"}}).code == "own"
     assert backend_errors.is_region(message) and not backend_errors.is_region("Unauthorized")
 
 
@@ -261,6 +287,7 @@ def test_reasoning_of_another_account_is_known_by_its_code(status: int, body: An
         ({"code": "invalid_prompt"}, 400, "invalid_prompt"),
         ({"code": "cyber_policy"}, 400, "cyber_policy"),
         ({"code": "bio_policy"}, 400, "bio_policy"),
+        ({"code": "misalignment_policy_violation"}, 400, "misalignment_policy_violation"),
         ({"code": "something_new"}, 502, "something_new"),
         ({"code": None, "message": None}, 502, "response_failed"),
         ({}, 502, "response_failed"),
@@ -299,10 +326,20 @@ BODIES = st.one_of(
 def test_whatever_the_backend_says_the_client_gets_an_error_it_can_read(status: int, body: bytes) -> None:
     error = explain(status, {}, body, NOW)
     said = json.loads(error.body())["error"]
-    assert 400 <= error.status < 600 and isinstance(said["message"], str) and said["message"] and said["type"]
+    assert 400 <= error.status < 600 and isinstance(said["message"], str) and said["message"]
+    assert (said["message"], said["type"], said["code"]) == (error.message, error.kind, error.code)
 
 
 @given(ERRORS)
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_whatever_a_failure_inside_a_stream_says_the_client_gets_an_error(error: dict[str, Any]) -> None:
-    assert json.loads(in_stream(error).body())["error"]["message"]
+    told = in_stream(error)
+    said = json.loads(told.body())["error"]
+    assert told.message and (said["message"], said["type"], said["code"]) == (told.message, told.kind, told.code)
+
+
+def test_what_a_failure_says_as_an_event_is_not_told_as_an_error() -> None:
+    event = {"type": "error", "code": "c", "message": "m", "param": "p", "sequence_number": 3, "plan_type": "plus"}
+    assert json.loads(in_stream(event).body()) == {
+        "error": {"message": "m", "type": "server_error", "param": None, "code": "c", "plan_type": "plus"}
+    }

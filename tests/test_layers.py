@@ -11,7 +11,8 @@ SCRIPT = ast.parse((ADDON / "codex.py").read_text())
 PLAIN = {
     "__init__", "backend_errors", "body_rules", "changes", "cookies", "encodings", "errors", "header_rules", "input_rules",
     "login", "login_file", "models", "oauth", "outbound", "paths", "raw", "redact", "repair", "sse", "tokens", "tool_rules",
-    "transport_errors", "upstream", "usage",
+    "transport_errors", "upstream", "usage", "canned", "capture_file", "capture_report", "conversation", "judged", "schemas",
+    "timeline", "transcript",
 }  # fmt: skip
 
 # What all addons share, and no addon itself.

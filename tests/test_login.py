@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_proxy.errors import LoginError
-from codex_proxy.login import BLIND_LIFE, Grant, Login, claims, describe, read, renewed
+from codex_proxy.login import Grant, Login, claims, describe, read, renewed
 
 NOW = 1_795_518_000.0
+EIGHT_DAYS = 691_200.0
 AUTH = "https://api.openai.com/auth"
 
 
@@ -168,11 +169,11 @@ def test_a_residency_is_kept_where_there_is_one(claim: Any, residency: str | Non
         ({"expires_at": 0}, {}, 0.0),
         ({"expires_at": "soon"}, {}, None),
         ({"expires_at": True}, {}, None),
-        ({"expires_at": None}, {"last_refresh": "2026-11-24T11:00:00Z"}, NOW + BLIND_LIFE),
+        ({"expires_at": None}, {"last_refresh": "2026-11-24T11:00:00Z"}, NOW + EIGHT_DAYS),
         (
             {"access_token": token(sub="x")},
             {"last_refresh": "2026-11-24T11:00:00.123456Z"},
-            NOW + 0.123456 + BLIND_LIFE,
+            NOW + 0.123456 + EIGHT_DAYS,
         ),
         ({"access_token": "at-1"}, {"last_refresh": "2026-11-24T11:00:00Z"}, None),
         ({"access_token": token(exp="soon")}, {}, None),
@@ -254,6 +255,15 @@ def test_what_the_server_left_out_stays(grant: Grant, tokens: dict[str, Any]) ->
 def test_a_document_without_an_id_token_gets_one_only_in_the_official_form() -> None:
     assert "id_token" in renewed(nested(), GRANT, NOW)["tokens"]
     assert "id_token" not in renewed({"access_token": "a"}, GRANT, NOW)
+    assert renewed({"access_token": "a", "id_token": "i"}, GRANT, NOW)["id_token"] == "new-i"
+
+
+@pytest.mark.parametrize(
+    "document", [{"access_token": "a"}, {"tokens": {"access_token": "a"}}], ids=["flat", "official"]
+)
+def test_a_document_without_a_refresh_token_gets_the_one_that_was_granted(document: dict[str, Any]) -> None:
+    after = renewed(document, GRANT, NOW)
+    assert after.get("tokens", after)["refresh_token"] == "new-r"
 
 
 def test_the_flat_form_stays_flat() -> None:
@@ -334,6 +344,7 @@ def test_a_renewed_login_can_be_read_again(when: datetime) -> None:
     "login, told",
     [
         (Login("a", "r", "acc", NOW + 90.7), {"state": "ok", "expires_in_seconds": 90}),
+        (Login("a", expires_at=NOW + 0.5), {"state": "ok", "expires_in_seconds": 0}),
         (Login("a"), {"state": "ok", "expires_in_seconds": None}),
         (Login("a", expires_at=NOW), {"state": "expired", "expires_in_seconds": 0}),
         (

@@ -23,7 +23,11 @@ async def test_every_option_is_in_the_readme_with_its_default(loaded: taddons.co
     assert ours
     for name in ours:
         default = loaded.options.default(name)
-        shown = f"`{default}`" if default else "empty"
+        shown = (
+            f"`{str(default).lower() if isinstance(default, bool) else default}`"
+            if default not in ("", [])
+            else "empty"
+        )
         assert f"| `{name}` | {shown} |" in README, name
 
 

@@ -317,6 +317,13 @@ def test_the_last_line_for_such_a_client_is_never_too_long(items: list[Any], mor
     assert len(stream.rstrip(b"\n").rpartition(b"\n")[2]) + 1 <= MIB
 
 
+@pytest.mark.parametrize("response", [{"id": "r"}, {"id": "r", "output": []}], ids=["absent", "empty"])
+def test_close_to_the_limit_the_last_line_is_not_too_long_either(response: dict[str, Any]) -> None:
+    for size in range(MIB - 4600, MIB, 97):
+        stream, _ = repaired(item_done(0, text(size)), event("response.completed", response=response), limit=SHORT_LINE)
+        assert len(stream.rstrip(b"\n").rpartition(b"\n")[2]) + 1 <= MIB
+
+
 def test_any_other_client_gets_the_last_event_whole() -> None:
     stream, repair = repaired(item_done(0, image(MIB)), item_done(1, text(MIB)), completed())
     assert last_response(stream)["output"] == [image(MIB), text(MIB)] and repair.notes == []
@@ -416,6 +423,7 @@ def test_a_stream_without_its_last_empty_line_means_the_same(
 
 
 def test_a_stream_that_came_whole_is_read_in_one_go() -> None:
-    repair = whole(item_done(0, MESSAGE) + completed(model="m"))
-    assert json.loads(repair.response) == {"id": "resp_1", "output": [MESSAGE], "model": "m"}
-    assert repair.ended == "response.completed"
+    for end in (b"\n\n", b"\n", b""):
+        repair = whole(item_done(0, MESSAGE) + completed(model="m").rstrip(b"\n") + end)
+        assert json.loads(repair.response) == {"id": "resp_1", "output": [MESSAGE], "model": "m"}
+        assert repair.ended == "response.completed"

@@ -35,6 +35,11 @@ def backend() -> upstream.Upstream:
     return upstream.parse(ctx.options.codex_upstream)
 
 
+def is_dry_run() -> bool:
+    """Does nothing go to the backend, whatever comes? (`codex_dry_run`)"""
+    return str(ctx.options.codex_dry_run).lower() == "true"
+
+
 def is_our_client(client: connection.Client) -> bool:
     """Did it connect to a listener of ours?"""
     return isinstance(client.proxy_mode, ReverseMode) and is_our_mode(client.proxy_mode)

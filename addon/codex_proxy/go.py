@@ -8,6 +8,7 @@ from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
 from . import flows, wire
+from .errors import ProxyError
 from .settings import seconds
 
 
@@ -30,6 +31,8 @@ class Go:
     @flows.step
     def request(self, flow: http.HTTPFlow) -> None:
         target, request = flows.backend(), flow.request
+        if "token" not in flows.state_of(flow):
+            raise ProxyError(500, "proxy_failed", "The request has no token on it; nothing was sent to the backend.")
         if outgoing := ctx.master.addons.get("connections").outgoing:
             flow.server_conn.via = (outgoing.scheme, (outgoing.host, outgoing.port))
         body = request.raw_content or b""

@@ -40,6 +40,8 @@ class PutToken:
 
     def running(self) -> None:
         """Say at the start what would else be found out with the first request; starts without a login as well."""
+        if flows.is_dry_run():
+            return
         try:
             told = describe(self.store.first_look())
         except ProxyError as e:
@@ -61,7 +63,7 @@ class PutToken:
 
     @flows.step
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
-        if flows.state_of(flow)["route"] in ("responses", "models"):
+        if flows.state_of(flow)["route"] in ("responses", "models") and not flows.is_dry_run():
             self.put(flow, await self.store.fresh())
 
     def put(self, flow: http.HTTPFlow, login: Login) -> None:

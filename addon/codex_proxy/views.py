@@ -1,0 +1,83 @@
+"""Content views of mitmproxy for what goes to the backend and what comes back."""
+
+from typing import Any
+
+from mitmproxy import contentviews, http
+from mitmproxy.addonmanager import Loader
+
+from . import paths
+from .conversation import request_text
+from .flows import KEY
+from .transcript import object_text, stream_text
+
+# Above what mitmproxy's own views give (1 for JSON), and a view less than 0 is none.
+OURS, NOT_OURS = 2.0, -1.0
+
+# The paths of requests with a conversation in them, without their prefixes (paths.canonical).
+CONVERSATIONS = ("/responses", "/responses/compact", "/chat/completions")
+
+EVENTS, JSON = "text/event-stream", "application/json"
+
+
+def state(metadata: contentviews.Metadata) -> dict[str, Any]:
+    """What the proxy keeps of the flow; empty for a flow that was not ours, or loaded without the addon."""
+    kept = metadata.flow.metadata.get(KEY) if metadata.flow else None
+    known = kept if isinstance(kept, dict) else {}
+    # How it ended in mitmproxy's own words, where the proxy has none.
+    return {"ended": metadata.flow.error.msg, **known} if metadata.flow and metadata.flow.error else known
+
+
+def has_conversation(metadata: contentviews.Metadata) -> bool:
+    flow = metadata.flow
+    return isinstance(flow, http.HTTPFlow) and paths.canonical(flow.request.path).endswith(CONVERSATIONS)
+
+
+def is_running(metadata: contentviews.Metadata) -> bool:
+    """Is it an answer that is still coming?"""
+    flow = metadata.flow
+    if not isinstance(flow, http.HTTPFlow) or flow.response is None or flow.error is not None:
+        return False
+    return bool(flow.live) and flow.response.timestamp_end is None
+
+
+class CodexRequest(contentviews.Contentview):
+    """Model, instructions, the conversation, the tools, what was changed on the way up, and the JSON."""
+
+    name = "Codex request"
+    syntax_highlight = "yaml"
+
+    def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
+        return request_text(data, state(metadata))
+
+    def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
+        ours = isinstance(metadata.http_message, http.Request) and has_conversation(metadata)
+        return OURS if ours and data and metadata.content_type in (JSON, None) else NOT_OURS
+
+
+class CodexAnswer(contentviews.Contentview):
+    """The answer, and when its events came."""
+
+    name = "Codex answer"
+    syntax_highlight = "yaml"
+
+    def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
+        if data[:64].lstrip()[:1] == b"{":
+            return object_text(data)
+        return stream_text(data, state(metadata), is_running(metadata))
+
+    def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
+        message = metadata.http_message
+        if not data or not isinstance(message, http.Response) or not has_conversation(metadata):
+            return NOT_OURS
+        if metadata.content_type == EVENTS:
+            return OURS
+        # Without a type it may be a stream as well (contract 5); refusals read best as the JSON that they are.
+        if metadata.content_type is None:
+            return OURS if data.startswith((b"event:", b"data:")) else NOT_OURS
+        return OURS if metadata.content_type == JSON and message.status_code == 200 else NOT_OURS
+
+
+class Views:
+    def load(self, loader: Loader) -> None:
+        contentviews.add(CodexRequest)
+        contentviews.add(CodexAnswer)

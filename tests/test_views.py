@@ -1,0 +1,198 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mitmproxy import contentviews, flow, http
+from mitmproxy.contentviews import Metadata, registry
+from mitmproxy.test import taddons, tflow, tutils
+
+from codex_proxy.answer import EventStream
+from codex_proxy.flows import KEY
+from codex_proxy.live import so_far
+from codex_proxy.repair import Repair
+from codex_proxy.views import CodexAnswer, CodexRequest, Views
+from standin.stream import events, frame
+from standin.usage import Usage
+
+CAPTURES = json.loads((Path(__file__).parent / "captures" / "nanobot-63c9c55.json").read_text())["requests"]
+REQUEST = json.dumps(CAPTURES["first_turn"]["body"]).encode()
+CALL = {"id": "fc_1", "type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+STREAM = b"".join(frame(event) for event in events({"model": "gpt-6-sol"}, [CALL], Usage(1, 0, 1, 0), None))
+
+
+def exchange(
+    path: str = "/backend-api/codex/responses",
+    answer: bytes = STREAM,
+    kind: str | None = "text/event-stream; charset=utf-8",
+    status: int = 200,
+) -> http.HTTPFlow:
+    made = tflow.tflow(
+        req=tutils.treq(
+            method=b"POST", path=path.encode(), content=REQUEST, headers=http.Headers(content_type="application/json")
+        ),
+        resp=tutils.tresp(status_code=status, content=answer, headers=http.Headers()),
+    )
+    assert made.response
+    if kind:
+        made.response.headers["content-type"] = kind
+    made.live = False
+    return made
+
+
+@pytest.fixture
+def loaded() -> Iterator[None]:
+    """mitmproxy with the views loaded, and without them afterwards."""
+    before = dict(registry._by_name)
+    with taddons.context(Views()):
+        yield
+    registry._by_name.clear()
+    registry._by_name.update(before)
+
+
+def shown(message: http.Message, of: flow.Flow) -> tuple[str | None, str]:
+    """Name and text of the view that mitmproxy chooses."""
+    result = contentviews.prettify_message(message, of)
+    assert result.syntax_highlight == "yaml" or not (result.view_name or "").startswith("Codex")
+    return result.view_name, result.text
+
+
+def test_a_request_is_shown_with_what_the_proxy_knows_of_it(loaded: None) -> None:
+    made = exchange()
+    made.metadata[KEY] = {"model": "gpt-4.1", "changes": [["store", "set to false", "it is refused", "store"]]}
+    name, text = shown(made.request, made)
+    assert name == "Codex request"
+    assert text.startswith("# gpt-4.1 → gpt-6-sol · 1 item · ")
+    assert "changed on the way up: |\n  store  set to false  it is refused\n\nraw JSON:" in text
+
+
+def test_an_answer_is_shown_with_its_times(loaded: None) -> None:
+    made = exchange()
+    made.metadata[KEY] = {"marks": [[0, 1234]]}
+    assert made.response
+    name, text = shown(made.response, made)
+    assert name == "Codex answer"
+    assert text.startswith("# gpt-6-sol · completed · 1.23 s · ") and "call f:  # c\n  {}" in text
+
+
+@pytest.mark.parametrize("kept", [None, "x", {}, []])
+def test_a_flow_of_plain_mitmproxy_is_shown_too(kept: Any, loaded: None) -> None:
+    made = exchange()
+    if kept is not None:
+        made.metadata[KEY] = kept
+    assert made.response
+    assert shown(made.request, made)[0] == "Codex request"
+    assert shown(made.response, made)[0] == "Codex answer"
+
+
+def test_a_flow_is_shown_after_it_was_saved(loaded: None) -> None:
+    made = exchange()
+    made.metadata[KEY] = {"marks": [[0, 1234]], "changes": [["store", "set to false", "why", ""]]}
+    again = http.HTTPFlow.from_state(made.get_state())
+    assert again.response
+    assert "1.23 s" in shown(again.response, again)[1] and "set to false" in shown(again.request, again)[1]
+
+
+JSON, EVENTS = "application/json", "text/event-stream"
+ONE_OBJECT = b'{"object":"response","model":"m","output":[]}'
+
+CHOSEN = [
+    # the paths, with any prefix
+    ("/v1/responses", STREAM, EVENTS, 200, "Codex answer"),
+    ("/responses?a=b", STREAM, EVENTS, 200, "Codex answer"),
+    ("/v1/chat/completions", b"data: [DONE]\n\n", EVENTS, 200, "Codex answer"),
+    ("/other/base/responses", STREAM, EVENTS, 200, "Codex answer"),
+    ("/v1/messages", STREAM, EVENTS, 200, None),
+    ("/v1/responses/resp_1", STREAM, EVENTS, 200, None),
+    # the content types
+    ("/responses", STREAM, None, 200, "Codex answer"),
+    ("/responses", b"hello", None, 200, None),
+    ("/responses", ONE_OBJECT, JSON, 200, "Codex answer"),
+    ("/responses", b'{"error":{}}', JSON, 400, None),
+    ("/responses", b"<html>", "text/html", 403, None),
+    ("/models", ONE_OBJECT, JSON, 200, None),
+]
+
+
+@pytest.mark.parametrize(("path", "answer", "kind", "status", "view"), CHOSEN)
+def test_an_answer_is_known_by_its_path_and_content_type(
+    path: str, answer: bytes, kind: str | None, status: int, view: str | None, loaded: None
+) -> None:
+    made = exchange(path, answer, kind, status)
+    assert made.response
+    name, _ = shown(made.response, made)
+    assert name == view if view else not (name or "").startswith("Codex")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "ours"),
+    [
+        ("/v1/responses", JSON, True),
+        ("/v1/responses", "application/json; charset=utf-8", True),
+        ("/v1/responses", None, True),
+        ("/responses/compact", JSON, True),
+        ("/chat/completions", JSON, True),
+        ("/v1/responses", "multipart/form-data", False),
+        ("/v1/embeddings", JSON, False),
+    ],
+)
+def test_a_request_is_known_by_its_path_and_content_type(path: str, kind: str | None, ours: bool, loaded: None) -> None:
+    made = exchange(path)
+    made.request.headers.pop("content-type")
+    if kind:
+        made.request.headers["content-type"] = kind
+    assert (shown(made.request, made)[0] == "Codex request") is ours
+
+
+def test_neither_view_is_for_what_it_knows_nothing_of() -> None:
+    for view in (CodexRequest(), CodexAnswer()):
+        assert view.render_priority(b"{}", Metadata(content_type=JSON)) < 0
+        assert view.render_priority(STREAM, Metadata(content_type=EVENTS)) < 0
+        assert view.render_priority(b"", Metadata()) < 0
+
+
+def test_chosen_by_hand_they_need_no_flow() -> None:
+    assert CodexAnswer().prettify(STREAM, Metadata()).startswith("# gpt-6-sol · completed")
+    assert CodexRequest().prettify(REQUEST, Metadata()).startswith("# gpt-6-sol")
+
+
+def test_an_answer_that_is_still_coming_is_running(loaded: None) -> None:
+    made = exchange(answer=STREAM[:-20])
+    assert made.response
+    made.live, made.response.timestamp_end = True, None
+    assert "· running ·" in shown(made.response, made)[1]
+    made.live = False
+    assert "· broken off ·" in shown(made.response, made)[1]
+
+
+def test_an_answer_that_mitmweb_is_shown_without_its_middle_is_read_around_it(loaded: None) -> None:
+    text = " ".join(f"w{n}" for n in range(5000))
+    message = {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": text}]}
+    frames = [frame(event) for event in events({"model": "gpt-6-sol"}, [message], Usage(1, 0, 1, 0), None)][:4500]
+    stream = EventStream({}, Repair(), None)
+    stream.kept += b"".join(frames)
+    made = exchange(answer=so_far(stream))
+    assert made.response and len(made.response.content or b"") < 40_000
+    made.live, made.response.timestamp_end = True, None
+    made.metadata[KEY] = {"marks": [[0, 100], [len(stream.kept) - 10, 9000]]}
+    shown_text = shown(made.response, made)[1]
+    assert shown_text.startswith("# gpt-6-sol · running · 9.00 s · 4,500 events · ")
+    assert "text: |\n  w0 w1 w2" in shown_text and "\n  … left out …\n   w" in shown_text
+    assert "not readable" not in shown_text and "comment" not in shown_text and "-4,500 " in shown_text
+
+
+def test_an_answer_that_broke_off_says_what_mitmproxy_saw(loaded: None) -> None:
+    made = exchange(answer=STREAM[:-20])
+    assert made.response
+    made.live, made.response.timestamp_end = True, None
+    made.error = flow.Error("Client disconnected.")
+    text = shown(made.response, made)[1]
+    assert "· broken off ·" in text and "the proxy noted: Client disconnected." in text
+
+
+def test_a_json_answer_that_is_none_falls_back_to_mitmproxys_own(loaded: None) -> None:
+    made = exchange(answer=b'{"id":"x"}', kind=JSON)
+    assert made.response
+    name, text = shown(made.response, made)
+    assert name != "Codex answer" and '"id"' in text
