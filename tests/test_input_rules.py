@@ -56,7 +56,9 @@ def reasoning(**more: Any) -> dict[str, Any]:
          {"type": "custom_tool_call_output", "id": "ctco_1", "call_id": "c", "output": "x"}],
         [{"type": "local_shell_call", "call_id": "c", "action": {}}, {"type": "local_shell_call_output", "call_id": "c", "output": "x"}],
         [{"type": "additional_tools", "id": "at_1", "role": "developer", "tools": []}],
-        [{"type": "web_search_call", "id": "ws_1", "status": "completed"}],
+        [{"type": "web_search_call", "id": "ws_1", "status": "completed", "async_": None}],
+        [{"type": "additional_tools", "role": "system", "tools": []}],
+        [reasoning(id=None, content=None), user(phase=None)],
         [{"type": "compaction_trigger"}, {"type": "compaction", "encrypted_content": "x"}],
         [{"type": "configuration_update", "reasoning": {"effort": "low"}}],
         [{"type": "agent_message", "id": "am_1"}, {"type": "tool_search_call", "call_id": "t"}],
@@ -89,6 +91,7 @@ def test_a_body_without_input_is_left_alone() -> None:
         (user(id="msg_" + LONG), user(), "-id of message"),
         (reasoning(id="reasoning_1"), reasoning(), "-id of reasoning"),
         (reasoning(id="rs_" + LONG), reasoning(), "-id of reasoning"),
+        (user(async_=None), user(), "-async_ of message"),
         ({"type": "web_search_call", "id": LONG}, {"type": "web_search_call"}, "-id of web_search_call"),
         (assistant(status="completed"), assistant(), "-status of message"),
         ({"role": "user", "content": "x", "status": None}, {"role": "user", "content": "x"}, "-status of message"),
@@ -117,6 +120,7 @@ def test_an_item_is_put_right(item: Any, becomes: Any, told: str) -> None:
     [
         ([call(id="call_1"), output()], [call(), output()], "-id of function_call"),
         ([call(status="completed"), output()], [call(), output()], "-status of function_call"),
+        ([call(async_=None), output()], [call(), output()], "-async_ of function_call"),
         ([call(parsed_arguments={}), output()], [call(), output()], "-parsed_arguments of function_call"),
         ([call(), output(status="completed")], [call(), output()], "-status of function_call_output"),
         ([call(), output(id=LONG)], [call(), output()], "-id of function_call_output"),
@@ -164,6 +168,32 @@ def test_a_long_call_id_becomes_the_same_short_one_at_both_places() -> None:
 def test_an_id_of_64_characters_is_not_too_long() -> None:
     items = [user(id="msg_" + "x" * 60), call("c" * 64), output("c" * 64)]
     assert put_right(items) == (items, [])
+
+
+@pytest.mark.parametrize(
+    "kind, prefix",
+    [
+        ("message", "msg"),
+        ("reasoning", "rs"),
+        ("function_call", "fc"),
+        ("custom_tool_call", "ctc"),
+        ("custom_tool_call_output", "ctco"),
+    ],
+)
+def test_an_id_has_to_begin_as_its_item_asks(kind: str, prefix: str) -> None:
+    for of_kind, becomes in ((f"{prefix}_1", f"{prefix}_1"), (f"x{prefix}_1", None), (prefix + "x" * 64, None)):
+        items, told = put_right(
+            [{"type": kind, "id": of_kind, "role": "user", "content": "x", "encrypted_content": "x", "summary": []}]
+        )
+        assert items[0].get("id") == becomes and told == ([] if becomes else [f"-id of {kind}"])
+
+
+def test_the_reason_tells_an_id_that_is_too_long_from_one_of_another_kind() -> None:
+    body = {"input": msgspec.Raw(json.dumps([user(id="msg_" + LONG), user(id="x")]).encode())}
+    assert [change.why for change in input_rules.apply(body)] == [
+        "ids have at most 64 characters",
+        "here it has to begin with msg",
+    ]
 
 
 def test_several_things_wrong_with_one_item_are_all_put_right() -> None:

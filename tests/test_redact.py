@@ -34,7 +34,19 @@ def opaque(prefix: str) -> str:
     ],
     ids=["jwt", "jwt without signature", "platform key", "project key", "session key", "rt_", "rt-", "at-"],
 )
-@pytest.mark.parametrize("around", ["{}", "Token {}, please", '"{}"', "https://host/?token={}&a=b", "a\n{}\nb", "({})"])
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}",
+        "Token {}, please",
+        '"{}"',
+        "https://host/?token={}&a=b",
+        "a\n{}\nb",
+        "({})",
+        '{{"a": "b\\n{}"}}',
+        "Bearer%20{}",
+    ],
+)
 def test_a_token_is_hidden_wherever_it_stands(secret: Callable[[], str], around: str) -> None:
     token = secret()
     hidden = redact(around.format(token))
@@ -100,3 +112,14 @@ def test_the_headers_with_credentials_are_named_in_lower_case() -> None:
 )
 def test_of_a_query_only_harmless_values_are_shown(path: str, shown: str) -> None:
     assert query(path) == shown
+
+
+@pytest.mark.parametrize("text", ["basic information", "a bearer certificate", "basic understanding of it"])
+def test_ordinary_words_stay(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("beginning", ["eyJ", "sk-", "bearer ", "at_"])
+def test_a_text_of_many_beginnings_is_looked_at_in_passing(beginning: str) -> None:
+    # A square of this would take minutes.
+    assert redact(beginning * 300_000)

@@ -122,9 +122,10 @@ def test_an_item_that_is_none_is_left_out(item: Any) -> None:
     assert last_response(stream)["output"] == [MESSAGE]
 
 
+@pytest.mark.parametrize("kind", ["response.completed", "response.failed"])
 @pytest.mark.parametrize("response", [None, [], "text"])
-def test_a_last_event_without_a_response_is_none(response: Any) -> None:
-    frames = (item_done(0, MESSAGE), event("response.completed", response=response))
+def test_a_last_event_without_a_response_is_none(kind: str, response: Any) -> None:
+    frames = (item_done(0, MESSAGE), event(kind, response=response))
     stream, repair = repaired(*frames)
     assert stream.startswith(b"".join(frames) + b"event: error\n")
     assert repair.ended == "error"
@@ -317,11 +318,18 @@ def test_the_last_line_for_such_a_client_is_never_too_long(items: list[Any], mor
     assert len(stream.rstrip(b"\n").rpartition(b"\n")[2]) + 1 <= MIB
 
 
+def test_what_else_the_last_event_says_takes_room_as_well() -> None:
+    stream, repair = repaired(item_done(0, text(700_000)), completed(instructions="x" * 500_000), limit=SHORT_LINE)
+    assert last_response(stream)["output"] == [] and repair.notes == [ITEM_OUT]
+
+
 @pytest.mark.parametrize("response", [{"id": "r"}, {"id": "r", "output": []}], ids=["absent", "empty"])
-def test_close_to_the_limit_the_last_line_is_not_too_long_either(response: dict[str, Any]) -> None:
-    for size in range(MIB - 4600, MIB, 97):
-        stream, _ = repaired(item_done(0, text(size)), event("response.completed", response=response), limit=SHORT_LINE)
-        assert len(stream.rstrip(b"\n").rpartition(b"\n")[2]) + 1 <= MIB
+def test_at_the_limit_a_last_line_is_over_it_by_its_framing_at_most(response: dict[str, Any]) -> None:
+    framing = 32
+    for size in range(1800, 2100):
+        stream, _ = repaired(item_done(0, text(size)), event("response.completed", response=response), limit=2000)
+        assert len(stream.rstrip(b"\n").rpartition(b"\n")[2]) + 1 <= 2000 + framing
+    assert SHORT_LINE + framing <= MIB
 
 
 def test_any_other_client_gets_the_last_event_whole() -> None:

@@ -163,6 +163,7 @@ class Guard:
     def _take_off(self, flow: http.HTTPFlow) -> None:
         for name in redact.REQUEST_HEADERS:
             flow.request.headers.pop(name, None)
+        flow.request.path = redact.query(flow.request.path)
         # Not by `request.host`, which would write the client's Host anew.
         flow.request.data.host, flow.request.data.port = flows.NOWHERE
 

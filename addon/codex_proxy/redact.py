@@ -7,9 +7,15 @@ REQUEST_HEADERS = frozenset(
     {"authorization", "api-key", "chatgpt-account-id", "cookie", "proxy-authorization", "x-api-key", "x-goog-api-key"}
 )
 
+# Where a token may begin: not inside a word, or a text of many beginnings would cost its square; but the letter of a JSON
+# escape or the digits of a percent escape may stand before it.
+BEGIN = r"(?:(?<![\w-])|(?<=\\[nrt])|(?<=%[\da-f]{2}))"
+
 # Tokens by their form: JWTs, platform keys, personal access tokens, refresh tokens, bearer values (contract 8).
 TOKENS = re.compile(
-    r"eyJ[\w-]{8,}(?:\.[\w-]*){1,4}|\b(?:sk|sess|rt|at)[-_][\w.-]{12,}|(?<=bearer )\S{8,}|(?<=basic )\S{8,}", re.I
+    BEGIN + r"(?:eyJ[\w-]{8,}(?:\.[\w-]*){1,4}|(?:sk|sess|rt|at)[-_][\w.-]{12,})"
+    r"|(?<=bearer )(?=\S*\d)\S{8,}|(?<=basic )(?=\S*[\d=+/])\S{8,}",
+    re.I,
 )
 
 # What mitmweb, files, exports and the log show in its place.

@@ -38,8 +38,13 @@ def seconds(name: str, text: str) -> float:
     return value
 
 
+# Options that may be given several times.
+SEQUENCES = ("codex_model_map",)
+
+
 class Settings:
     def load(self, loader: Loader) -> None:
+        self._check_given()
         loader.add_option("codex_upstream", str, UPSTREAM, "Base address of the Codex backend.")
         loader.add_option(
             "codex_originator", str, "nanobot-proxy", "Who we say we are: header originator, and User-Agent."
@@ -54,6 +59,13 @@ class Settings:
                 reject(f"codex_upstream: {e}")
         if "codex_originator" in updated and not ctx.options.codex_originator.isprintable():
             reject("codex_originator has characters that no header may have")
+
+    def _check_given(self) -> None:
+        # Otherwise mitmproxy starts without any addon of ours, says nothing, and passes the client's requests on as they are.
+        for name, given in ctx.options.deferred.items():
+            values = getattr(given, "val", [given])
+            if name.startswith("codex_") and name not in SEQUENCES and len(values) != 1:
+                sys.exit(f"{name} is given {len(values)} times" if values else f"{name} is given without a value")
 
     def _check_names(self) -> None:
         # mitmproxy keeps names it does not know for later, without a word (its issue #5371).

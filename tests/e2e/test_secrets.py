@@ -151,3 +151,15 @@ async def test_a_dead_login_is_told_without_its_tokens(start: Start, standin: St
     assert answer.status_code == 401
     assert_clean("answer, pages, log", answer.text + pages + proxy.log, secrets)
     assert not re.search(r"eyJ\w", answer.text + pages + proxy.log)
+
+
+async def test_a_key_in_a_query_is_taken_off_of_a_refused_request_too(
+    start: Start, standin: Standin, login_file: Path
+) -> None:
+    proxy = await start("--set", "flow_detail=3", codex_upstream=standin.upstream, codex_auth_file=login_file)
+    async with new_client(proxy) as client:
+        assert (await client.post("/v1/embeddings?key=my-own-key&api-key=my-own-key", json={})).status_code == 404
+        assert (await client.get("/?key=my-own-key")).status_code == 200
+
+    await proxy.logged("GET / 200")
+    assert "my-own-key" not in proxy.log

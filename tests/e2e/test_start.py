@@ -37,6 +37,19 @@ async def test_a_wrong_option_stops_the_start_with_a_sentence(options: dict[str,
     assert "listening at" not in proxy.log
 
 
+@pytest.mark.parametrize(
+    "given", [("--set", "codex_patch=full", "--set", "codex_patch=store"), ("--set", "codex_patch")]
+)
+async def test_an_option_that_mitmproxy_would_drop_with_the_whole_addon_stops_the_start(
+    given: tuple[str, ...], start: Start
+) -> None:
+    proxy = await start(*given, wait=False)
+
+    await proxy.logged("codex_patch")
+    assert await proxy.ended() == 1
+    assert "listening at" not in proxy.log
+
+
 async def test_a_missing_certificate_file_stops_the_start(start: Start) -> None:
     proxy = await start(wait=False, env={"SSL_CERT_FILE": "/not/there"})
 
