@@ -124,6 +124,9 @@ def answer_and_close(flow: http.HTTPFlow, data: bytes) -> bool:
         for command in tls.send_data(data):
             if isinstance(command, commands.SendData):
                 io.writer.write(command.data)
+    if io.writer.can_write_eof():
+        # At once, not with the next turn of the loop: a client must not take the connection for one it can use again.
+        io.writer.write_eof()
     io.writer.close()
     return True
 

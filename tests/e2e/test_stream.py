@@ -8,7 +8,7 @@ import pytest
 
 from standin import Standin
 
-from .harness import PATIENCE, QUESTION, Proxy, events
+from .harness import PATIENCE, QUESTION, Proxy, events, new_client
 
 
 async def test_events_are_handed_on_as_they_come(client: httpx2.AsyncClient, standin: Standin) -> None:
@@ -93,34 +93,36 @@ BREAKS = ("cut-clean", "cut-close", "reset", "reset-mid-line")
 
 
 async def test_a_stream_that_breaks_ends_with_an_error_event(
-    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
+    proxy: Proxy, standin: Standin, subtests: pytest.Subtests
 ) -> None:
     for failure in BREAKS:
         with subtests.test(failure=failure):
-            standin.requests.clear()
-            standin.fail(failure)
-            # httpx2 raises where a chunked body has no proper end.
-            response = await client.post("/v1/responses", json=QUESTION)
+            # Each on a connection of its own, as the one before has ended with its stream.
+            async with new_client(proxy) as client:
+                standin.fail(failure)
+                # httpx2 raises where a chunked body has no proper end.
+                response = await client.post("/v1/responses", json=QUESTION)
 
-            seen = events(response.text)
-            assert seen[-1]["type"] == "error"
-            assert seen[-1]["code"] == "stream_broken"
-            assert set(seen[-1]) == {"type", "code", "message", "param", "sequence_number"}
-            assert "response.completed" not in response.text
+                seen = events(response.text)
+                assert seen[-1]["type"] == "error"
+                assert seen[-1]["code"] == "stream_broken"
+                assert set(seen[-1]) == {"type", "code", "message", "param", "sequence_number"}
+                assert "response.completed" not in response.text
 
 
 async def test_who_asked_for_no_stream_gets_an_http_error(
-    client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
+    proxy: Proxy, standin: Standin, subtests: pytest.Subtests
 ) -> None:
     for failure in BREAKS:
         with subtests.test(failure=failure):
-            standin.requests.clear()
-            standin.fail(failure)
-            response = await client.post("/v1/responses", json={**QUESTION, "stream": False})
+            # Each on a connection of its own, as the one before has ended with its stream.
+            async with new_client(proxy) as client:
+                standin.fail(failure)
+                response = await client.post("/v1/responses", json={**QUESTION, "stream": False})
 
-            assert response.status_code == 502
-            assert response.headers["content-type"] == "application/json"
-            assert response.json()["error"]["message"]
+                assert response.status_code == 502
+                assert response.headers["content-type"] == "application/json"
+                assert response.json()["error"]["message"]
 
 
 async def test_who_asked_for_no_stream_gets_one_object(
