@@ -59,6 +59,8 @@ def reasoning(**more: Any) -> dict[str, Any]:
         [{"type": "web_search_call", "id": "ws_1", "status": "completed", "async_": None}],
         [{"type": "additional_tools", "role": "system", "tools": []}],
         [reasoning(id=None, content=None), user(phase=None)],
+        [{"status": "of nothing known"}],
+        [{"type": "tool_search_call", "call_id": "t"}, {"type": "tool_search_call", "call_id": "t"}],
         [{"type": "compaction_trigger"}, {"type": "compaction", "encrypted_content": "x"}],
         [{"type": "configuration_update", "reasoning": {"effort": "low"}}],
         [{"type": "agent_message", "id": "am_1"}, {"type": "tool_search_call", "call_id": "t"}],
@@ -157,11 +159,17 @@ def test_what_stands_for_nothing_is_taken_off(items: Any, kept: Any, told: list[
     assert put_right(items) == (kept, told)
 
 
+@pytest.mark.parametrize("item, lack", [(call(), "output"), (output(), "call")])
+def test_of_a_call_or_an_output_alone_it_is_told_what_is_missing(item: Any, lack: str) -> None:
+    (change,) = input_rules.apply({"input": msgspec.Raw(json.dumps([item]).encode())})
+    assert change.why == f'it has no {lack}; the backend answers 400 "No tool {lack} found"'
+
+
 def test_a_long_call_id_becomes_the_same_short_one_at_both_places() -> None:
     items, told = put_right([call(LONG), output(LONG), call(LONG + "y"), output(LONG + "y")])
     ids = [item["call_id"] for item in items]
     assert ids[0] == ids[1] != ids[2] == ids[3]
-    assert all(len(call_id) <= 64 for call_id in ids)
+    assert all(len(call_id) <= 64 and call_id.startswith("call_") for call_id in ids)
     assert told == ["call_id shortened"] * 4
 
 
@@ -225,6 +233,15 @@ def test_an_item_that_is_put_right_keeps_its_other_values_byte_for_byte() -> Non
     body = {"input": msgspec.Raw(b'[{"role":"system","x":1e3,"content":' + content + b',"y":1.0}]')}
     input_rules.apply(body)
     assert bytes(body["input"]) == b'[{"role":"developer","x":1e3,"content":' + content + b',"y":1.0}]'
+
+
+def test_parts_beside_one_that_is_put_right_stay_byte_for_byte() -> None:
+    image = b'{ "type":"input_image","image_url":"data:image\\/png;base64,AA==",  "n":[1e3, 1.0] }'
+    body = {"input": msgspec.Raw(b'[{"role":"user","content":[' + image + b' , {"type":"text","text":"\\u0041"}]}]')}
+    input_rules.apply(body)
+    assert bytes(body["input"]) == (
+        b'[{"role":"user","content":[' + image + b',{"type":"input_text","text":"\\u0041"}]}]'
+    )
 
 
 def test_arguments_made_a_text_are_the_clients_own_bytes() -> None:

@@ -2,6 +2,7 @@
 when mitmproxy would send its HTML page, an upstream connection ended. Design, section 4, tells why each is needed.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -124,7 +125,7 @@ def answer_and_close(flow: http.HTTPFlow, data: bytes) -> bool:
         for command in tls.send_data(data):
             if isinstance(command, commands.SendData):
                 io.writer.write(command.data)
-    if io.writer.can_write_eof():
+    if isinstance(io.writer, asyncio.StreamWriter) and io.writer.can_write_eof():
         # At once, not with the next turn of the loop: a client must not take the connection for one it can use again.
         io.writer.write_eof()
     io.writer.close()
