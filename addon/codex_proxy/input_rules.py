@@ -261,9 +261,12 @@ def part_types(shape: Shape, changes: list[Change]) -> Edit | None:
         return None  # parts of no known form: the backend's to judge
     if not any(part.type in wrong or first(part.parsed) for part in looked):
         return None
-    parts = msgspec.json.decode(shape.content, type=list[Object])
+    parts = msgspec.json.decode(shape.content, type=list[msgspec.Raw])
     right = TEXT_PART.get(shape.role or "", "input_text")
-    for part, was in zip(parts, looked, strict=True):
+    for index, was in enumerate(looked):
+        if was.type not in wrong and not first(was.parsed):
+            continue
+        part = msgspec.json.decode(parts[index], type=Object)
         if was.type in wrong:
             changes.append(
                 put(f"content of {shape.role}", f"{was.type} → {right}", "the backend takes no other text there")
@@ -272,6 +275,7 @@ def part_types(shape: Shape, changes: list[Change]) -> Edit | None:
         if first(was.parsed):
             changes.append(taken_off("parsed of content", "a key of the SDK's own"))
             del part["parsed"]
+        parts[index] = encoded(part)
     return {"content": parts}
 
 

@@ -38,8 +38,8 @@ def seconds(name: str, text: str) -> float:
     return value
 
 
-# Options that may be given several times.
-SEQUENCES = ("codex_model_map",)
+# Options that may be given several times, or, as a bool, without a value.
+CHECKED_BY_ITSELF = ("codex_model_map", "codex_dry_run")
 
 
 class Settings:
@@ -64,7 +64,7 @@ class Settings:
         # Otherwise mitmproxy starts without any addon of ours, says nothing, and passes the client's requests on as they are.
         for name, given in ctx.options.deferred.items():
             values = getattr(given, "val", [given])
-            if name.startswith("codex_") and name not in SEQUENCES and len(values) != 1:
+            if name.startswith("codex_") and name not in CHECKED_BY_ITSELF and len(values) != 1:
                 sys.exit(f"{name} is given {len(values)} times" if values else f"{name} is given without a value")
 
     def _check_names(self) -> None:
