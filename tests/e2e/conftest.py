@@ -62,7 +62,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     yield start
     for proxy in running:
         await proxy.stop()
-        assert "Traceback" not in proxy.log or proxy.may_fail, proxy.log
+        # Python before 3.12.2 prints one for each connection that is open at the end: asyncio's own.
+        said = proxy.log.partition("Exception in callback StreamReaderProtocol.connection_made")[0]
+        assert "Traceback" not in said or proxy.may_fail, proxy.log
 
 
 @pytest.fixture
