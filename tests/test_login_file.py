@@ -220,9 +220,10 @@ def test_what_was_read_before_is_written_whole_in_one_step(path: Path) -> None:
 def test_a_draft_that_is_dropped_leaves_nothing(path: Path) -> None:
     before = path.stat()
     draft = LoginFile(path).draft()
+    assert os.fstat(draft.fd)
     draft.drop()
     draft.drop()
-    assert names(path.parent) == ["auth.json"] and path.stat() == before
+    assert draft.fd == -1 and names(path.parent) == ["auth.json"] and path.stat() == before
 
 
 def test_to_drop_what_was_committed_does_no_harm(path: Path) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -19,10 +20,11 @@ from codex_proxy import tokens
 from codex_proxy.errors import IssuerError, LoginError
 from codex_proxy.login import Grant, Login
 from codex_proxy.login_file import LoginFile, locate
-from codex_proxy.tokens import LEEWAY, TokenStore, fingerprint
+from codex_proxy.tokens import TokenStore, fingerprint
 
 ADDON = Path(__file__).parents[1] / "addon"
 NOW = 1_795_518_000.0
+FIVE_MINUTES = 300.0
 
 REUSED = LoginError("refresh_token_reused", "Used already.")
 UNAVAILABLE = IssuerError(503, "issuer_unavailable", "Later.")
@@ -117,7 +119,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 # Fresh or not.
 
 
-@pytest.mark.parametrize("ends_in", [864_000, LEEWAY + 1, LEEWAY])
+@pytest.mark.parametrize("ends_in", [864_000, FIVE_MINUTES + 1, FIVE_MINUTES])
 async def test_a_token_that_is_good_for_five_minutes_is_used_as_it_is(path: Path, ends_in: float) -> None:
     access = put(path, document(ends_in))
     server = Server()
@@ -125,7 +127,7 @@ async def test_a_token_that_is_good_for_five_minutes_is_used_as_it_is(path: Path
     assert server.asked == []
 
 
-@pytest.mark.parametrize("ends_in", [LEEWAY - 1, 1, 0, -1, -864_000])
+@pytest.mark.parametrize("ends_in", [FIVE_MINUTES - 1, 1, 0, -1, -864_000])
 async def test_a_token_that_is_not_is_renewed_and_kept(path: Path, ends_in: float) -> None:
     put(path, document(ends_in))
     server = Server(new := grant())
@@ -142,7 +144,7 @@ async def test_a_token_whose_end_nobody_knows_is_never_renewed_by_itself(path: P
 
 async def test_a_renewed_token_is_used_until_it_ends_as_well(path: Path) -> None:
     put(path, document(0))
-    server = Server(grant("r2", ends_in=LEEWAY), grant("r3"))
+    server = Server(grant("r2", ends_in=FIVE_MINUTES), grant("r3"))
     kept = store(path, server)
     assert (await kept.fresh()).refresh_token == "r2"
     assert (await kept.fresh()).refresh_token == "r2"
@@ -161,6 +163,15 @@ async def test_an_answer_without_a_refresh_token_keeps_the_old_one(path: Path) -
     assert server.asked == ["r1", "r1"]
 
 
+async def test_the_refresh_token_that_is_kept_is_the_latest(path: Path) -> None:
+    put(path, document(0))
+    server = Server(grant("r2", ends_in=0), grant(None, ends_in=0))
+    kept = store(path, server)
+    await kept.fresh()
+    await kept.fresh()
+    assert in_file(path)["refresh_token"] == "r2" and server.asked == ["r1", "r2"]
+
+
 async def test_a_token_that_ended_without_a_refresh_token_asks_for_a_login(path: Path) -> None:
     put(path, document(0, refresh_token=None))
     server = Server()
@@ -168,6 +179,14 @@ async def test_a_token_that_ended_without_a_refresh_token_asks_for_a_login(path:
         await store(path, server).fresh()
     assert e.value.code == "login_expired" and "codex login" in e.value.message
     assert server.asked == []
+
+
+def test_at_the_start_the_login_can_be_looked_at_without_an_event_loop(path: Path) -> None:
+    access = put(path, document(0))
+    assert store(path, Server()).first_look().access_token == access
+    path.unlink()
+    with pytest.raises(LoginError):
+        store(path, Server()).first_look()
 
 
 async def test_a_login_that_is_not_there_is_told(path: Path) -> None:
@@ -336,6 +355,37 @@ async def test_a_refresh_token_another_process_has_put_there_is_the_one_that_is_
     assert server.asked == ["r2"]
 
 
+async def test_a_change_of_the_file_is_noticed_by_requests(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "LOOK_EVERY", 0.0)
+    put(path, document(864_000))
+    kept = store(path, Server())
+    await kept.fresh()
+    new = put(path, document(864_000))
+    assert (await kept.fresh()).access_token == new
+
+
+class Counted(LoginFile):
+    """A login that counts how often it is read."""
+
+    reads = 0
+
+    def load(self) -> dict[str, Any]:
+        self.reads += 1
+        return super().load()
+
+
+async def test_a_file_that_did_not_change_is_not_read_again(path: Path) -> None:
+    put(path, document(0))
+    file = Counted(path)
+    kept = TokenStore(file, Server(grant()), now=lambda: NOW)
+    for _ in range(3):
+        await kept.current(look=True)
+    assert file.reads == 1
+    await kept.fresh()
+    await kept.current(look=True)
+    assert file.reads == 1
+
+
 async def test_a_login_of_another_account_is_taken_over(path: Path) -> None:
     put(path, document(864_000))
     kept = store(path, Server())
@@ -388,6 +438,22 @@ async def test_a_spent_refresh_token_is_looked_for_in_the_file_once_more(path: P
     kept = store(path, server)
     assert (await kept.fresh()).access_token == new["tokens"]["access_token"]
     assert kept.refused(await kept.current()) is None
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_another_program_wrote_is_not_taken_over_if_it_has_ended(path: Path) -> None:
+    put(path, document(0))
+
+    def spent_by_another() -> Grant:
+        put(path, document(0, "r2"))
+        raise REUSED
+
+    server = Server(spent_by_another, grant("r3"))
+    kept = store(path, server)
+    with pytest.raises(LoginError):
+        await kept.fresh()
+    assert (await kept.fresh()).refresh_token == "r3"
+    assert server.asked == ["r1", "r2"]
 
 
 async def test_the_other_program_has_a_moment_to_write_what_it_got(path: Path) -> None:
@@ -468,9 +534,9 @@ async def test_an_error_told_again_and_again_does_not_grow(path: Path, failure: 
 # Failures that may pass.
 
 
-@pytest.mark.parametrize("ends_in", [LEEWAY - 1, 1])
+@pytest.mark.parametrize("ends_in", [FIVE_MINUTES - 1, 1])
 async def test_while_the_server_is_out_of_reach_the_old_token_is_used_as_long_as_it_lives(
-    path: Path, ends_in: float
+    path: Path, ends_in: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     access = put(path, document(ends_in))
     server = Server(UNAVAILABLE)
@@ -478,6 +544,7 @@ async def test_while_the_server_is_out_of_reach_the_old_token_is_used_as_long_as
     for _ in range(3):
         assert (await kept.fresh()).access_token == access
     assert server.asked == ["r1"]
+    assert f"good for {ends_in:.0f} s more" in caplog.text and access not in caplog.text
     kept.now = lambda: NOW + ends_in
     with pytest.raises(IssuerError):
         await kept.fresh()
@@ -505,6 +572,34 @@ async def test_after_the_pause_the_server_is_asked_again(path: Path, monkeypatch
             await kept.fresh()
     assert (await kept.fresh()).access_token == new.access_token
     assert server.asked == ["r1"] * 3
+
+
+async def test_a_second_failure_is_followed_by_a_pause_as_well(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "PAUSE", 0.0)
+    put(path, document(0))
+    server = Server(UNAVAILABLE, UNAVAILABLE)
+    kept = store(path, server)
+    with pytest.raises(IssuerError):
+        await kept.fresh()
+    monkeypatch.setattr(tokens, "PAUSE", 1000.0)
+    for _ in range(3):
+        with pytest.raises(IssuerError):
+            await kept.fresh()
+    assert server.asked == ["r1"] * 2
+
+
+async def test_a_pause_ends_though_requests_keep_coming(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "PAUSE", 0.2)
+    put(path, document(0))
+    server = Server(UNAVAILABLE, new := grant())
+    kept = store(path, server)
+
+    async def ask_until_it_is_there() -> Login:
+        while True:
+            with contextlib.suppress(IssuerError):
+                return await kept.fresh()
+
+    assert (await asyncio.wait_for(ask_until_it_is_there(), 20)).access_token == new.access_token
 
 
 async def test_a_pause_does_not_hide_what_another_process_renewed(path: Path) -> None:
@@ -538,12 +633,15 @@ async def test_a_failed_renewal_leaves_nothing_behind(path: Path, failure: Excep
 # A file that changes under us.
 
 
-async def test_a_file_half_written_leaves_the_login_in_memory_in_use(path: Path) -> None:
+async def test_a_file_half_written_leaves_the_login_in_memory_in_use(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     access = put(path, document(864_000))
     kept = store(path, Server())
     await kept.current()
     halve(path)
     assert (await kept.current(look=True)).access_token == access
+    assert "Going on with the login in memory." in caplog.text
     new = put(path, document(864_000))
     assert (await kept.current(look=True)).access_token == new
 
@@ -604,8 +702,9 @@ async def test_a_token_that_can_not_be_written_is_used_and_written_later(
     kept = store(path, server)
     assert (await kept.fresh()).access_token == new.access_token
     assert "in memory only" in caplog.text
-    # Still no folder.
+    caplog.clear()
     assert (await kept.current(look=True)).access_token == new.access_token
+    assert "can't be written to" in caplog.text
     path.parent.mkdir()
     assert (await kept.current(look=True)).access_token == new.access_token
     assert in_file(path) == {"access_token": new.access_token, "refresh_token": "r2", "account_id": "acc"}
@@ -629,7 +728,9 @@ async def test_a_token_that_was_written_later_is_not_written_once_more(path: Pat
     assert status(path) == before
 
 
-async def test_a_token_that_could_not_be_written_yields_to_a_newer_login(path: Path) -> None:
+async def test_a_token_that_could_not_be_written_yields_to_a_newer_login(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     put(path, document(0))
 
     def the_folder_goes_away() -> Grant:
@@ -642,6 +743,7 @@ async def test_a_token_that_could_not_be_written_yields_to_a_newer_login(path: P
     for _ in range(2):
         assert (await kept.current(look=True)).access_token == newer
     assert in_file(path)["refresh_token"] == "r9"
+    assert "could not be written is dropped" in caplog.text
 
 
 DISK_FULL = f"""
