@@ -22,6 +22,7 @@ from codex_proxy.put_token import PutToken
 from codex_proxy.repeat import Repeat
 from codex_proxy.set_headers import SetHeaders
 from codex_proxy.settings import Settings
+from codex_proxy.status import Status
 from codex_proxy.tell import Tell
 from codex_proxy.views import Views
 from codex_proxy.where import Where
@@ -41,6 +42,7 @@ addons = [
     Repeat(),  # once more, after a refused token or a dead connection
     ModelNames(),  # the account's models, for the error that one is not among them
     Answer(),  # answer: events as they come, the last one repaired; errors readable
+    Status(),  # what is left of the usage windows: GET /, codex.status
     Tell(),  # tell: one log line, the flow's comment
     Views(),  # how mitmproxy shows requests and answers
     Live(),  # mitmweb sees an answer growing

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy.header_rules import changed, downward, is_codex, is_lite, upward
+from codex_proxy.header_rules import SET, changed, downward, is_codex, is_lite, upward
 
 OURS = {"originator": "nanobot-proxy", "User-Agent": "nanobot-proxy/1", "Accept": "text/event-stream"}
 CODEX = {"originator": "codex_exec", "user-agent": "codex_exec/0.169.0 (Debian 12.0.0; x86_64) xterm"}
@@ -140,8 +140,9 @@ def test_more_names_can_be_kept_from_coming_down() -> None:
     [
         ([], [], []),
         ([["Content-Type", "a"]], [(b"content-type", b"a")], []),
-        ([["User-Agent", "a"]], [(b"User-Agent", b"b")], [["user-agent", "a → b", "as the backend wants it"]]),
-        ([], [(b"Originator", b"o")], [["originator", "put on: o", "as the backend wants it"]]),
+        ([["User-Agent", "a"]], [(b"User-Agent", b"b")], [["user-agent", "a → b", SET["user-agent"]]]),
+        ([], [(b"Originator", b"o")], [["originator", "put on: o", SET["originator"]]]),
+        ([["session_id", "a"], ["session_id", "b"]], [(b"session_id", b"a")], [["session_id", "b → a", "each header goes up once"]]),
         ([["Authorization", "x"]], [], [["authorization", "taken off", "the client's own key; the login's token goes up in its place"]]),
         ([["X-Stainless-Lang", "x"]], [], [["x-stainless-lang", "taken off", "telemetry of the SDK"]]),
         ([["X-Api-Key", "x"]], [], [["x-api-key", "taken off", "the client's own key"]]),

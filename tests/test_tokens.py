@@ -183,10 +183,10 @@ async def test_a_token_that_ended_without_a_refresh_token_asks_for_a_login(path:
 
 def test_at_the_start_the_login_can_be_looked_at_without_an_event_loop(path: Path) -> None:
     access = put(path, document(0))
-    assert store(path, Server()).first_look().access_token == access
+    assert store(path, Server()).look_now().access_token == access
     path.unlink()
     with pytest.raises(LoginError):
-        store(path, Server()).first_look()
+        store(path, Server()).look_now()
 
 
 async def test_a_login_that_is_not_there_is_told(path: Path) -> None:

@@ -40,6 +40,10 @@ def test_a_window_is_named_by_its_length(minutes: int, name: str) -> None:
     assert Window(1.0, minutes, None).name == name
 
 
+def test_a_window_of_a_family_of_its_own_says_so() -> None:
+    assert Window(1.0, 300, None, "Spark").name == "Spark 5-hour"
+
+
 def test_a_window_without_a_length_has_no_name_of_its_own() -> None:
     assert Window(1.0, None, None).name == "usage"
 
@@ -63,7 +67,14 @@ SECONDARY = {
         ({"content-type": "application/json"}, []),
         (PRIMARY, [Window(12.5, 300, 1795518600.0)]),
         (PRIMARY | SECONDARY, [Window(12.5, 300, 1795518600.0), Window(100.0, 10080, 1795600000.0)]),
-        ({"x-codex-bengalfox-primary-used-percent": "3"}, [Window(3.0, None, None)]),
+        ({"x-codex-bengalfox-primary-used-percent": "3"}, [Window(3.0, None, None, "bengalfox")]),
+        ({"x-codex-bengalfox-primary-used-percent": "3", "x-codex-bengalfox-limit-name": "Spark"}, [Window(3.0, None, None, "Spark")]),
+        ({"x-codex-limit-name": "Codex", "x-codex-primary-used-percent": "3"}, [Window(3.0, None, None)]),
+        ({"x-other-primary-used-percent": "3"}, [Window(3.0, None, None, "other")]),
+        ({"x-codex-primary-used-percent": "0"}, []),
+        ({"x-codex-primary-used-percent": "0", "x-codex-primary-window-minutes": "300"}, [Window(0.0, 300, None)]),
+        ({"x-codex-primary-used-percent": "0", "x-codex-primary-reset-at": "1795518600"}, [Window(0.0, None, 1795518600.0)]),
+        ({"x-used-percent": "3"}, []),
         ({"x-codex-primary-used-percent": "3", "x-codex-primary-window-minutes": "", "x-codex-primary-reset-at": "soon"}, [Window(3.0, None, None)]),
         ({"x-codex-primary-used-percent": ""}, []),
         ({"x-codex-primary-used-percent": "nan", "x-codex-secondary-used-percent": "inf"}, []),

@@ -62,6 +62,21 @@ REASONS = (
     ("version", "a minimum-version gate that only the official Codex should meet"),
 )
 
+# Why a header goes up that the client did not send, or not so.
+SET = {
+    "accept": "answers come as events, the catalogue as JSON",
+    "accept-encoding": "a compressed stream could not be read as it goes by",
+    "authorization": "the token of your login",
+    "chatgpt-account-id": "the account that the token is for",
+    "cookie": "Cloudflare's, which it set itself",
+    "openai-beta": "as other clients of this backend send it",
+    "originator": "codex_originator: who we say we are",
+    "user-agent": "begins with the originator, and says honestly what this is",
+    "x-openai-fedramp": "the claims of the token ask for it",
+    "x-openai-internal-codex-residency": "the claims of the token ask for it",
+}
+ONCE = "each header goes up once"
+
 
 def changed(client: Iterable[Iterable[str]], sent: Iterable[tuple[bytes, bytes]]) -> list[list[str]]:
     """Header by header what became of the client's on the way up: `[name, what, why]`."""
@@ -74,9 +89,9 @@ def changed(client: Iterable[Iterable[str]], sent: Iterable[tuple[bytes, bytes]]
             why = next((why for start, why in REASONS if name.startswith(start)), "nothing the backend needs to know")
             told.append([name, "taken off", why])
         elif name in after and after[name] != value and name not in framing:
-            told.append([name, f"{value} → {after[name]}", "as the backend wants it"])
+            told.append([name, f"{value} → {after[name]}", SET.get(name, ONCE)])
     told += [
-        [name, f"put on: {value}", "as the backend wants it"]
+        [name, f"put on: {value}", SET.get(name, ONCE)]
         for name, value in after.items()
         if name not in (*before, *framing)
     ]

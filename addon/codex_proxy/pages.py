@@ -44,6 +44,7 @@ class Pages:
             },
             "backend": flows.backend().url,
             "login": await self.login(),
+            "usage": ctx.master.addons.get("status").page(),
         }
 
     async def login(self) -> dict[str, Any]:

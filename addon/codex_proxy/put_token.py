@@ -6,10 +6,9 @@ from pathlib import Path
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
-from . import cookies, flows, login_file, oauth, upstream, usage, wire
-from .errors import ProxyError
-from .login import Grant, Login, describe
-from .settings import ISSUER, logger, reject
+from . import cookies, flows, login_file, oauth, upstream, wire
+from .login import Grant, Login
+from .settings import ISSUER, reject
 from .tokens import TokenStore, fingerprint
 
 
@@ -37,19 +36,6 @@ class PutToken:
             self.store = TokenStore(file, self.renew)
         if "codex_upstream" in updated:
             self.jar = cookies.Jar()
-
-    def running(self) -> None:
-        """Say at the start what would else be found out with the first request; starts without a login as well."""
-        if flows.is_dry_run():
-            return
-        try:
-            told = describe(self.store.first_look())
-        except ProxyError as e:
-            logger.warning(e.message)
-        else:
-            left = told["expires_in_seconds"]
-            life = "" if left is None else f", {usage.span(left)} left"
-            logger.info(f"Login from {self.store.file.name}: token {told['state']}{life}.")
 
     async def renew(self, refresh_token: str, *, proactive: bool) -> Grant:
         originator = ctx.options.codex_originator

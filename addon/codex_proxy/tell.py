@@ -34,8 +34,9 @@ class Tell:
         state = flows.state_of(flow)
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
             flows.tell_ending(flow, flow.response.stream.repair)
-        line = " · ".join(part for part in (outcome(flow, state, problem), *details(flow, state)) if part)
-        flow.comment = line
+        told = details(flow, state)
+        line = " · ".join(part for part in (outcome(flow, state, problem), *told) if part)
+        flow.comment = " · ".join(part for part in (brief(state), problem, *told) if part)
         if (problem or "error" in state or not flow.response or flow.response.status_code >= 400) and not flow.marked:
             flow.marked = TROUBLE
         level = logging.WARNING if problem or (flow.response and flow.response.status_code >= 500) else logging.INFO
@@ -49,6 +50,14 @@ def outcome(flow: http.HTTPFlow, state: dict[str, Any], problem: str) -> str:
     status = str(flow.response.status_code) if flow.response else "no answer"
     why = state.get("refused") or state.get("error") or ""
     return " ".join(part for part in (name, status, why, f"({problem})" if problem else "") if part)
+
+
+def brief(state: dict[str, Any]) -> str:
+    """What there is room for in mitmweb's list, some twenty characters: what went wrong, or `gpt-6-luna, 6 changes`."""
+    number = len(state["changes"])
+    changes = f"{number} change" + ("" if number == 1 else "s") if number else ""
+    parts = [state.get("refused") or state.get("error"), state.get("sent_model"), changes]
+    return ", ".join(part for part in parts if part)
 
 
 def details(flow: http.HTTPFlow, state: dict[str, Any]) -> list[str]:

@@ -80,8 +80,8 @@ class TokenStore:
         assert self._login is not None
         return self._login
 
-    def first_look(self) -> Login:
-        """The login as it is in the file; blocks on the disk, so for the start alone. Raises LoginError."""
+    def look_now(self) -> Login:
+        """The login as it is in the file; blocks on the disk, so for the start and a person's command. Raises LoginError."""
         self._look()
         assert self._login is not None
         return self._login

@@ -1,20 +1,26 @@
 """Usage windows, from the headers of an answer: named by their length, never by their slot (contract section 6)."""
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+# `x-codex-primary-used-percent`, `x-codex-bengalfox-secondary-used-percent`.
+FAMILY = re.compile(r"x-(.+?)-(?:primary|secondary)-used-percent")
+
 
 class Window(NamedTuple):
-    """`used` in percent, `minutes` its length, `resets_at` in unix seconds."""
+    """`used` in percent, `minutes` its length, `resets_at` in unix seconds; `limit` names a family with windows of its own."""
 
     used: float
     minutes: int | None
     resets_at: float | None
+    limit: str = ""
 
     @property
     def name(self) -> str:
-        return length_name(self.minutes) if self.minutes else "usage"
+        length = length_name(self.minutes) if self.minutes else "usage"
+        return f"{self.limit} {length}" if self.limit else length
 
 
 def length_name(minutes: int) -> str:
@@ -28,16 +34,24 @@ def length_name(minutes: int) -> str:
 
 
 def windows(headers: Mapping[str, str]) -> list[Window]:
-    """The windows the headers tell of, of every family of limits."""
+    """The windows the headers tell of, of every family of limits; `headers` are found in any case of letters."""
     found = []
     for name in headers:
-        if not name.lower().endswith("-used-percent"):
+        family = FAMILY.fullmatch(name.lower())
+        used = _number(headers[name]) if family else None
+        if family is None or used is None:
             continue
         base = name[: -len("used-percent")]
-        used, minutes = _number(headers[name]), _number(headers.get(base + "window-minutes"))
-        if used is not None:
-            found.append(Window(used, int(minutes) if minutes else None, _number(headers.get(base + "reset-at"))))
+        minutes, resets_at = _number(headers.get(base + "window-minutes")), _number(headers.get(base + "reset-at"))
+        # The official client takes this for no data.
+        if used or minutes or resets_at:
+            found.append(Window(used, int(minutes) if minutes else None, resets_at, _limit(family[1], headers)))
     return found
+
+
+def _limit(family: str, headers: Mapping[str, str]) -> str:
+    """What the backend calls a family of limits; empty for the one that all models share."""
+    return "" if family == "codex" else headers.get(f"x-{family}-limit-name") or family.removeprefix("codex-")
 
 
 def limit_message(error: Mapping[str, Any], headers: Mapping[str, str], now: float) -> tuple[str, int | None]:

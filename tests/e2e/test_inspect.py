@@ -76,8 +76,7 @@ async def test_the_comment_says_what_happened(web: Proxy, page: Web) -> None:
         await client.post("/v1/responses", json={**QUESTION, "temperature": 1})
 
     comment = (await page.flows())[0]["comment"]
-    assert "gpt-6-sol 200" in comment
-    assert "-temperature" in comment
+    assert comment.startswith("gpt-6-sol, 5 changes · changed: -temperature"), comment
 
 
 async def test_an_answer_is_seen_growing_while_a_browser_is_there(
@@ -161,6 +160,20 @@ async def test_the_diff_shows_what_the_client_sent_and_what_went_up(web: Proxy, 
         assert line in told, told
     assert "my-own-key" not in told
     assert "dummy" not in told
+
+
+async def test_the_status_can_be_asked_for_in_the_command_bar(web: Proxy, page: Web, login_file: Path) -> None:
+    before = (await page.command("codex.status"))["value"]
+    async with new_client(web) as client:
+        await client.post("/responses", json=QUESTION)
+    after = (await page.command("codex.status"))["value"]
+
+    assert before.splitlines()[0].startswith(f"Login from {login_file}: token ok, ")
+    assert before.splitlines()[1:] == ["Usage windows: known after the backend's next answer."]
+    assert [line.partition(", resets ")[0] for line in after.splitlines()[1:]] == [
+        "5-hour window: 12.5 % used",
+        "weekly window: 34 % used",
+    ]
 
 
 async def test_a_replayed_flow_goes_through_the_walk_again(

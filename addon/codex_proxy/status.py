@@ -1,0 +1,95 @@
+"""What is left: the usage windows as the backend's answers tell of them. `codex.status`, `GET /`, and a word in the log."""
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from mitmproxy import command, ctx, http
+
+from . import flows, usage
+from .errors import ProxyError
+from .login import describe
+
+logger = logging.getLogger(__name__)
+
+# Said once for each of them and each window, in percent used.
+ALERTS = (80, 95)
+
+
+class Status:
+    def __init__(self) -> None:
+        self._windows: dict[str, usage.Window] = {}
+        self._alerted: dict[str, tuple[int, float | None]] = {}
+
+    def running(self) -> None:
+        """Say at the start what would else be found out with the first request; starts without a login as well."""
+        if not flows.is_dry_run():
+            usable, told = login_line()
+            logger.log(logging.INFO if usable else logging.WARNING, told)
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if not flows.is_claimed(flow) or flow.response is None:
+            return
+        for window in usage.windows(flow.response.headers):
+            self._windows[window.name] = window
+            self._alert(window)
+
+    def _alert(self, window: usage.Window) -> None:
+        said, until = self._alerted.get(window.name, (0, None))
+        if until is not None and until <= time.time():
+            said = 0
+        reached = max((percent for percent in ALERTS if window.used >= percent), default=0)
+        if reached > said:
+            logger.warning(f"{line(window)}.")
+        self._alerted[window.name] = max(said, reached), window.resets_at
+
+    def windows(self) -> list[usage.Window]:
+        """What is known and still holds: a window that has been reset since is known only with the next answer."""
+        now = time.time()
+        return [one for one in self._windows.values() if one.resets_at is None or one.resets_at > now]
+
+    def page(self) -> list[dict[str, Any]]:
+        """The windows for `GET /`: percent, minutes, RFC 3339."""
+        return [
+            {
+                "window": one.name,
+                "used_percent": one.used,
+                "minutes": one.minutes,
+                "resets_at": None if one.resets_at is None else datetime.fromtimestamp(one.resets_at, UTC).isoformat(),
+            }
+            for one in self.windows()
+        ]
+
+    @command.command("codex.status")  # type: ignore[untyped-decorator]
+    def status(self) -> str:
+        """The login, how long its token lasts, and how much of each usage window is used up."""
+        if flows.is_dry_run():
+            return "Dry run: no login is used, nothing goes to the backend."
+        windows = [f"{line(one)}." for one in self.windows()]
+        return "\n".join([login_line()[1], *(windows or ["Usage windows: known after the backend's next answer."])])
+
+
+def line(window: usage.Window) -> str:
+    """`5-hour window: 12.5 % used, resets at 14:30 (2 h 30 min from now)`."""
+    now = time.time()
+    text = f"{window.name} window: {window.used:g} % used"
+    if window.resets_at is None:
+        return text
+    left = max(0, int(window.resets_at - now))
+    return f"{text}, resets {usage.when(window.resets_at, now)} ({usage.span(left)} from now)"
+
+
+def login_line() -> tuple[bool, str]:
+    """Is there a login to be used, and one line of it, as it is in the file now; blocks on the disk for a moment."""
+    store = ctx.master.addons.get("puttoken").store
+    try:
+        login = store.look_now()
+        if dead := store.refused(login):
+            return False, dead.message
+        told = describe(login)
+    except ProxyError as e:
+        return False, e.message
+    left = told["expires_in_seconds"]
+    life = "" if left is None else f", {usage.span(left)} left"
+    return True, f"Login from {store.file.name}: token {told['state']}{life}."
