@@ -9,7 +9,7 @@ SCRIPT = ast.parse((ADDON / "codex.py").read_text())
 
 # Modules that know nothing of mitmproxy (design, section 2): plain functions and small classes.
 PLAIN = {
-    "__init__", "backend_errors", "body_rules", "changes", "cookies", "encodings", "errors", "header_rules", "input_rules",
+    "__init__", "backend_errors", "body_rules", "changes", "cookies", "difference", "encodings", "errors", "header_rules", "input_rules",
     "login", "login_file", "models", "oauth", "outbound", "paths", "raw", "redact", "repair", "sse", "tokens", "tool_rules",
     "transport_errors", "upstream", "usage", "canned", "capture_file", "capture_report", "conversation", "judged", "schemas",
     "timeline", "transcript",

@@ -26,6 +26,7 @@ MESSAGES = [
     ("[Errno 104] Connection reset by peer", 502, "backend_closed"),
     ("Server disconnected without sending a response.", 502, "backend_closed"),
     ("[Errno 32] Broken pipe", 502, "backend_closed"),
+    ("HTTP/1 protocol error: peer closed connection without sending complete message body (incomplete chunked read)", 502, "backend_closed"),
     ("Upstream proxy 127.0.0.1:3128 refused HTTP CONNECT request: 407 Proxy Authentication Required", 502, "outgoing_proxy_failed"),
     ("407 Proxy Authentication Required", 502, "outgoing_proxy_failed"),
     ("HTTP/1 protocol error: illegal header line", 502, "backend_garbled"),

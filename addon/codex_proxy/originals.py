@@ -1,27 +1,12 @@
 """What the client sent beside what went up: as a unified diff, and as a flow of its own that can be replayed."""
 
-import difflib
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from mitmproxy import command, ctx, exceptions, flow, http
 
-from . import flows
+from . import difference, flows
 from .redact import HIDDEN
-
-
-def request_lines(method: str, path: str, headers: Sequence[Sequence[str]], body: str) -> list[str]:
-    """A request as lines to compare: head in order of names, body as indented JSON."""
-    head = sorted(f"{name.lower()}: {value}" for name, value in headers)
-    return [f"{method} {path}", *head, "", *body_lines(body)]
-
-
-def body_lines(body: str) -> list[str]:
-    try:
-        return json.dumps(json.loads(body), indent=1, ensure_ascii=False).splitlines()
-    except ValueError:
-        return body.splitlines()
 
 
 def original_of(one: flow.Flow) -> tuple[http.HTTPFlow, dict[str, Any]]:
@@ -32,21 +17,24 @@ def original_of(one: flow.Flow) -> tuple[http.HTTPFlow, dict[str, Any]]:
     return one, state["original"]
 
 
-def difference(sent: http.HTTPFlow, original: dict[str, Any]) -> str:
+def difference_of(sent: http.HTTPFlow, original: dict[str, Any]) -> str:
     """A unified diff from what the client sent to what went up."""
-    before = request_lines(original["method"], original["path"], original["headers"], original["body"] or "")
     fields = [[name, value] for name, value in sent.request.headers.items(multi=True)]
-    after = request_lines(sent.request.method, sent.request.path, fields, sent.request.get_text(strict=False) or "")
-    lines = difflib.unified_diff(before, after, "what the client sent", "what went up", n=2, lineterm="")
-    cut = [f"(of the client's body the first {flows.ORIGINAL_KEPT} bytes were kept)"] if original["body_cut"] else []
-    return "\n".join([*lines, *cut]) or "Nothing was changed."
+    body = sent.request.get_text(strict=False) or ""
+    told = difference.unified(
+        difference.request_lines(original["method"], original["path"], original["headers"], original["body"] or ""),
+        difference.request_lines(sent.request.method, sent.request.path, fields, body),
+        ("what the client sent", "what went up"),
+    )
+    cut = f"\n(of the client's body the first {flows.ORIGINAL_KEPT} bytes were kept)" if original["body_cut"] else ""
+    return (told or "Nothing was changed.") + cut
 
 
 class Originals:
     @command.command("codex.diff")  # type: ignore[untyped-decorator]
     def diff(self, selected: Sequence[flow.Flow]) -> str:
         """What the proxy changed in requests, as unified diffs; - is the client's, + is what went up."""
-        return "\n\n".join(difference(*original_of(one)) for one in selected)
+        return "\n\n".join(difference_of(*original_of(one)) for one in selected)
 
     @command.command("codex.original")  # type: ignore[untyped-decorator]
     def original(self, selected: Sequence[flow.Flow]) -> None:

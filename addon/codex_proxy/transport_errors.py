@@ -18,6 +18,8 @@ def _trouble(signs: str, status: int, code: str, explanation: str) -> Trouble:
     return Trouble(re.compile(signs, re.I), status, code, explanation)
 
 
+CLOSED = "{host} closed the connection before its answer was complete. Try again."
+
 # First match wins. `{host}` is the backend's.
 TROUBLES = (
     _trouble(r"request smuggling", 400, "malformed_request", "The request's head is malformed; nothing was sent to the backend."),
@@ -31,9 +33,10 @@ TROUBLES = (
     _trouble(r"certificate", 502, "backend_certificate", "The certificate of {host} is not trusted. Behind a company proxy, name its CA in SSL_CERT_FILE."),
     _trouble(r"TLS|SSL|handshake", 502, "backend_tls", "No TLS connection to {host} came about."),
     _trouble(r"refused|connect call failed|unreachable|no route", 502, "backend_unreachable", "{host} can't be reached. Is the network up?"),
+    _trouble(r"without sending complete", 502, "backend_closed", CLOSED),
     _trouble(r"protocol error|cannot parse|unexpected server response|invalid header|illegal", 502, "backend_garbled", "What {host} answered is not HTTP."),
     _trouble(r"not the way to the Codex backend|unclaimed", 500, "not_sent", "The request was not sent, because another addon of this mitmproxy failed or redirected it."),
-    _trouble(r"closed connection|reset|disconnected|broken pipe", 502, "backend_closed", "{host} closed the connection without an answer. Try again."),
+    _trouble(r"closed connection|reset|disconnected|broken pipe", 502, "backend_closed", CLOSED),
 )  # fmt: skip
 
 OTHER = _trouble("", 502, "backend_unreachable", "{host} gave no answer.")
