@@ -1,4 +1,4 @@
-"""What the README promises is there, with the defaults it names."""
+"""What the README and docs/ promise is there, with the defaults they name."""
 
 import re
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from mitmproxy.test import taddons
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.fixture
@@ -31,8 +32,9 @@ async def test_every_option_is_in_the_readme_with_its_default(loaded: taddons.co
         assert f"| `{name}` | {shown} |" in README, name
 
 
-async def test_every_option_in_the_readme_exists(loaded: taddons.context) -> None:
-    for name in set(re.findall(r"`?\b(codex_[a-z_]+)\b", README)) - {"codex_proxy"}:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+async def test_every_option_that_is_named_exists(page: Path, loaded: taddons.context) -> None:
+    for name in set(re.findall(r"`?\b(codex_[a-z_]+)\b", page.read_text())) - {"codex_proxy"}:
         assert name in loaded.options, name
 
 
@@ -54,13 +56,25 @@ def test_every_error_code_is_in_the_readme() -> None:
         assert f"`{code}`" in README or f"`{short}`" in README, code
 
 
-@pytest.mark.parametrize("script", sorted(set(re.findall(r"scripts/(\w+)", README))))
-def test_every_script_in_the_readme_can_be_run(script: str) -> None:
+def scripts() -> list[str]:
+    return sorted({name for page in PAGES for name in re.findall(r"scripts/(\w+)", page.read_text())})
+
+
+@pytest.mark.parametrize("script", scripts())
+def test_every_script_that_is_named_can_be_run(script: str) -> None:
     path = ROOT / "scripts" / script
     assert path.exists()
     assert path.stat().st_mode & 0o111
 
 
-def test_every_file_the_readme_names_is_there() -> None:
-    for name in re.findall(r"`(?:addon/codex_proxy/)?(\w+\.py)`", README):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    for name in re.findall(r"`(?:addon/codex_proxy/)?(\w+\.py)`", page.read_text()):
         assert (ROOT / "addon" / "codex_proxy" / name).exists() or (ROOT / "addon" / name).exists(), name
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_picture_is_shown_somewhere() -> None:
+    shown = "".join(page.read_text() for page in PAGES)
+    assert [path.name for path in (ROOT / "docs").rglob("*.png") if path.name not in shown] == []

@@ -1,5 +1,6 @@
 """Who may call: this machine, or whoever presents the client key; never a page of another origin in a browser."""
 
+import asyncio
 import hmac
 import ipaddress
 import os
@@ -117,15 +118,23 @@ class Guard:
             self._check_listeners()
 
     def _read_key(self, option: str) -> None:
+        if option == redact.HIDDEN:
+            if not self.key:
+                reject(
+                    "codex_client_key: of a key that was hidden only that is left; set it again, as env:NAME or file:PATH"
+                )
+            return
         try:
             self.key = resolve_key(option)
         except ValueError as e:
             reject(f"codex_client_key: {e}")
         if self.key and self.key == option:
             logger.warning(
-                "codex_client_key stands on the command line or in the options page, where others can read it; env:NAME or"
-                " file:PATH are safer."
+                "codex_client_key holds the key itself, which every user of this machine can read off the command line;"
+                " env:NAME or file:PATH are safer."
             )
+            # mitmweb's options page shows every option, and `options.save` writes it.
+            asyncio.get_running_loop().call_soon(lambda: ctx.options.update(codex_client_key=redact.HIDDEN))
 
     def _check_listeners(self) -> None:
         """Listening beyond this machine without a key is refused, with the way out."""

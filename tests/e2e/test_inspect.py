@@ -1,6 +1,7 @@
 """mitmweb on the proxy: what a person sees there, asked of its API as its own page does."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -53,6 +54,12 @@ async def web(start: Start, standin: Standin, login_file: Path, port: int) -> Pr
 
 @pytest.fixture
 async def page(web: Proxy, port: int) -> AsyncIterator[Web]:
+    async with logged_in(port) as page:
+        yield page
+
+
+@contextlib.asynccontextmanager
+async def logged_in(port: int) -> AsyncIterator[Web]:
     async with httpx2.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE, follow_redirects=True
     ) as client:
@@ -203,3 +210,25 @@ async def test_the_clients_original_can_be_replayed(web: Proxy, page: Web, stand
 
     assert [seen.refusal for seen in standin.requests] == [None, None]
     assert standin.requests[0].body == standin.requests[1].body
+
+
+async def test_a_plain_key_is_shown_nowhere_and_goes_on_being_asked_for(
+    start: Start, standin: Standin, login_file: Path, port: int, tmp_path: Path
+) -> None:
+    proxy = await start(
+        "--no-web-open-browser", "--web-port", str(port), tool="mitmweb", web_password="letmein", codex_client_key="plain-key-itself",
+        codex_upstream=standin.upstream, codex_issuer=standin.issuer, codex_auth_file=login_file,
+    )  # fmt: skip
+    await proxy.logged("env:NAME or file:PATH are safer")
+    async with logged_in(port) as page, new_client(proxy) as client:
+        assert "plain-key-itself" not in (await page.client.get("/options")).text
+        await page.command("options.save", str(tmp_path / "saved.yaml"))
+        assert (
+            await client.get("/", headers={"x-api-key": "plain-key-itself"})
+        ).status_code == 401  # the bearer counts
+        assert (await client.get("/", headers={"authorization": "Bearer plain-key-itself"})).status_code == 200
+        # Another one, set while it runs.
+        await page.client.put("/options", json={"codex_client_key": "another-one"})
+        assert (await client.get("/", headers={"authorization": "Bearer another-one"})).status_code == 200
+        assert "another-one" not in (await page.client.get("/options")).text
+    assert "plain-key-itself" not in (tmp_path / "saved.yaml").read_text() + proxy.log
