@@ -14,8 +14,8 @@ def both(before: object, after: object) -> str:
 
 
 def test_a_request_is_its_head_by_name_and_its_body_as_json() -> None:
-    assert request_lines("POST", "/v1", [["User-Agent", "a"], ["Accept", "b"]], '{"x":[1]}') == [
-        "POST /v1", "accept: b", "user-agent: a", "", "{", ' "x": [', "  1", " ]", "}",
+    assert request_lines("POST", "/v1", [["Accept-Encoding", "c"], ["User-Agent", "a"], ["Accept", "b"]], '{"x":[1]}') == [
+        "POST /v1", "accept: b", "accept-encoding: c", "user-agent: a", "", "{", ' "x": [', "  1", " ]", "}",
     ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ PLAIN = {
     "__init__", "backend_errors", "body_rules", "changes", "cookies", "difference", "encodings", "errors", "header_rules", "input_rules",
     "login", "login_file", "models", "oauth", "outbound", "paths", "raw", "redact", "repair", "sse", "tokens", "tool_rules",
     "transport_errors", "upstream", "usage", "canned", "capture_file", "capture_report", "conversation", "judged", "schemas",
-    "timeline", "transcript",
+    "answer_text", "events", "frames", "items", "layout", "shortened", "stream_text", "timeline", "tool_list", "transcript",
 }  # fmt: skip
 
 # What all addons share, and no addon itself.

@@ -1,20 +1,18 @@
 import json
-import re
+from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
-from codex_proxy import sse
-from codex_proxy.conversation import LARGEST
-from codex_proxy.transcript import object_text, stream_text
-from standin.stream import events, frame
+from codex_proxy.events import EVENT
+from codex_proxy.transcript import MOST_ERRORS, MOST_ITEMS, Transcript
+from standin.stream import events
 from standin.usage import Usage
 
-TEXT = "Oslo is wet: 12 °C.\n\n  Take an umbrella 🌦️."
-PART = {"type": "output_text", "text": TEXT, "annotations": [], "logprobs": []}
+PART = {"type": "output_text", "text": "Oslo is wet.", "annotations": [], "logprobs": []}
 MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "content": [PART]}
 REASONING = {
     "id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "**Thinking** it over"}],
@@ -28,162 +26,128 @@ CALL = {
     "arguments": '{"city": "Oslo"}',
 }
 CUSTOM = {"id": "ctc_1", "type": "custom_tool_call", "call_id": "call_2", "name": "patch", "input": "*** Begin\n+ a"}
-REFUSAL = {"id": "msg_2", "type": "message", "content": [{"type": "refusal", "refusal": "No, not that."}]}
 USAGE = Usage(input=1234, cached=1024, output=56, reasoning=12)
 
 
-def stream(*items: dict[str, Any], deltas: int | None = None) -> list[bytes]:
-    return [frame(event) for event in events({"id": "resp_1", "model": "gpt-6-sol"}, items, USAGE, deltas)]
+def stream(*items: dict[str, Any]) -> list[dict[str, Any]]:
+    return events({"id": "resp_1", "model": "gpt-6-sol"}, items, USAGE, None)
 
 
-def event(kind: str, **more: Any) -> bytes:
-    return sse.build(kind, json.dumps({"type": kind, **more}).encode())
+def event(kind: str, **more: Any) -> dict[str, Any]:
+    return {"type": kind, **more}
 
 
-def section(text: str, name: str) -> str:
-    """A section as it stands, with its name, up to the next one."""
-    return next(one for one in re.split(r"\n\n(?=[\w ]+:)", text) if one.startswith(name))
+def taken(told: Iterable[dict[str, Any]], transcript: Transcript | None = None) -> Transcript:
+    """A transcript of events that came one by one."""
+    transcript = transcript or Transcript()
+    for one in told:
+        transcript.add(one.get("type", ""), [EVENT.decode(json.dumps(one).encode())])
+    return transcript
 
 
-def answer(text: str) -> str:
-    """What is said of the answer: neither the head line nor the timeline."""
-    return text.partition("\n\n")[2].partition("timeline:")[0].strip()
+def test_an_answer_is_put_together_from_its_events() -> None:
+    told = stream(REASONING, MESSAGE, CALL)
+    transcript = taken(told)
+    assert transcript.values() == [REASONING, MESSAGE, CALL]
+    assert (transcript.model, transcript.status, transcript.ended) == ("gpt-6-sol", "completed", "response.completed")
+    assert (transcript.usage, transcript.errors) == (USAGE.json(), [])
+    assert (transcript.events, transcript.sequence) == (len(told), len(told) - 1)
 
 
-WHOLE = """\
-reasoning: |  # encrypted, 906 B
-  **Thinking** it over
-
-text: |
-  Oslo is wet: 12 °C.
-
-    Take an umbrella 🌦️.
-
-call get_weather:  # call_1
-  {"city": "Oslo"}
-
-tokens: 1,234 in (1,024 cached), 56 out (12 reasoning), 1,290 in all"""
-
-
-def test_an_answer_is_shown_as_a_person_reads_it() -> None:
-    text = stream_text(b"".join(stream(REASONING, MESSAGE, CALL)))
-    assert text.startswith("# gpt-6-sol · completed · 31 events · 7.2 kB\n")
-    assert answer(text) == WHOLE
-
-
-CUT = [
-    ("in the text", "response.output_text.delta", "text: |\n  Oslo"),
-    ("in the reasoning", "response.reasoning_summary_text.delta", "reasoning: |\n  **Thinking**"),
-    ("in the call", "response.function_call_arguments.delta", 'call get_weather: |  # call_1\n  {"city'),
-    ("in the custom call", "response.custom_tool_call_input.delta", "call patch: |  # call_2\n  *** B"),
+GROWING = [
+    (
+        "response.output_text.delta",
+        {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": "Oslo"}]},
+    ),
+    (
+        "response.reasoning_summary_text.delta",
+        {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "**Thinking**"}]},
+    ),
+    ("response.function_call_arguments.delta", {**CALL, "arguments": '{"city'}),
+    ("response.custom_tool_call_input.delta", {**CUSTOM, "input": "*** B"}),
 ]
 
 
-@pytest.mark.parametrize(("kind", "shown"), [row[1:] for row in CUT], ids=[row[0] for row in CUT])
-def test_what_came_of_an_item_that_was_never_done_is_shown(kind: str, shown: str) -> None:
-    frames = stream(REASONING, MESSAGE, CALL, CUSTOM)
-    last = next(place for place, one in enumerate(frames) if kind.encode() in one)
-    text = stream_text(b"".join(frames[: last + 1]))
-    assert shown in text
-    assert text.startswith("# gpt-6-sol · broken off · ")
-    assert section(text, "broken") == f"broken: |\n  ended without a last event, after {kind}"
-
-
-def test_half_an_event_at_the_end_is_said_to_be_one() -> None:
-    frames = stream(MESSAGE)
-    text = stream_text(b"".join(frames[:5]) + frames[5][:60])
-    assert "broke off inside an event, 60 B into it: event: response.output_text.delta" in text
-    assert text.rstrip().endswith("(cut off)")
-
-
-def test_a_last_event_that_lacks_its_empty_line_is_a_whole_one() -> None:
-    text = stream_text(b"".join(stream(MESSAGE)).rstrip())
-    assert "· completed ·" in text and "broken" not in text
+@pytest.mark.parametrize(("kind", "item"), GROWING, ids=[row[0] for row in GROWING])
+def test_an_item_that_was_never_done_is_what_came_of_it(kind: str, item: dict[str, Any]) -> None:
+    told = stream(REASONING, MESSAGE, CALL, CUSTOM)
+    place = next(place for place, one in enumerate(told) if one["type"] == kind)
+    transcript = taken(told[: place + 1])
+    assert transcript.values()[-1] == item
+    assert (transcript.last, transcript.ended) == (kind, "")
 
 
 FAILURES = [
     (
         event("response.failed", response={"status": "failed", "error": {"code": "rate_limit_exceeded", "message": "Try again in 2s"}}),
-        "error: |\n  rate_limit_exceeded\n  Try again in 2s",
+        "rate_limit_exceeded\nTry again in 2s",
     ),
-    (event("error", code="server_error", message="Sorry"), "error: |\n  server_error\n  Sorry"),
-    (event("error", error={"type": "overloaded", "message": "Busy", "plan": "plus"}), 'error: |\n  overloaded\n  Busy\n  {"plan": "plus"}'),
-    (event("error"), 'error: ""'),
-    (b'data: {"error":{"message":"Sorry","code":null}}\n\n', "error: |\n  Sorry"),
+    (event("error", code="server_error", message="Sorry"), "server_error\nSorry"),
+    (event("error", error={"type": "overloaded", "message": "Busy", "plan": "plus"}), 'overloaded\nBusy\n{"plan": "plus"}'),
+    (event("error", error="Sorry"), "Sorry"),
+    (event("error"), ""),
+    ({"error": {"message": "Sorry", "code": None}}, "Sorry"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("last", "shown"), FAILURES)
-def test_a_failure_inside_the_stream_is_told_first(last: bytes, shown: str) -> None:
-    text = stream_text(stream(MESSAGE)[0] + last)
-    assert text.startswith("# gpt-6-sol · failed · 2 events")
-    assert answer(text).startswith(shown)
+@pytest.mark.parametrize(("last", "told"), FAILURES)
+def test_a_failure_inside_the_stream_ends_it(last: dict[str, Any], told: str) -> None:
+    transcript = taken([stream(MESSAGE)[0], last])
+    assert (transcript.status, transcript.ended) == ("failed", last.get("type", "error"))
+    assert transcript.errors == [told]
+
+
+def test_of_many_errors_the_first_ones_are_kept() -> None:
+    errors = taken(event("error", code=f"error {n}") for n in range(50)).errors
+    assert len(errors) == MOST_ERRORS and errors[0] == "error 0"
 
 
 def test_an_incomplete_answer_says_why() -> None:
     response = {"model": "m", "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
-    assert stream_text(event("response.incomplete", response=response)).startswith(
-        "# m · incomplete (max_output_tokens) · "
-    )
+    assert taken([event("response.incomplete", response=response)]).status == "incomplete (max_output_tokens)"
 
 
-def test_a_refusal_is_called_one() -> None:
-    assert answer(stream_text(b"".join(stream(REFUSAL)))).startswith("refusal: |\n  No, not that.")
-
-
-def test_items_that_only_the_last_event_has_are_shown() -> None:
-    text = stream_text(event("response.completed", response={"id": "r", "output": [MESSAGE, CALL]}))
-    assert "text: |\n  Oslo is wet" in text and "call get_weather:" in text
+def test_items_that_only_the_last_event_has_are_those_of_the_answer() -> None:
+    last = event("response.completed", response={"id": "r", "output": [MESSAGE, CALL]})
+    assert taken([last]).values() == [MESSAGE, CALL]
 
 
 def test_items_without_a_place_are_told_apart_by_their_ids() -> None:
-    frames = [
-        event("response.output_item.added", item={"id": "fc_1", "type": "function_call", "name": "f"}),
+    begun = {"id": "fc_1", "type": "function_call", "name": "f"}
+    told = [
+        event("response.output_item.added", item=begun),
         event("response.function_call_arguments.delta", item_id="fc_1", delta='{"a": 1}'),
         event("response.output_item.added", item={"id": "msg_1", "type": "message"}),
         event("response.output_text.delta", item_id="msg_1", delta="Hi"),
-        event(
-            "response.output_item.done",
-            item={"id": "fc_1", "type": "function_call", "name": "f", "arguments": '{"a": 1}'},
-        ),
     ]
-    assert answer(stream_text(b"".join(frames))).endswith('call f:  # fc_1\n  {"a": 1}\n\ntext: |\n  Hi')
+    done = {**begun, "arguments": '{"a": 1}', "status": "completed"}
+    message = {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": "Hi"}]}
+    assert taken(told).values() == [{**begun, "arguments": '{"a": 1}'}, message]
+    assert taken([*told, event("response.output_item.done", item=done)]).values() == [done, message]
 
 
 def test_two_calls_that_grow_at_once_keep_their_own_arguments() -> None:
-    begun = [
-        event("response.output_item.added", output_index=n, item={"type": "function_call", "name": f"tool_{n}"})
-        for n in (0, 1)
-    ]
+    calls = [{"type": "function_call", "name": f"tool_{n}"} for n in (0, 1)]
+    transcript = taken(event("response.output_item.added", output_index=n, item=calls[n]) for n in (0, 1))
+    kind = "response.function_call_arguments.delta"
     deltas = [
-        event("response.function_call_arguments.delta", output_index=n % 2, delta=piece)
-        for n, piece in enumerate(['{"a"', '{"b"', ": 1", ": 2", "}", "}"])
+        event(kind, output_index=n % 2, delta=piece) for n, piece in enumerate(['{"a"', '{"b"', ": 1", ": 2", "}", "}"])
     ]
-    text = stream_text(b"".join(begun + deltas))
-    assert 'call tool_0:\n  {"a": 1}' in text and 'call tool_1:\n  {"b": 2}' in text
+    transcript.add(kind, [EVENT.decode(json.dumps(one).encode()) for one in deltas])
+    assert transcript.values() == [{**calls[0], "arguments": '{"a": 1}'}, {**calls[1], "arguments": '{"b": 2}'}]
 
 
-def test_a_drawn_picture_is_shown_by_type_and_size() -> None:
-    item = {
-        "type": "image_generation_call",
-        "output_format": "png",
-        "revised_prompt": "A cat",
-        "result": "iVBORw0K" * 1000,
-    }
-    text = stream_text(event("response.output_item.done", output_index=0, item=item))
-    assert "image: |\n  [png, 6.0 kB]\n  A cat" in text
+def test_where_something_was_left_out_the_texts_say_so() -> None:
+    told = [event("response.output_text.delta", output_index=n, delta="Hi") for n in (0, 1, 1)]
+    transcript = taken(told[:1])
+    transcript.skip()
+    texts = [item["content"][0]["text"] for item in taken(told, transcript).values()]
+    assert texts == ["Hi\n… left out …\nHi", "\n… left out …\nHiHi"]
 
 
-def test_sources_stand_below_the_text() -> None:
-    part = {**PART, "text": "So.", "annotations": [{"type": "url_citation", "title": "Met", "url": "https://met.no"}]}
-    text = stream_text(event("response.output_item.done", item={**MESSAGE, "content": [part]}))
-    assert "text: |\n  So.\n\n  [1] Met https://met.no" in text
-
-
-def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> bytes:
+def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
     choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
-    body = {"object": "chat.completion.chunk", "model": "gpt-6-sol", "choices": choices, **more}
-    return b"data: " + json.dumps(body).encode() + b"\n\n"
+    return {"object": "chat.completion.chunk", "model": "gpt-6-sol", "choices": choices, **more}
 
 
 CHAT = [
@@ -191,221 +155,75 @@ CHAT = [
     chunk({"reasoning_content": "Well"}),
     chunk({"content": "Oslo "}),
     chunk({"content": "is wet."}),
+    chunk({"refusal": "No more."}),
     chunk({"tool_calls": [{"index": 0, "id": "call_1", "function": {"name": "f", "arguments": ""}}]}),
     chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"a":'}}]}),
     chunk({"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]}),
     chunk({}, "tool_calls"),
-    chunk(
-        usage={
-            "prompt_tokens": 9,
-            "completion_tokens": 5,
-            "total_tokens": 14,
-            "prompt_tokens_details": {"cached_tokens": 4},
-        }
-    ),
-    b"data: [DONE]\n\n",
+    chunk(usage={"prompt_tokens": 9}),
 ]
 
 
-def test_a_stream_of_chat_completions_is_shown_the_same_way() -> None:
-    text = stream_text(b"".join(CHAT))
-    assert text.startswith("# gpt-6-sol · tool_calls · 10 events")
-    assert answer(text) == (
-        'reasoning: |\n  Well\n\ntext: |\n  Oslo is wet.\n\ncall f:  # call_1\n  {"a": 1}\n\n'
-        "tokens: 9 in (4 cached), 5 out, 14 in all"
-    )
-    assert "1-9  1.5 kB  chat.completion.chunk x 9\n" in text and text.endswith("10     12 B  [DONE]\n")
-
-
-def test_a_cut_stream_of_chat_completions_says_so() -> None:
-    text = stream_text(b"".join(CHAT[:4]))
-    assert "· broken off ·" in text and "ended without a last event, after chat.completion.chunk" in text
-
-
-@pytest.mark.parametrize("end", ["\r\n", "\r"], ids=["CRLF", "CR"])
-def test_line_ends_make_no_difference(end: str) -> None:
-    body = b"".join(stream(REASONING, MESSAGE, CALL))
-    assert answer(stream_text(body.replace(b"\n", end.encode()))) == answer(stream_text(body))
-
-
-def test_events_without_an_event_line_are_known_by_their_data() -> None:
-    frames = [one.partition(b"\n")[2] for one in stream(REASONING, MESSAGE, CALL)]
-    assert answer(stream_text(b"".join(frames))) == WHOLE
-    assert "response.output_text.delta x 9\n" in stream_text(b"".join(frames))
-
-
-def test_one_unreadable_event_among_many_is_shown_and_spoils_no_other() -> None:
-    frames = stream(REASONING, MESSAGE, CALL)
-    place = next(n for n, one in enumerate(frames) if b"output_text.delta" in one) + 1
-    frames.insert(place, sse.build("response.output_text.delta", b'{"type":"resp'))
-    text = stream_text(b"".join(frames))
-    assert answer(text).endswith(WHOLE)
-    assert 'broken: |\n  not readable: event: response.output_text.delta data: {"type":"resp\n' in text
-    assert "(not readable)" in text
-
-
-@pytest.mark.parametrize("body", [b"<html>Sorry</html>", b"\xff\xfe\x00", b"null", b"42\n\n43\n\n"])
-def test_what_is_no_stream_at_all_is_shown_as_it_is(body: bytes) -> None:
-    assert stream_text(body).startswith("# no stream of events\n\nbody: ")
-
-
-def test_an_empty_body_is_an_answer_that_never_began() -> None:
-    assert "ended without a last event" in stream_text(b"")
-
-
-def test_the_model_is_known_from_the_request_where_no_event_told_it() -> None:
-    assert stream_text(b": wait\n\n", {"sent_model": "gpt-6-luna"}).startswith("# gpt-6-luna · broken off · 1 event")
-
-
-def test_the_end_that_the_proxy_saw_is_told() -> None:
-    text = stream_text(stream(MESSAGE)[0], {"ended": "the client hung up"})
-    assert "the proxy noted: the client hung up" in text
-
-
-def test_marks_become_times() -> None:
-    frames = stream(MESSAGE, deltas=2)
-    marks = [[len(b"".join(frames[:place])), 500 + place * 10] for place in range(len(frames))]
-    text = stream_text(b"".join(frames), {"marks": marks})
-    assert " · 0.59 s · " in text
-    rows = [line.split() for line in text.splitlines()]
-    assert "5-6 540 10 405 B response.output_text.delta x 2 in 10 ms, longest gap 10 ms".split() in rows
-
-
-@pytest.mark.parametrize("marks", [None, "x", 3, [], ["x"], {}])
-def test_marks_that_are_none_are_left_alone(marks: object) -> None:
-    assert "· completed ·" in stream_text(b"".join(stream(MESSAGE)), {"marks": marks})
-
-
-# A running stream.
-
-
-def long_stream() -> list[bytes]:
-    words = {**PART, "text": " ".join(f"w{n}" for n in range(4000))}
-    return stream(REASONING, {**MESSAGE, "content": [words]})
-
-
-def test_of_a_running_stream_the_beginning_and_the_end_are_shown() -> None:
-    frames = long_stream()
-    text = stream_text(b"".join(frames[:3000]), {}, running=True)
-    assert text.startswith("# gpt-6-sol · running · 3,000 events · ")
-    assert "broken" not in text
-    shown = section(text, "text:")
-    assert shown.startswith("text: |\n  w0 w1 w2") and "\n  … left out …\n" in shown and "… left out …\n   w" in shown
-    assert "w1500" not in shown
-    assert "events, " in section(text, "timeline") and "-3,000  " in section(text, "timeline")
-
-
-def test_a_short_running_stream_is_shown_in_whole() -> None:
-    text = stream_text(b"".join(stream(REASONING, MESSAGE, CALL)[:-1]), {}, running=True)
-    assert answer(text) == WHOLE.partition("\n\ntokens")[0]
-
-
-def test_an_event_that_is_still_coming_is_called_so() -> None:
-    frames = stream(MESSAGE)
-    text = stream_text(b"".join(frames[:6])[:-10], {}, running=True)
-    assert text.rstrip().endswith("(still coming)") and "broken" not in text
-
-
-def test_of_a_running_event_larger_than_any_window_the_size_is_told() -> None:
-    body = stream(MESSAGE)[0] + b'event: response.output_item.done\ndata: {"type":"response.output_item.done","item":"'
-    text = stream_text(body + b"A" * 4_000_000, {}, running=True)
-    assert text.startswith("# gpt-6-sol · running · 1+ events · 4.0 MB") and "… 4.0 MB …" in text
-
-
-# What is shown is bounded, and holds no secrets.
-
-
-def test_of_a_long_text_beginning_and_end_are_shown() -> None:
-    words = "word " * 500_000
-    text = stream_text(b"".join(stream({**MESSAGE, "content": [{**PART, "text": words}]}, deltas=50)))
-    assert len(text) < 40_000
-    assert "characters left out …" in text and "tokens:" in text and "timeline:" in text
-
-
-def test_many_items_share_the_room() -> None:
-    items = [{**MESSAGE, "id": f"msg_{n}", "content": [{**PART, "text": "word " * 4_000}]} for n in range(150)]
-    text = stream_text(b"".join(stream(*items, deltas=1)))
-    assert len(text) <= LARGEST and "more items" in text
-
-
-SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
-JWT = "eyJhbGciOiJSUzI1NiJ9." + "cGF5bG9hZA" * 60 + ".c2lnbmF0dXJl"
-
-
-@pytest.mark.parametrize("secret", [SECRET, JWT])
-@pytest.mark.parametrize("cut_at", range(0, 800, 37))
-def test_a_token_is_hidden_wherever_a_long_text_is_cut(secret: str, cut_at: int) -> None:
-    for place in (24_000 - cut_at, 92_000 - cut_at):
-        text = ("w " * 50_000)[:place] + " " + secret + " " + "v " * ((100_000 - place) // 2)
-        shown = stream_text(b"".join(stream({**MESSAGE, "content": [{**PART, "text": text}]}, deltas=1)))
-        assert not [n for n in range(0, len(secret) - 12, 6) if n > 20 and secret[n : n + 12] in shown]
-
-
-def test_a_token_is_hidden_in_arguments_errors_and_unreadable_frames() -> None:
-    call = {**CALL, "arguments": json.dumps({"header": f"line\n{SECRET}", SECRET: 1})}
-    frames = [
-        *stream(call, deltas=1)[:-1],
-        event("error", code="x", message=f"bad key {SECRET}"),
-        f"data: {SECRET}\n\n".encode(),
+def test_chunks_of_a_chat_completion_become_items() -> None:
+    transcript = taken(CHAT)
+    texts = [{"type": "output_text", "text": "Oslo is wet."}, {"type": "refusal", "refusal": "No more."}]
+    assert transcript.values() == [
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Well"}]},
+        {"type": "message", "content": texts},
+        {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": '{"a":1}'},
     ]
-    assert "abcdefghijkl" not in stream_text(b"".join(frames))
+    assert (transcript.model, transcript.status, transcript.usage) == ("gpt-6-sol", "tool_calls", {"prompt_tokens": 9})
 
 
-@pytest.mark.parametrize("items", [(REASONING, MESSAGE, CALL), (REFUSAL, CUSTOM), ()])
-def test_what_is_shown_is_yaml(items: tuple[dict[str, Any], ...]) -> None:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.allow_duplicate_keys = True
-    for text in (stream_text(b"".join(stream(*items))), stream_text(b"".join(stream(*items)[:-2]))):
-        assert "timeline" in yaml.load(text)
+def test_a_chat_completion_ends_with_its_finish_reason_or_its_last_word() -> None:
+    transcript = taken(CHAT[:-2])
+    assert transcript.ended == ""
+    assert transcript.done() == transcript.last == transcript.ended == "[DONE]"
+    transcript = taken(CHAT)
+    assert transcript.done() == transcript.last == "[DONE]" and transcript.ended == "finish_reason"
 
 
-def test_an_answer_in_one_object_is_shown_the_same_way() -> None:
-    body = {"model": "m", "status": "completed", "output": [REASONING, MESSAGE, CALL], "usage": USAGE.json()}
-    text = object_text(json.dumps(body).encode())
-    assert text.startswith("# m · completed · 3 items · ")
-    assert text.partition("\n\n")[2].partition("\n\nraw JSON:")[0] == WHOLE
-    assert "x" * 100 not in text
-
-
-def test_a_chat_completion_in_one_object_is_shown_too() -> None:
-    message = {
-        "role": "assistant",
-        "content": "Hi",
-        "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}],
-    }
-    text = object_text(json.dumps({"model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}).encode())
-    assert text.startswith("# m · stop · 2 items · ") and "text: |\n  Hi\n" in text and "call f:  # c\n  {}" in text
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"{", b'{"error":{}}', b"\xff"])
-def test_any_other_object_is_left_to_the_views_for_json(body: bytes) -> None:
-    with pytest.raises(ValueError, match="no answer"):
-        object_text(body)
-
-
-GARBAGE = [
-    b"",
-    b"\n",
-    b"\r\n",
-    b"\xff",
-    b"data: ",
-    b"event: error\n",
-    b'{"type":',
-    b"null",
-    b"\\ud800",
-    b"9" * 30,
-    b"[DONE]",
-    b"[" * 2000,
+NAMES = [
+    (event("response.output_text.delta", delta="Hi"), "response.output_text.delta"),
+    (event("of\na kind"), "of a kind"),
+    (chunk(), "chat.completion.chunk"),
+    ({}, "(no type)"),
 ]
+
+
+@pytest.mark.parametrize(("told", "name"), NAMES)
+def test_every_event_has_a_name_for_the_timeline(told: dict[str, Any], name: str) -> None:
+    assert taken([told]).last == name
+    assert Transcript().add(told.get("type", ""), [EVENT.decode(json.dumps(told).encode())]) == name
+
+
+def test_of_very_many_items_one_more_is_put_together_than_is_told_of() -> None:
+    many = [event("response.output_text.delta", output_index=n, delta="Hi") for n in range(500)]
+    last = event("response.completed", response={"output": [MESSAGE] * 500})
+    assert len(taken(many).values()) == len(taken([last]).values()) == MOST_ITEMS + 1
+
+
+KINDS = (
+    "error response.created response.completed response.failed response.output_item.added response.output_item.done"
+    " response.output_text.delta response.refusal.delta response.reasoning_text.delta response.mcp_call_arguments.delta"
+).split()
+FIELDS = "output_index item_id content_index summary_index delta item response choices usage error code model".split()
+KEYS = st.sampled_from("id type name usage error output reason message code incomplete_details delta index".split())
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
 
 
 @settings(max_examples=300, deadline=None)
-@given(data=st.data(), running=st.booleans(), chat=st.booleans())
-def test_no_cut_and_no_garbage_raises_or_is_shown_without_bound(data: st.DataObject, running: bool, chat: bool) -> None:
-    body = b"".join(CHAT if chat else stream(REASONING, MESSAGE, CALL))
-    for place, length, put in data.draw(
-        st.lists(st.tuples(st.integers(0, len(body)), st.integers(0, 300), st.sampled_from(GARBAGE)), max_size=8)
-    ):
-        body = body[:place] + put + body[place + length :]
-    body = body[: data.draw(st.integers(0, len(body)))]
-    assert 0 < len(stream_text(body, {"marks": [[0, 5], [100, 9]]}, running)) <= LARGEST
+@given(st.lists(st.tuples(st.sampled_from(["", *KINDS]), st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=6))))
+def test_no_event_that_can_be_read_raises(told: list[tuple[str, dict[str, Any]]]) -> None:
+    transcript = Transcript()
+    for kind, fields in told:
+        try:
+            one = EVENT.decode(json.dumps(fields).encode())
+        except msgspec.ValidationError:
+            continue
+        transcript.add(kind, [one])
+    assert len(transcript.values()) <= MOST_ITEMS + 1

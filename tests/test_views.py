@@ -12,7 +12,7 @@ from codex_proxy.answer import EventStream
 from codex_proxy.flows import KEY
 from codex_proxy.live import so_far
 from codex_proxy.repair import Repair
-from codex_proxy.views import CodexAnswer, CodexRequest, Views
+from codex_proxy.views import CodexAnswer, CodexRequest, Views, with_gaps
 from standin.stream import events, frame
 from standin.usage import Usage
 
@@ -64,7 +64,7 @@ def test_a_request_is_shown_with_what_the_proxy_knows_of_it(loaded: None) -> Non
     name, text = shown(made.request, made)
     assert name == "Codex request"
     assert text.startswith("# gpt-4.1 → gpt-6-sol · 1 item · ")
-    assert "changed on the way up: |\n  store  set to false  it is refused\n\nraw JSON:" in text
+    assert "changed on the way up: |\n  store: set to false\n      it is refused\n \nraw JSON:" in text
 
 
 def test_an_answer_is_shown_with_its_times(loaded: None) -> None:
@@ -196,3 +196,53 @@ def test_a_json_answer_that_is_none_falls_back_to_mitmproxys_own(loaded: None) -
     assert made.response
     name, text = shown(made.response, made)
     assert name != "Codex answer" and '"id"' in text
+
+
+def kept(body: str = '{"model":"a"}', **more: Any) -> dict[str, Any]:
+    """What the proxy keeps of a client's request."""
+    original = {
+        "method": "POST",
+        "path": "/v1/responses",
+        "headers": [["Accept", "a"]],
+        "body": body,
+        "body_cut": False,
+    }
+    return {"original": {**original, **more}}
+
+
+def as_diff(of: flow.Flow, message: http.Message) -> str:
+    return contentviews.prettify_message(message, of, "codex diff").text
+
+
+def test_the_difference_is_a_view_of_a_request_that_is_asked_for(loaded: None) -> None:
+    made = exchange()
+    made.metadata[KEY] = kept()
+    told = as_diff(made, made.request)
+    assert told.startswith("--- what the client sent\n+++ what went up\n")
+    assert '- "model": "a"\n' in told and "-POST /v1/responses\n+POST /backend-api/codex/responses\n" in told
+    assert shown(made.request, made)[0] == "Codex request"
+
+
+def test_of_a_body_that_was_cut_the_difference_says_so(loaded: None) -> None:
+    made = exchange()
+    made.metadata[KEY] = kept(body_cut=True)
+    assert as_diff(made, made.request).endswith("bytes were kept)")
+
+
+def test_the_difference_holds_no_token(loaded: None) -> None:
+    token = "sk-" + "Ab1" * 12
+    made = exchange()
+    made.metadata[KEY] = kept(json.dumps({"input": f"my key\n{token}"}))
+    assert token not in as_diff(made, made.request)
+
+
+@pytest.mark.parametrize("message, said", [("request", "did not come through"), ("response", "shown for requests")])
+def test_where_there_is_no_difference_the_view_says_why(message: str, said: str, loaded: None) -> None:
+    made = exchange()
+    assert said in as_diff(made, getattr(made, message))
+
+
+@pytest.mark.parametrize("text", ["", "a", "a\nb", "a\n\nb", "a\n\n\n\nb\n"])
+def test_empty_lines_hold_a_space(text: str) -> None:
+    assert "\n\n" not in with_gaps(text)
+    assert with_gaps(text).replace("\n ", "\n") == text

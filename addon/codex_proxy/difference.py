@@ -24,8 +24,8 @@ LINES, LINE = 3_000, 2_000
 
 def request_lines(method: str, path: str, headers: Sequence[Sequence[str]], body: str) -> list[str]:
     """A request as lines to compare: head in order of names, body as indented JSON, its values as they were written."""
-    head = sorted(f"{name.lower()}: {value}" for name, value in headers)
-    return [f"{method} {path}", *head, "", *body_lines(body)]
+    head = sorted((name.lower(), value) for name, value in headers)
+    return [f"{method} {path}", *(f"{name}: {value}" for name, value in head), "", *body_lines(body)]
 
 
 def body_lines(body: str) -> list[str]:

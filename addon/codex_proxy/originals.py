@@ -5,7 +5,7 @@ from typing import Any
 
 from mitmproxy import command, ctx, exceptions, flow, http
 
-from . import difference, flows
+from . import difference, flows, layout
 from .redact import HIDDEN
 
 
@@ -27,7 +27,7 @@ def difference_of(sent: http.HTTPFlow, original: dict[str, Any]) -> str:
         ("what the client sent", "what went up"),
     )
     cut = f"\n(of the client's body the first {flows.ORIGINAL_KEPT} bytes were kept)" if original["body_cut"] else ""
-    return (told or "Nothing was changed.") + cut
+    return (layout.hidden(told) or "Nothing was changed.") + cut
 
 
 class Originals:

@@ -21,6 +21,10 @@ class Tell:
         target = flows.backend()
         logger.info(f"Codex proxy {__version__}: requests go to {target.url}, as {ctx.options.codex_originator}.")
 
+    def request(self, flow: http.HTTPFlow) -> None:
+        if flows.is_claimed(flow):
+            flow.comment = brief(flows.state_of(flow))
+
     def response(self, flow: http.HTTPFlow) -> None:
         if flows.is_claimed(flow):
             self._tell(flow, "")
@@ -28,6 +32,8 @@ class Tell:
     def error(self, flow: http.HTTPFlow) -> None:
         if flows.is_claimed(flow) and flow.error:
             flow.error.msg = redact(flow.error.msg)
+            if flow.response is not None and flow.response.timestamp_end is None:
+                flow.response.timestamp_end = flow.error.timestamp
             self._tell(flow, flow.error.msg)
 
     def _tell(self, flow: http.HTTPFlow, problem: str) -> None:

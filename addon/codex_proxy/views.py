@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from mitmproxy import contentviews, http
+from mitmproxy import contentviews, exceptions, http
 from mitmproxy.addonmanager import Loader
 
 from . import paths
+from .answer_text import object_text
 from .conversation import request_text
 from .flows import KEY
-from .transcript import object_text, stream_text
+from .originals import difference_of, original_of
+from .stream_text import stream_text
 
 # Above what mitmproxy's own views give (1 for JSON), and a view less than 0 is none.
 OURS, NOT_OURS = 2.0, -1.0
@@ -40,6 +42,11 @@ def is_running(metadata: contentviews.Metadata) -> bool:
     return bool(flow.live) and flow.response.timestamp_end is None
 
 
+def with_gaps(text: str) -> str:
+    """`text` with its empty lines seen: mitmweb gives them no height."""
+    return text.replace("\n\n", "\n \n").replace("\n\n", "\n \n")
+
+
 class CodexRequest(contentviews.Contentview):
     """Model, instructions, the conversation, the tools, what was changed on the way up, and the JSON."""
 
@@ -47,7 +54,7 @@ class CodexRequest(contentviews.Contentview):
     syntax_highlight = "yaml"
 
     def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
-        return request_text(data, state(metadata))
+        return with_gaps(request_text(data, state(metadata)))
 
     def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
         ours = isinstance(metadata.http_message, http.Request) and has_conversation(metadata)
@@ -62,8 +69,8 @@ class CodexAnswer(contentviews.Contentview):
 
     def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
         if data[:64].lstrip()[:1] == b"{":
-            return object_text(data)
-        return stream_text(data, state(metadata), is_running(metadata))
+            return with_gaps(object_text(data))
+        return with_gaps(stream_text(data, state(metadata), is_running(metadata)))
 
     def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
         message = metadata.http_message
@@ -77,7 +84,26 @@ class CodexAnswer(contentviews.Contentview):
         return OURS if metadata.content_type == JSON and message.status_code == 200 else NOT_OURS
 
 
+class CodexDiff(contentviews.Contentview):
+    """What the client sent beside what went up; shown when a person asks for it."""
+
+    name = "Codex diff"
+    syntax_highlight = "none"
+
+    def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
+        try:
+            if metadata.flow is None or not isinstance(metadata.http_message, http.Request):
+                return "This is shown for requests."
+            return difference_of(*original_of(metadata.flow))
+        except exceptions.CommandError as e:
+            return str(e)
+
+    def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
+        return NOT_OURS
+
+
 class Views:
     def load(self, loader: Loader) -> None:
         contentviews.add(CodexRequest)
         contentviews.add(CodexAnswer)
+        contentviews.add(CodexDiff)
