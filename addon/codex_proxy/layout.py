@@ -15,6 +15,9 @@ LARGEST = 200_000
 LONGEST_TOKEN = 4096
 NO_TOKEN = re.compile(r"[^\w.~+/=-]")
 
+# Where a text is cut if it has one of these near the place, in characters.
+SPACES, NEAR = (" ", "\n"), 100
+
 # What stands in JSON for a character; in JSON inside JSON there are more backslashes.
 ESCAPE = re.compile(r"(\\+(?:u[\da-fA-F]{4}|[bfnrt])?)")
 
@@ -50,13 +53,26 @@ def clip(text: str, limit: int = FULL, gap: str = "\n… {} left out …\n") -> 
     if len(text) <= limit + min(100, limit // 8):
         return text
     head = limit * 3 // 4
-    tail = limit - head
-    start = max(0, len(text) - tail - LONGEST_TOKEN)
-    # The end must not begin in the middle of a token.
-    boundary = NO_TOKEN.search(text, start)
-    ending = hidden(text[boundary.start() :])[-tail:] if boundary and tail else ""
-    left_out = gap.format(count(len(text) - head - len(ending), "character"))
-    return hidden(text[: head + LONGEST_TOKEN])[:head] + left_out + ending
+    beginning, ending = first_part(text, head), last_part(text, limit - head)
+    return beginning + gap.format(count(len(text) - len(beginning) - len(ending), "character")) + ending
+
+
+def first_part(text: str, length: int) -> str:
+    seam = max(text.rfind(space, max(0, length - NEAR), length) for space in SPACES)
+    # Without space near there may be a token, which has to be known before it is cut.
+    return text[: seam + 1] if seam >= 0 else hidden(text[: length + LONGEST_TOKEN])[:length]
+
+
+def last_part(text: str, length: int) -> str:
+    if length <= 0:
+        return ""
+    start = len(text) - length
+    found = [seam for space in SPACES if (seam := text.find(space, start, start + NEAR)) >= 0]
+    seam = min(found, default=-1)
+    if seam >= 0 and not text[max(0, seam - 6) : seam].lower().endswith(("bearer", "basic")):
+        return text[seam:]
+    boundary = NO_TOKEN.search(text, max(0, start - LONGEST_TOKEN))
+    return hidden(text[boundary.start() :])[-length:] if boundary else ""
 
 
 def one_line(text: str, limit: int = 100) -> str:
