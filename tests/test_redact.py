@@ -108,6 +108,10 @@ def test_the_headers_with_credentials_are_named_in_lower_case() -> None:
         ("/responses?api-version=1&stream=true", "/responses?api-version=1&stream=true"),
         ("/models?a=b=c", f"/models?a={HIDDEN}"),
         ("/models?Stream=mine", f"/models?Stream={HIDDEN}"),
+        ("/models?stream=true;key=mine", f"/models?stream={HIDDEN}"),
+        (f"/sk-{32 * '0'}/v1/models", f"/{HIDDEN}/v1/models"),
+        (f"/models?sk-{32 * '0'}", f"/models?{HIDDEN}"),
+        (f"/models?stream=sk-{32 * '0'}", f"/models?stream={HIDDEN}"),
     ],
 )
 def test_of_a_query_only_harmless_values_are_shown(path: str, shown: str) -> None:

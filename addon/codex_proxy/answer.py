@@ -29,7 +29,8 @@ class EventStream:
         self.state, self.repair, self.decoder = state, fixer, decoder
         self.closed = False
         self.kept = bytearray()
-        self.marks: list[list[int]] = state.setdefault("marks", [])
+        # Tuples of numbers, which the garbage collector leaves out; lists it would look through each time, by the million.
+        self.marks: list[tuple[int, int]] = state.setdefault("marks", [])
 
     def __call__(self, data: bytes) -> list[bytes]:
         if self.closed:
@@ -47,7 +48,7 @@ class EventStream:
         if joined and len(self.kept) < KEPT:
             if len(self.marks) >= MARKS:
                 del self.marks[1::2]
-            self.marks.append([len(self.kept), round((self.state["heard_at"] - self.state["sent_at"]) * 1000)])
+            self.marks.append((len(self.kept), round((self.state["heard_at"] - self.state["sent_at"]) * 1000)))
             self.kept += joined
         return [joined] if joined else []
 

@@ -6,6 +6,7 @@ from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
 from . import flows
+from .answer import EventStream
 from .settings import reject
 from .tell import TROUBLE
 
@@ -38,6 +39,9 @@ class KeepFlows:
         self._add(flow)
 
     def _add(self, flow: http.HTTPFlow) -> None:
+        if flows.is_claimed(flow) and flow.response and isinstance(flow.response.stream, EventStream):
+            # It holds the whole answer once more. True: the answer was streamed.
+            flow.response.stream = True
         view = ctx.master.addons.get("view")
         if view is None or self.keep == 0 or not flows.is_claimed(flow):
             return

@@ -22,18 +22,24 @@ TOKENS = re.compile(
 HIDDEN = "[hidden by the proxy]"
 
 
-# What may be shown of a query: names, and the values that tell nothing.
+# What may be shown of a query: names, and the values that tell nothing, as long as they are one word.
 SHOWN_IN_QUERY = frozenset({"client_version", "api-version", "stream"})
+ONE_WORD = re.compile(r"[\w.-]{0,40}")
 
 
 def query(path: str) -> str:
-    """A path whose query has lost the values a key may be among."""
+    """A path without tokens, whose query has lost the values a key may be among."""
     route, mark, rest = path.partition("?")
     pairs = [pair.partition("=") for pair in rest.split("&")] if rest else []
     shown = [
-        name + equals + (value if name in SHOWN_IN_QUERY else HIDDEN if equals else "") for name, equals, value in pairs
+        redact(name) + equals + (value if is_shown(name, value) else HIDDEN if equals else "")
+        for name, equals, value in pairs
     ]
-    return route + mark + "&".join(shown)
+    return redact(route) + mark + "&".join(shown)
+
+
+def is_shown(name: str, value: str) -> bool:
+    return name in SHOWN_IN_QUERY and ONE_WORD.fullmatch(value) is not None and redact(value) == value
 
 
 def redact(text: str) -> str:

@@ -23,7 +23,7 @@ class Tell:
 
     def request(self, flow: http.HTTPFlow) -> None:
         if flows.is_claimed(flow):
-            flow.comment = brief(flows.state_of(flow))
+            flow.comment = redact(brief(flows.state_of(flow)))
 
     def response(self, flow: http.HTTPFlow) -> None:
         if flows.is_claimed(flow):
@@ -41,12 +41,13 @@ class Tell:
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
             flows.tell_ending(flow, flow.response.stream.repair)
         told = details(flow, state)
-        line = " · ".join(part for part in (outcome(flow, state, problem), *told) if part)
-        flow.comment = " · ".join(part for part in (brief(state), problem, *told) if part)
+        # Codes and models are the backend's and the client's words.
+        line = redact(" · ".join(part for part in (outcome(flow, state, problem), *told) if part))
+        flow.comment = redact(" · ".join(part for part in (brief(state), problem, *told) if part))
         if (problem or "error" in state or not flow.response or flow.response.status_code >= 400) and not flow.marked:
             flow.marked = TROUBLE
         level = logging.WARNING if problem or (flow.response and flow.response.status_code >= 500) else logging.INFO
-        logger.log(level, f"{state['method']} {state['path']} {line}")
+        logger.log(level, f"{state['method']} {redact(state['path'])} {line}")
 
 
 def outcome(flow: http.HTTPFlow, state: dict[str, Any], problem: str) -> str:

@@ -55,6 +55,8 @@ def forget(flow: http.HTTPFlow) -> None:
     """Drop the hidden values, once they have been sent or will not be."""
     if isinstance(flow.request.headers, HiddenHeaders):
         flow.request.headers.secrets = {}
+        # It knows the request, which has these headers: a circle, that would outlive its flow by thousands of others.
+        flow.request.headers.may_tell = bool
 
 
 def handler_of(client: connection.Client) -> ProxyConnectionHandler | None:

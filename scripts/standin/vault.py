@@ -1,6 +1,6 @@
 """Encrypted reasoning: made here, bound to an account and an item, and known again (contract 4).
 
-It has the outer form of the real thing (a version byte, a time, a signature) and hides nothing.
+It has the outer form of the real thing (a version byte, a time, a signature) and tells nothing of whose it is.
 """
 
 import base64
@@ -27,7 +27,7 @@ class Vault:
     def seal(self, account: str, item_id: str, size: int = USUAL_SIZE) -> str:
         """Content of about `size` characters for one item of one account."""
         padding = os.urandom(max(0, size * 3 // 8 - 96)).hex()
-        inner = json.dumps({"account": account, "item": item_id, "padding": padding}).encode()
+        inner = json.dumps({"account": _digest(account), "item": item_id, "padding": padding}).encode()
         head = b"\x80" + int(time.time()).to_bytes(8) + inner
         return base64.urlsafe_b64encode(head + self._sign(head)).decode()
 
@@ -38,7 +38,7 @@ class Vault:
         inner = self._open(content)
         if inner is None:
             raise _invalid(item_id, UNREADABLE, param)
-        if inner["account"] != account:
+        if inner["account"] != _digest(account):
             raise _invalid(item_id, OTHER_ACCOUNT, param)
         if item_id is not None and inner["item"] != item_id:
             raise _invalid(item_id, OTHER_ITEM, param)
@@ -56,6 +56,10 @@ class Vault:
 
     def _sign(self, data: bytes) -> bytes:
         return hmac.digest(self.key, data, hashlib.sha256)
+
+
+def _digest(account: str) -> str:
+    return hashlib.sha256(account.encode()).hexdigest()[:32]
 
 
 def _invalid(item_id: str | None, reason: str, param: str) -> Refused:

@@ -1,0 +1,17 @@
+"""`python -m benchmarks`: what a request costs; `live` and `memory` are the other two."""
+
+import asyncio
+import sys
+
+from . import cost, live, memory
+
+OTHERS = {"live": live.main, "memory": memory.main}
+
+
+def main(arguments: list[str]) -> None:
+    other = OTHERS.get(arguments[0]) if arguments else None
+    asyncio.run(other(arguments[1:]) if other else cost.main(arguments))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
