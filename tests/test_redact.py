@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy.redact import HIDDEN, REQUEST_HEADERS, query, redact
+from codex_proxy.redact import HIDDEN, REQUEST_HEADERS, query, redact, values
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
 
@@ -127,3 +127,9 @@ def test_ordinary_words_stay(text: str) -> None:
 def test_a_text_of_many_beginnings_is_looked_at_in_passing(beginning: str) -> None:
     # A square of this would take minutes.
     assert redact(beginning * 300_000)
+
+
+def test_tokens_are_taken_out_of_all_texts_of_a_value() -> None:
+    token = "sk-" + "Ab1" * 12
+    value = {"a": [f"x {token}", 1, None, True, 1.5], token: {"b": "plain"}}
+    assert values(value) == {"a": [f"x {HIDDEN}", 1, None, True, 1.5], HIDDEN: {"b": "plain"}}

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_proxy import sse
+from codex_proxy.redact import HIDDEN
 from codex_proxy.repair import SHORT_LINE, Repair, Usage, whole
 
 
@@ -435,3 +436,25 @@ def test_a_stream_that_came_whole_is_read_in_one_go() -> None:
         repair = whole(item_done(0, MESSAGE) + completed(model="m").rstrip(b"\n") + end)
         assert json.loads(repair.response) == {"id": "resp_1", "output": [MESSAGE], "model": "m"}
         assert repair.ended == "response.completed"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "response.failed", "response": {"error": {"code": "c", "message": "Bearer TOKEN, \n no"}, "x": [1.0]}},
+        {"type": "error", "code": "c", "message": "Bearer TOKEN, no"},
+        {"type": "error", "error": {"code": "c", "message": "TOKEN"}},
+    ],
+)
+def test_an_error_does_not_repeat_a_token(event: dict[str, Any]) -> None:
+    token = "sk-" + "Ab1" * 12
+    frame = b"event: x\ndata: " + json.dumps(event).replace("TOKEN", token).encode() + b"\n\n"
+    repair = Repair()
+    (passed,) = repair.feed(frame)
+    assert token.encode() not in passed + repair.response and token not in str(repair.error)
+    assert json.loads(passed.partition(b"data: ")[2]) == json.loads(json.dumps(event).replace("TOKEN", HIDDEN))
+
+
+def test_an_error_without_a_token_stays_byte_for_byte() -> None:
+    frame = b'event: error\ndata: {"type":"error",  "code":"c", "message":"\\u00fc", "n":1e3}\n\n'
+    assert Repair().feed(frame) == [frame]

@@ -12,10 +12,9 @@ from typing import Any
 
 import msgspec
 
-from . import usage
+from . import redact, usage
 from .errors import ProxyError
 from .login import LOGIN_COMMAND
-from .redact import redact
 
 MODEL_REFUSED = re.compile(
     r"model is not supported when using Codex|requires a newer version of Codex|Model not found", re.I
@@ -57,7 +56,7 @@ def explain(status: int, headers: Mapping[str, str], body: bytes, now: float | N
     """The error a client gets for a refusal of the backend."""
     if is_challenge(status, headers):
         return _cloudflare(status, headers)
-    error = parse(body)
+    error = redact.values(parse(body))
     if not error:
         return _no_json(status, headers, body)
     kind = str(error.get("type") or "")
@@ -145,7 +144,7 @@ def _cloudflare(status: int, headers: Mapping[str, str]) -> ProxyError:
 def _no_json(status: int, headers: Mapping[str, str], body: bytes) -> ProxyError:
     if "html" in headers.get("content-type", "") or body.lstrip()[:1] == b"<":
         said = "a web page instead of an answer"
-    elif text := redact(body.decode("utf-8", "replace").strip()):
+    elif text := redact.redact(body.decode("utf-8", "replace").strip()):
         said = text[:300]
     else:
         said = "nothing more"

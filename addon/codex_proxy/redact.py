@@ -1,6 +1,7 @@
 """What is secret, and text without it. The one list that the guard, the log and the errors go by."""
 
 import re
+from typing import Any
 
 # Request headers that carry a caller's or our own credentials, or tell whose account it is.
 REQUEST_HEADERS = frozenset(
@@ -45,3 +46,15 @@ def is_shown(name: str, value: str) -> bool:
 def redact(text: str) -> str:
     """`text` with everything that looks like a token replaced."""
     return TOKENS.sub(HIDDEN, text)
+
+
+def values(value: Any) -> Any:
+    """A decoded JSON value with the tokens in its texts replaced."""
+    match value:
+        case str():
+            return redact(value)
+        case list():
+            return [values(one) for one in value]
+        case dict():
+            return {redact(key): values(one) for key, one in value.items()}
+    return value

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from . import sse
+from . import redact, sse
 from .raw import ABSENT, Object, first, value
 
 # Only these are decoded; the text of a delta may hold such a word too, so the decoded type decides.
@@ -20,6 +20,7 @@ WORTH_A_LOOK = re.compile(
 LARGE = 1 << 15
 
 LAST = ("response.completed", "response.done", "response.incomplete")
+FAILED = ("response.failed", "error")
 
 # nanobot reads lines with a Go scanner of 1 MiB, line end included (design, section 5); in bytes.
 SHORT_LINE = (1 << 20) - 4096
@@ -103,9 +104,11 @@ class Repair:
         kind, data = sse.parse(frame)
         try:
             event = msgspec.json.decode(data, type=Event)
-        except msgspec.MsgspecError:
+            kind = event.type or kind
+            if kind in FAILED and (clean := without_tokens(data)) != data:
+                frame, event = sse.with_data(frame, clean), msgspec.json.decode(clean, type=Event)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return frame
-        kind = event.type or kind
         if kind == "response.output_item.done" and first(event.item) == b"{":
             index = max(self._items, default=-1) + 1 if event.output_index is None else event.output_index
             self._items[index] = bytes(event.item)
@@ -149,6 +152,13 @@ class Repair:
 
 def worth_a_look(frame: bytes) -> bool:
     return len(frame) > LARGE or WORTH_A_LOOK.search(frame) is not None
+
+
+def without_tokens(data: bytes) -> bytes:
+    """JSON as it is, or, if there are tokens in it, without them: an error may repeat what was sent up."""
+    if redact.redact(text := data.decode()) == text:
+        return data
+    return msgspec.json.encode(redact.values(msgspec.json.decode(data)))
 
 
 def _ending(response: bytes) -> Ending:
