@@ -63,7 +63,7 @@ def claim(flow: http.HTTPFlow) -> State:
     before: State = flow.metadata.get(KEY, {}) if flow.is_replay else {}
     state: State = {
         "method": flow.request.method,
-        "path": flow.request.path.partition("?")[0],
+        "path": redact.redact(flow.request.path.partition("?")[0]),
         "changes": [],
         "notes": [],
     }
