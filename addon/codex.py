@@ -12,6 +12,7 @@ from codex_proxy.connections import Connections
 from codex_proxy.dry_run import DryRun
 from codex_proxy.go import Go
 from codex_proxy.guard import Guard
+from codex_proxy.journal import Journal
 from codex_proxy.keep_flows import KeepFlows
 from codex_proxy.live import Live
 from codex_proxy.model_names import ModelNames
@@ -23,14 +24,17 @@ from codex_proxy.repeat import Repeat
 from codex_proxy.set_headers import SetHeaders
 from codex_proxy.settings import Settings
 from codex_proxy.status import Status
+from codex_proxy.stop import Stop
 from codex_proxy.tell import Tell
 from codex_proxy.views import Views
 from codex_proxy.where import Where
 
 addons = [
+    Journal(),  # how the log is written, where systemd reads it
     Settings(),  # options of no single step
     Connections(),  # a connection of ours leads nowhere until Go
     Guard(),  # who: claims the flow, takes the client's credentials off, or 401/403
+    Stop(),  # after SIGTERM: nothing new, and running answers go on to their ends
     Where(),  # where: client path → backend path, or 404/405
     Pages(),  # our own answers: / and /healthz
     PutToken(),  # token: fresh, on the wire only, or 401

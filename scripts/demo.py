@@ -138,7 +138,7 @@ def say(text: str) -> None:
 
 NEXT = """
 Where to look next:
-  scripts/serve      the proxy on your own subscription (after `codex login`)
+  scripts/serve      the proxy on your own subscription (after `scripts/login`)
   scripts/backend    the stand-in alone, with failures to switch on
   README.md          everything else"""
 

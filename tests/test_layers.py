@@ -9,10 +9,13 @@ SCRIPT = ast.parse((ADDON / "codex.py").read_text())
 
 # Modules that know nothing of mitmproxy (design, section 2): plain functions and small classes.
 PLAIN = {
-    "__init__", "backend_errors", "body_rules", "changes", "cookies", "difference", "encodings", "errors", "header_rules", "input_rules",
-    "login", "login_file", "models", "oauth", "outbound", "paths", "raw", "redact", "repair", "sse", "tokens", "tool_rules",
-    "transport_errors", "upstream", "usage", "canned", "capture_file", "capture_report", "conversation", "judged", "schemas",
-    "answer_text", "events", "frames", "items", "layout", "shortened", "stream_text", "timeline", "tool_list", "transcript",
+    "__init__", "account_state", "answer_text", "backend_calls", "backend_errors", "body_rules", "callback",
+    "callback_page", "canned", "capture_file", "capture_report", "changes", "conversation", "cookies", "defaults",
+    "device", "difference", "encodings", "errors", "events", "frames", "header_rules", "identity", "input_rules",
+    "items", "judged", "layout", "login", "login_file", "login_source", "models", "oauth", "our_headers",
+    "outbound", "paths", "pkce", "ports", "probe", "raw", "redact", "repair", "schemas", "shortened", "sign_in",
+    "sign_out", "sse", "stream_text", "timeline", "tokens", "tool_list", "tool_rules", "transcript",
+    "transport_errors", "upstream", "usage", "wham",
 }  # fmt: skip
 
 # What all addons share, and no addon itself.

@@ -1,15 +1,19 @@
+import asyncio
 import json
 import secrets
 from typing import Any
 
+import jwt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codex_proxy import oauth, outbound
 from codex_proxy.errors import IssuerError, LoginError
 from codex_proxy.login import Grant
-from codex_proxy.oauth import granted
+from codex_proxy.oauth import Unfinished, exchange, exchanged, granted, revoke
 from codex_proxy.outbound import Answer
+from standin import Standin
 
 ISSUER = "https://auth.example"
 
@@ -58,7 +62,7 @@ def test_a_refresh_token_that_is_dead_asks_for_a_new_login(status: int, body: An
     with pytest.raises(LoginError) as e:
         granted(answer(status, body), ISSUER)
     assert (e.value.status, e.value.code) == (401, code)
-    assert "codex login" in e.value.message
+    assert "scripts/login or codex login" in e.value.message
 
 
 @pytest.mark.parametrize(
@@ -118,3 +122,97 @@ JSON = st.recursive(
 def test_no_answer_makes_us_fail_in_another_way(status: int, body: Any) -> None:
     with pytest.raises((LoginError, IssuerError)):
         granted(answer(status, body), ISSUER)
+
+
+# A code for tokens.
+
+IDENTITY = jwt.encode({"email": "person@example.org"}, secrets.token_hex(32))
+WHOLE = {"access_token": "a", "refresh_token": "r", "id_token": IDENTITY}
+
+
+def test_a_code_is_good_for_all_three_tokens() -> None:
+    assert exchanged(answer(200, WHOLE | {"expires_in": 60}), ISSUER) == Grant("a", "r", IDENTITY, 60.0)
+
+
+@pytest.mark.parametrize(
+    "response, words",
+    [
+        *[(answer(200, {**WHOLE, name: value}), "all the tokens") for name in WHOLE for value in (None, "", 5)],
+        (answer(200, WHOLE | {"id_token": "no jwt"}), "all the tokens"),
+        (answer(200, b"no json"), "all the tokens"),
+        (answer(400, {"error": "invalid_grant", "error_description": "Unknown code."}), "says: Unknown code. Try"),
+        (answer(401, {"error": {"code": "odd", "message": "No."}}), "says: No. Try"),
+        (answer(400, b"?"), "says: status 400. Try"),
+    ],
+    ids=lambda v: v.body.decode()[:60] if isinstance(v, Answer) else "",
+)  # fmt: skip
+def test_a_code_that_is_good_for_nothing_asks_for_another_try(response: Answer, words: str) -> None:
+    with pytest.raises(Unfinished) as e:
+        exchanged(response, ISSUER)
+    assert words in e.value.message and ISSUER in e.value.message
+
+
+@pytest.mark.parametrize(
+    "response, code",
+    [
+        (answer(500, {"error": "temporary-failure"}), "issuer_unavailable"),
+        (answer(429, b""), "issuer_unavailable"),
+        (answer(403, b"<html>", content_type="text/html"), "issuer_unavailable"),
+        (answer(403, {"error": {"code": "unsupported_country_region_territory"}}), "issuer_refuses_country"),
+    ],
+)
+def test_a_server_that_can_not_just_now_is_told(response: Answer, code: str) -> None:
+    with pytest.raises(IssuerError) as e:
+        exchanged(response, ISSUER)
+    assert e.value.code == code and ISSUER in e.value.message
+
+
+# Ending a token.
+
+WHO = {"originator": "nanobot-proxy", "user_agent": "nanobot-proxy/0 (x; y)"}
+
+
+async def test_a_token_is_ended_as_the_cli_does() -> None:
+    async with Standin() as standin:
+        tokens = standin.login()["tokens"]
+        await revoke(standin.issuer, tokens["refresh_token"], **WHO)
+        await revoke(standin.issuer + "/", tokens["access_token"], hint="access_token", **WHO)
+        assert standin.tokens.states[tokens["refresh_token"]] == "revoked"
+        assert tokens["access_token"] in standin.tokens.invalidated
+        sent = [json.loads(seen.body) for seen in standin.requests]
+        assert [list(body) for body in sent] == [
+            ["token", "token_type_hint", "client_id"],
+            ["token", "token_type_hint"],
+        ]
+        assert standin.requests[0].header("originator") == "nanobot-proxy"
+
+
+@pytest.mark.parametrize("status, words", [(400, "says: No."), (500, "says: No."), (302, "says: No.")])
+async def test_a_token_that_is_not_known_to_be_ended_is_told(
+    status: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def says_no(*_: object) -> Answer:
+        return answer(status, {"error": {"message": "No."}})
+
+    monkeypatch.setattr(outbound, "send", says_no)
+    with pytest.raises(IssuerError, match=f"can't be ended at the server: {ISSUER} {words}"):
+        await revoke(ISSUER, "r", **WHO)
+
+
+async def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oauth, "REVOKE_PATIENCE", 0.05)
+
+    async def never(*_: object) -> Answer:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    monkeypatch.setattr(outbound, "send", never)
+    with pytest.raises(IssuerError, match="did not answer"):
+        await revoke(ISSUER, "r", **WHO)
+
+
+async def test_a_server_that_is_not_there_is_told() -> None:
+    with pytest.raises(IssuerError, match=r"can't be ended at the server.*can't be reached"):
+        await revoke("http://127.0.0.1:1", "r", **WHO)
+    with pytest.raises(IssuerError, match=r"can't be finished.*can't be reached"):
+        await exchange("http://127.0.0.1:1", "c", redirect_uri="u", verifier="v", user_agent="x")

@@ -13,8 +13,8 @@ import jwt
 
 from .errors import LoginError
 
-# The one command that makes a login.
-LOGIN_COMMAND = "codex login"
+# The commands that make a login: the proxy's own, and the Codex CLI's.
+LOGIN_COMMAND = "scripts/login or codex login"
 
 AUTH_CLAIM = "https://api.openai.com/auth"
 

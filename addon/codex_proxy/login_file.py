@@ -101,8 +101,7 @@ class LoginFile:
 def not_writable(folder: Path, e: OSError) -> LoginError:
     return LoginError(
         "login_not_writable",
-        f"The token has to be renewed, but {folder} can't be written to ({e.strerror}), and a renewed token that is not"
-        " kept is lost. Make it writable.",
+        f"{folder} can't be written to ({e.strerror}), and a new token that is not kept there is lost. Make it writable.",
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
-from . import cookies, flows, login_file, oauth, upstream, wire
+from . import cookies, flows, login_file, oauth, our_headers, upstream, wire
 from .login import Grant, Login
 from .settings import ISSUER, reject
 from .tokens import TokenStore, fingerprint
@@ -63,17 +63,7 @@ class PutToken:
         wire.hide(flow, self.headers(login), goes_to_backend)
 
     def headers(self, login: Login) -> dict[str, str]:
-        """The headers that say whose request it is (contract section 2)."""
-        headers = {"Authorization": f"Bearer {login.access_token}"}
-        if login.account_id:
-            headers["ChatGPT-Account-ID"] = login.account_id
-        if login.fedramp:
-            headers["X-OpenAI-Fedramp"] = "true"
-        if login.residency:
-            headers["x-openai-internal-codex-residency"] = login.residency
-        if cookie := self.jar.header(flows.backend().url):
-            headers["Cookie"] = cookie
-        return headers
+        return our_headers.whose(login, self.jar.header(flows.backend().url))
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Keep Cloudflare's cookies; the client gets none."""

@@ -2,7 +2,7 @@
 
 from mitmproxy import ctx, http
 
-from . import flows, header_rules, upstream, wire
+from . import flows, header_rules, our_headers, wire
 
 
 class SetHeaders:
@@ -25,20 +25,8 @@ class SetHeaders:
         state["header_changes"] = header_rules.changed(state["original"]["headers"], flow.request.headers.fields)
 
     def ours(self, flow: http.HTTPFlow, client: dict[str, str]) -> dict[str, str]:
-        """What we say on every request (contract section 2)."""
-        originator = ctx.options.codex_originator
-        streams = flow.request.method == "POST"
-        headers = {
-            "originator": originator,
-            "User-Agent": upstream.user_agent(originator),
-            "Accept": "text/event-stream" if streams else "application/json",
-            # A compressed stream could not be repaired as it goes by; nanobot asks for gzip.
-            "Accept-Encoding": "identity",
-        }
-        if not header_rules.is_codex(client):
-            # The current official client sends none over HTTP (contract 15.2).
-            headers["OpenAI-Beta"] = "responses=experimental"
-        return headers
+        streams, codex = flow.request.method == "POST", header_rules.is_codex(client)
+        return our_headers.who(ctx.options.codex_originator, streams=streams, codex=codex)
 
     def kept(self, flow: http.HTTPFlow) -> header_rules.Fields:
         """`Host` is for the last step; `Connection: close` tells mitmproxy to end the client's connection."""

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from .failures import parse, table
+from .oauth import CALLBACK_PORTS
 from .server import Standin
 
 KEPT = 200
@@ -49,6 +50,18 @@ def arguments() -> argparse.Namespace:
         action="store_true",
         help="meet user agents of bare libraries with Cloudflare's challenge",
     )
+    parser.add_argument(
+        "--consent",
+        action="store_true",
+        help="ask the person in the browser, where a login is let in at once otherwise",
+    )
+    parser.add_argument(
+        "--callback-port",
+        metavar="N",
+        type=int,
+        action="append",
+        help="where a browser may come back to after a login; 1455 and 1457 without",
+    )
     parser.add_argument("--verbose", action="store_true", help="print the headers of each request, without secrets")
     args = parser.parse_args()
     if bool(args.tls_cert) != bool(args.tls_key):
@@ -72,6 +85,8 @@ async def serve(args: argparse.Namespace) -> None:
         refuse_bare_agents=args.refuse_bare_agents,
         trust_encrypted=args.trust_encrypted,
         keep=KEPT,
+        consent=args.consent,
+        callback_ports=args.callback_port or CALLBACK_PORTS,
     )
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

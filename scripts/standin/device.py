@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .server import Standin
 
 PENDING = "Device authorization is unknown. Please try again."
+DENIED = "The authorization was declined."
 PAGE = (
     "<!DOCTYPE html><title>Stand-in: device login</title><form method=post>"
     "<label>Code <input name=user_code></label> <button>Let it in</button></form>"
@@ -31,6 +32,7 @@ class Device:
     id: str
     user_code: str
     approved: bool = False
+    denied: bool = False
 
 
 def _fields(request: Request) -> dict[str, Any]:
@@ -44,6 +46,8 @@ def _fields(request: Request) -> dict[str, Any]:
 
 
 def usercode(standin: Standin, request: Request) -> Reply:
+    if not standin.device_login:
+        raise detail("Not Found", 404)
     if _fields(request).get("client_id") != CLIENT_ID:
         raise api_error("Unknown client", status=401, code="invalid_client")
     letters = "BCDFGHJKLMNPQRSTVWXZ"
@@ -57,6 +61,8 @@ def usercode(standin: Standin, request: Request) -> Reply:
 def poll(standin: Standin, request: Request) -> Reply:
     fields = _fields(request)
     device = standin.devices.get(str(fields.get("device_auth_id")))
+    if device and device.denied:
+        raise api_error(DENIED, status=401, code="authorization_declined")
     if device is None or not device.approved or fields.get("user_code") != device.user_code:
         raise api_error(PENDING, status=403, code="deviceauth_authorization_unknown")
     del standin.devices[device.id]

@@ -4,12 +4,14 @@ import base64
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from . import refusing
-from .replies import Refused, Reply, api_error, html, ok, refusal
+from .replies import HTML_TYPE, Refused, Reply, api_error, html, ok, refusal
 from .tokens import CLIENT_ID, SCOPE, TEN_DAYS, Login, Tokens
 from .wire import Request
 
@@ -18,8 +20,13 @@ EMPTY_REFRESH = (
     "Invalid 'refresh_token': empty string. Expected a string with minimum length 1, but got an empty string instead."
 )
 # Ports of the CLI's listener; `127.0.0.1` is what 0.169.0 sends, `localhost` what everyone else does.
-REDIRECTS = tuple(f"http://{host}:{port}/auth/callback" for host in ("localhost", "127.0.0.1") for port in (1455, 1457))
+CALLBACK_PORTS = (1455, 1457)
+CALLBACK_HOSTS = ("localhost", "127.0.0.1")
 NEEDED_SCOPES = {"openid", "offline_access"}
+CONSENT = (
+    "<!DOCTYPE html><title>Stand-in: log in</title><h1>Log in with the stand-in</h1><p>{who} lets {originator} in?</p>"
+    "<form method=post><button name=answer value=allow>Allow</button> <button name=answer value=deny>Deny</button></form>"
+)
 
 
 @dataclass
@@ -33,9 +40,13 @@ class Code:
 
 @dataclass
 class OAuth:
+    """`consent`: a person says yes or no on a page, where otherwise it is yes at once."""
+
     tokens: Tokens
     person: Login
     codes: dict[str, Code] = field(default_factory=dict)
+    consent: bool = False
+    callback_ports: Sequence[int] = CALLBACK_PORTS
 
     def grant(self, login: Login, challenge: str, redirect_uri: str) -> str:
         code = f"ac_{secrets.token_urlsafe(24)}"
@@ -43,20 +54,34 @@ class OAuth:
         return code
 
     def authorize(self, request: Request) -> Reply:
-        """Says yes at once, as the person at the browser would."""
+        """Sends the browser back with a code, or first asks the person in it."""
+        query = self._authorization(request)
+        if not self.consent:
+            return self._allowed(query)
+        if request.method == "GET":
+            said = {"who": self.person.email, "originator": query.get("originator", "a program")}
+            page = CONSENT.format(**{name: escape(value) for name, value in said.items()})
+            return Reply(200, [HTML_TYPE], page.encode())
+        if parse_qs(request.body.decode("latin-1")).get("answer") == ["allow"]:
+            return self._allowed(query)
+        return _back(query, {"error": "access_denied", "error_description": "The person said no"})
+
+    def _allowed(self, query: dict[str, str]) -> Reply:
+        return _back(query, {"code": self.grant(self.person, query["code_challenge"], query["redirect_uri"])})
+
+    def _authorization(self, request: Request) -> dict[str, str]:
         query = dict(parse_qsl(request.query, keep_blank_values=True))
         for name, right in (("response_type", "code"), ("client_id", CLIENT_ID), ("code_challenge_method", "S256")):
             if query.get(name) != right:
                 raise _no_authorization(f"{name} is {query.get(name)!r}")
-        if query.get("redirect_uri") not in REDIRECTS:
+        known = [f"http://{host}:{port}/auth/callback" for host in CALLBACK_HOSTS for port in self.callback_ports]
+        if query.get("redirect_uri") not in known:
             raise _no_authorization(f"redirect_uri {query.get('redirect_uri')!r} is not registered")
         if not NEEDED_SCOPES <= set(query.get("scope", "").split()):
             raise _no_authorization("scope lacks openid or offline_access")
         if not query.get("code_challenge") or not query.get("state"):
             raise _no_authorization("code_challenge or state is missing")
-        code = self.grant(self.person, query["code_challenge"], query["redirect_uri"])
-        target = f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
-        return Reply(302, [("location", target)])
+        return query
 
     def read_token_request(self, request: Request) -> tuple[dict[str, Any], bool]:
         """The fields and whether they came as a form. JSON is for a refresh only."""
@@ -133,6 +158,12 @@ class OAuth:
         if token in self.tokens.access:
             self.tokens.invalidated.add(token)
         return ok({})
+
+
+def _back(query: dict[str, str], answer: dict[str, str]) -> Reply:
+    """To the program, by way of the browser, which makes a GET of it."""
+    target = f"{query['redirect_uri']}?{urlencode({**answer, 'state': query['state']})}"
+    return Reply(302, [("location", target)])
 
 
 def challenge_of(verifier: str) -> str:

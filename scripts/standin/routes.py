@@ -222,6 +222,6 @@ ROUTES: dict[str, dict[str, Handler]] = {
     f"{WHAM}/accounts/check": {"GET": accounts},
     "/oauth/token": {"POST": token},
     "/oauth/revoke": {"POST": lambda standin, request: standin.oauth.revoke(request)},
-    "/oauth/authorize": {"GET": lambda standin, request: standin.oauth.authorize(request)},
+    "/oauth/authorize": dict.fromkeys(("GET", "POST"), lambda standin, request: standin.oauth.authorize(request)),
     **device.ROUTES,
 }

@@ -12,6 +12,7 @@ import h11
 
 from .control import safe_headers
 from .failures import Kind
+from .oauth import CALLBACK_PORTS
 from .replies import JSON_TYPE, Refused, Reply, detail, dumps
 from .routes import request_ids, route
 from .seen import Seen
@@ -50,6 +51,9 @@ class Standin(Switches):
         trust_encrypted: Sequence[str] = (),
         keep: int | None = None,
         device_interval: int = 5,
+        device_login: bool = True,
+        consent: bool = False,
+        callback_ports: Sequence[int] = CALLBACK_PORTS,
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(now, tuple(trust_encrypted))
@@ -60,6 +64,9 @@ class Standin(Switches):
         self.refuse_bare_agents = refuse_bare_agents
         self.keep = keep
         self.device_interval = device_interval
+        self.device_login = device_login
+        self.oauth.consent = consent
+        self.oauth.callback_ports = callback_ports
         self.requests: list[Seen] = []
         self.refresh_calls: list[Seen] = []
         self.notes: list[str] = []

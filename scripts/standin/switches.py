@@ -115,6 +115,11 @@ class Switches:
             device.approved = True
         return bool(waiting)
 
+    def deny_devices(self) -> None:
+        """The person says no to every one that waits."""
+        for device in self.devices.values():
+            device.denied = True
+
     def hold_for(self, kind: Kind | None) -> Hold | None:
         """The hold that meets a request of this kind, which is thereby used up."""
         hold = next((each for each in self._holds if each.kind == kind), None)

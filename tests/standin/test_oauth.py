@@ -208,3 +208,38 @@ async def test_a_device_of_another_client_is_refused() -> None:
         url = f"{c.s.issuer}/api/accounts/deviceauth/usercode"
         assert (await c.http.post(url, json={"client_id": "mine"})).status_code == 401
         assert (await c.http.post(url, data={"client_id": CLIENT_ID})).status_code == 400
+
+
+async def test_a_browser_may_be_asked_first() -> None:
+    async with running(consent=True) as c:
+        url, query = f"{c.s.issuer}/oauth/authorize", authorization(originator="<b>mine")
+        page = await c.http.get(url, params=query)
+        assert page.status_code == 200 and "&lt;b&gt;mine" in page.text and "Deny" in page.text
+        yes = await c.http.post(url, params=query, data={"answer": "allow"})
+        code = parse_qs(urlsplit(yes.headers["location"]).query)["code"][0]
+        assert (await c.http.post(f"{c.s.issuer}/oauth/token", data=exchange(code))).status_code == 200
+        no = await c.http.post(url, params=query, data={"answer": "deny"})
+        told = parse_qs(urlsplit(no.headers["location"]).query)
+        assert told == {"error": ["access_denied"], "error_description": ["The person said no"], "state": ["s1"]}
+
+
+async def test_a_browser_may_come_back_to_other_ports_if_that_is_switched_on() -> None:
+    async with running(callback_ports=(5000,)) as c:
+        url = f"{c.s.issuer}/oauth/authorize"
+        for host in ("localhost", "127.0.0.1"):
+            query = authorization(redirect_uri=f"http://{host}:5000/auth/callback")
+            assert (await c.http.get(url, params=query)).status_code == 302
+        assert (await c.http.get(url, params=authorization())).status_code == 400
+
+
+async def test_a_device_login_can_be_off_or_denied() -> None:
+    async with running() as c:
+        base = f"{c.s.issuer}/api/accounts/deviceauth"
+        asked = (await c.http.post(f"{base}/usercode", json={"client_id": CLIENT_ID})).json()
+        c.s.deny_devices()
+        poll = {"device_auth_id": asked["device_auth_id"], "user_code": asked["user_code"]}
+        denied = await c.http.post(f"{base}/token", json=poll)
+        assert (denied.status_code, denied.json()["error"]["code"]) == (401, "authorization_declined")
+    async with running(device_login=False) as c:
+        url = f"{c.s.issuer}/api/accounts/deviceauth/usercode"
+        assert (await c.http.post(url, json={"client_id": CLIENT_ID})).status_code == 404

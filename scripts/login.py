@@ -1,0 +1,308 @@
+"""Log in with your ChatGPT account; the login is kept in the file the proxy and the Codex CLI use."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import webbrowser
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
+
+import terminal
+from codex_proxy import callback, callback_page, device, identity, login_file, sign_in, upstream
+from codex_proxy.errors import LoginError, ProxyError
+from codex_proxy.identity import Identity, printable
+from codex_proxy.login_file import LoginFile
+from codex_proxy.oauth import Unfinished
+from codex_proxy.pkce import Pkce
+from codex_proxy.redact import redact
+from codex_proxy.sign_in import SignIn
+
+EXAMPLES = """\
+Without --browser, --device or --paste the browser is used where there is a display, a code where there is none (or over
+ssh). The file is $CODEX_HOME/auth.json, else ~/.codex/auth.json; for several accounts, name several files.
+Exit status: 0 for a login, 1 for none, 2 for wrong arguments.
+
+Examples:
+  scripts/login
+  scripts/login --device
+  scripts/login --auth-file ~/work.json    then: scripts/serve --set codex_auth_file=~/work.json
+"""
+
+ISSUER = "https://auth.openai.com"
+
+# How long a person may take in the browser, in seconds.
+BROWSER_PATIENCE = 300.0
+
+# A login in the environment goes before the file's (README.md).
+IN_THE_ENVIRONMENT = ("OPENAI_OAUTH_ACCESS_TOKEN", "OPENAI_OAUTH_REFRESH_TOKEN", "CODEX_ACCESS_TOKEN")
+
+out, err = terminal.console(), terminal.console(errors=True)
+log = logging.getLogger("login")
+
+
+class ToTheTerminal(logging.Handler):
+    """What is logged, as lines on standard error, past the spinner."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell(record.getMessage())
+
+
+def tell(text: str) -> None:
+    """On standard error; what a server or a browser said is in it, so no token and no control character."""
+    err.print("\n".join(printable(line) for line in redact(text).split("\n")))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/login", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument(
+        "--browser", dest="way", action="store_const", const="browser", help="in the browser of this machine"
+    )
+    ways.add_argument(
+        "--device", dest="way", action="store_const", const="device", help="with a code that is typed in on any device"
+    )
+    ways.add_argument(
+        "--paste", dest="way", action="store_const", const="paste",
+        help="in a browser elsewhere; the address it ends at is pasted here",
+    )  # fmt: skip
+    parser.add_argument("--auth-file", metavar="FILE", type=Path, help="where the login is kept")
+    parser.add_argument("--workspace", metavar="ID", default="", help="the account that the login has to be for")
+    parser.add_argument("--yes", action="store_true", help="replace the login there is without asking")
+    parser.add_argument("--verbose", action="store_true", help="tell each step, without secrets")
+    parser.add_argument("--issuer", metavar="URL", default=ISSUER, help="the OAuth server (%(default)s)")
+    parser.add_argument("--originator", metavar="NAME", default="nanobot-proxy", help="who we say we are (%(default)s)")
+    # The default is what the CLI of today sends; no resolver and no second address (::1) can lead it astray.
+    parser.add_argument(
+        "--redirect-host", choices=callback.HOSTS, default=callback.HOSTS[0],
+        help="how the address the browser comes back to names this machine (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="where the browser comes back to; the server knows 1455 and 1457 only"
+    )
+    parser.add_argument(
+        "--timeout", type=float, metavar="SECONDS", default=device.LIFE,
+        help="give up after so long; 300 at most for the browser, 900 for a code",
+    )  # fmt: skip
+    args = parser.parse_args()
+    if args.port is not None and not 0 < args.port < 65536:
+        parser.error("--port: from 1 to 65535")
+    if not args.timeout > 0:
+        parser.error("--timeout: more than 0")
+    if not args.originator.isascii() or not args.originator.isprintable() or not args.originator.strip():
+        parser.error("--originator: letters that a header may have")
+    try:
+        upstream.parse(args.issuer)
+    except ValueError as e:
+        parser.error(f"--issuer: {e}")
+    return args
+
+
+def main() -> int:
+    args = arguments()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        # As Ctrl-C: what is half done is put away.
+        if signal.getsignal(ending) != signal.SIG_IGN:
+            signal.signal(ending, signal.default_int_handler)
+    logging.basicConfig(level=logging.WARNING, handlers=[ToTheTerminal()])
+    log.setLevel(logging.INFO if args.verbose else logging.WARNING)
+    try:
+        return login(args)
+    except ProxyError as e:
+        tell(e.message)
+    except OSError as e:
+        tell(f"The login did not work: {e}.")
+    return 1
+
+
+def login(args: argparse.Namespace) -> int:
+    file = place(args.auth_file)
+    log.info(f"The login will be kept in {file.path}.")
+    sign_in.check_place(file)
+    signing_in = SignIn(file, args.issuer, args.originator, args.workspace)
+    there = may_replace(file, args.yes)
+    if there is None:
+        return 1
+    signing_in.agreed = None if args.yes else there
+    way = args.way or usual_way(os.environ, sys.platform)
+    if way == "paste":
+        pkce = Pkce()
+        uri = callback.redirect_uri(args.redirect_host, args.port or callback.PORTS[0])
+        code = pasted(address(pkce, signing_in, uri), pkce.state)
+        whose = asyncio.run(finished(signing_in, code, uri, pkce.verifier))
+    else:
+        whose = asyncio.run(by_browser(args, signing_in) if way == "browser" else by_device(args, signing_in))
+    out.print(f"Logged in as {whose}. The login is in {file.path}.", style="green")
+    for name in filter(os.environ.get, IN_THE_ENVIRONMENT):
+        tell(
+            f"The environment has a login too ({name}), and the proxy takes that one as long as no file is named to it."
+        )
+    asyncio.run(end_replaced(signing_in))
+    return 0
+
+
+def place(option: Path | None) -> LoginFile:
+    """Not the environment's login: a new one goes into a file."""
+    home = {name: value for name, value in os.environ.items() if name == "CODEX_HOME"}
+    file = login_file.locate(str(option or ""), home, Path.home())
+    return LoginFile(file.path.absolute())
+
+
+def may_replace(file: LoginFile, yes: bool) -> Identity | None:
+    """Tell of, and ask about, the login there is; whose that is, or None if it is to stay."""
+    try:
+        whose = identity.of(sign_in.held(file) or {})
+        if whose.kind == "none":
+            return whose
+        what = f"{file.path} holds a login: {whose}."
+    except LoginError as e:
+        if e.code != "login_unreadable" or not os.access(file.path, os.R_OK):
+            raise
+        whose, what = identity.of({}), f"{file.path} holds something else than a login, which would be lost."
+    if yes:
+        tell(f"{what} It is replaced.")
+        return whose
+    if not terminal.is_terminal():
+        tell(f"{what} To replace it without being asked: --yes")
+        return None
+    tell(what)
+    with contextlib.suppress(EOFError):
+        if err.input("Replace it? [y/N] ", markup=False).strip().lower() in ("y", "yes"):
+            return whose
+    tell("Nothing has been changed.")
+    return None
+
+
+def usual_way(env: Mapping[str, str], platform: str) -> str:
+    """The browser where a person could see one."""
+    why = ""
+    if env.get("SSH_CONNECTION") or env.get("SSH_TTY"):
+        why = "Over ssh"
+    elif not has_display(env, platform):
+        why = "Without a display"
+    if why:
+        tell(f"{why} the login is done with a code (--browser and --paste are the other ways).")
+    return "device" if why else "browser"
+
+
+def has_display(env: Mapping[str, str], platform: str) -> bool:
+    return platform != "linux" or bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY"))
+
+
+def address(pkce: Pkce, signing_in: SignIn, redirect_uri: str) -> str:
+    return pkce.authorize_url(signing_in.issuer, redirect_uri, signing_in.originator, signing_in.workspace)
+
+
+async def by_browser(args: argparse.Namespace, signing_in: SignIn) -> Identity:
+    pkce = Pkce()
+    candidates = (args.port,) if args.port else callback.PORTS
+    async with callback.Listener(args.redirect_host, candidates, pkce.state) as listener:
+        for taken in listener.taken:
+            tell(f"{taken}; port {listener.port} is used instead.")
+        log.info(f"Listening for the browser at {listener.redirect_uri}, on this machine only.")
+        url = address(pkce, signing_in, listener.redirect_uri)
+        out.print(f"If the browser does not open by itself, open this address in it:\n\n{url}\n")
+        open_browser(url)
+        try:
+            with waiting("Waiting for you to log in there …"):
+                code = await listener.code(min(args.timeout, BROWSER_PATIENCE))
+            log.info("The browser came back with a code.")
+            whose = await finished(signing_in, code, listener.redirect_uri, pkce.verifier)
+        except TimeoutError:
+            raise Unfinished("Nobody has logged in in time. Try again: scripts/login") from None
+        except ProxyError as e:
+            await listener.tell(callback_page.failed(e.message))
+            raise
+        await listener.tell(callback_page.done(str(whose)))
+        return whose
+
+
+async def by_device(args: argparse.Namespace, signing_in: SignIn) -> Identity:
+    server, us = signing_in.issuer, signing_in.originator
+    begun = await device.begin(server, originator=us, user_agent=signing_in.user_agent)
+    out.print(f"1. Open this address, on any device, and log in:\n\n   {begun.page}\n")
+    out.print(f"2. Type in this code; it is good for 15 minutes:\n\n   {begun.user_code}\n")
+    out.print("Give the code to nobody: whoever has you type in theirs gets your account.")
+    try:
+        with waiting("Waiting for you to type in the code …"):
+            approved = await device.approved(
+                server, begun, min(args.timeout, device.LIFE), originator=us, user_agent=signing_in.user_agent
+            )
+    except TimeoutError:
+        raise Unfinished("The code was not typed in in time. Try again: scripts/login") from None
+    log.info("The code was typed in.")
+    return await finished(signing_in, approved.code, approved.redirect_uri, approved.verifier)
+
+
+def pasted(url: str, state: str) -> str:
+    """The code in an address that is typed in. Raises LoginError."""
+    out.print(f"Open this address in a browser, and log in:\n\n{url}\n")
+    out.print("The browser then goes to an address on its own machine, where nothing is. Copy that address.")
+    while True:
+        try:
+            given = err.input("Paste it here: ", markup=False).strip()
+        except EOFError:
+            raise Unfinished("No address was pasted. Try again: scripts/login --paste") from None
+        try:
+            return callback.code_of(urlsplit(given).query, state)
+        except (callback.WrongState, ValueError):
+            tell("That is not the address this login ends at. It begins with http:// and has code= and state= in it.")
+
+
+async def finished(signing_in: SignIn, code: str, redirect_uri: str, verifier: str) -> Identity:
+    log.info(f"Asking {signing_in.issuer} for the tokens.")
+    with waiting("Fetching the login …"):
+        whose = await signing_in.finish(code, redirect_uri, verifier)
+    log.info(f"The tokens came, and are written to {signing_in.file.path}: {whose}.")
+    return whose
+
+
+async def end_replaced(signing_in: SignIn) -> None:
+    try:
+        if await signing_in.end_replaced():
+            log.info("The login that was replaced has been ended at the server.")
+    except ProxyError as e:
+        tell(f"The login that was replaced could not be ended, and runs out by itself. {e.message}")
+
+
+def open_browser(url: str) -> None:
+    """In a thread that nobody waits for: some browsers run until they are closed."""
+
+    def work() -> None:
+        # Without a display it would be a text browser, in this very terminal.
+        can = has_display(os.environ, sys.platform) or os.environ.get("BROWSER")
+        with contextlib.suppress(webbrowser.Error, OSError):
+            if can and webbrowser.open(url):
+                log.info("The browser has been asked to open the address.")
+                return
+        tell("No browser could be opened here.")
+
+    threading.Thread(target=work, daemon=True).start()
+
+
+@contextlib.contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """A spinner in a terminal, one line elsewhere."""
+    if not err.is_terminal:
+        tell(text)
+        yield
+        return
+    with err.status(text):
+        yield
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        err.print("\nStopped.")
+        sys.exit(130)

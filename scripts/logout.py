@@ -1,0 +1,162 @@
+"""End the login at the server, and take it out of its file. Logins on other machines live on."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
+
+import terminal
+from codex_proxy import defaults, login_file, login_source, upstream
+from codex_proxy.errors import IssuerError, LoginError, ProxyError
+from codex_proxy.identity import NAMES, Identity, printable
+from codex_proxy.login_file import LoginFile
+from codex_proxy.redact import redact
+from codex_proxy.sign_out import SignOut
+
+EXAMPLES = """\
+The login is that of the proxy: --auth-file, else one in the environment, else $CODEX_HOME/auth.json or ~/.codex/auth.json.
+What else the file holds, such as an API key, stays. A proxy that runs on the file notices within a second.
+Exit status: 0 if there is no login any more, 1 if there still is one, 2 for wrong arguments.
+
+Examples:
+  scripts/logout
+  scripts/logout --yes --auth-file ~/work.json
+"""
+
+out, err = terminal.console(), terminal.console(errors=True)
+
+
+def tell(text: str) -> None:
+    """On standard error; what a server said is in it, so no token and no control character."""
+    err.print("\n".join(printable(line) for line in redact(text).split("\n")))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/logout", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )  # fmt: skip
+    parser.add_argument("--auth-file", metavar="FILE", type=Path, help="where the login is kept")
+    parser.add_argument("--yes", action="store_true", help="do it without asking, if the server ends the login")
+    parser.add_argument(
+        "--force", action="store_true", help="do it without asking, whether the server ends the login or not"
+    )
+    parser.add_argument("--issuer", metavar="URL", default=defaults.ISSUER, help="the OAuth server (%(default)s)")
+    parser.add_argument(
+        "--originator", metavar="NAME", default=defaults.ORIGINATOR, help="who we say we are (%(default)s)"
+    )
+    args = parser.parse_args()
+    if not args.originator.isascii() or not args.originator.isprintable() or not args.originator.strip():
+        parser.error("--originator: letters that a header may have")
+    try:
+        upstream.parse(args.issuer)
+    except ValueError as e:
+        parser.error(f"--issuer: {e}")
+    return args
+
+
+def main() -> int:
+    args = arguments()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        # As Ctrl-C: what is half done is put away.
+        if signal.getsignal(ending) != signal.SIG_IGN:
+            signal.signal(ending, signal.default_int_handler)
+    logging.disable()
+    try:
+        return logout(args)
+    except ProxyError as e:
+        tell(e.message)
+    except OSError as e:
+        tell(f"The logout did not work: {e}.")
+    return 1
+
+
+def logout(args: argparse.Namespace) -> int:
+    file = login_file.locate(str(args.auth_file or ""), os.environ, Path.home())
+    place = login_source.place(file, os.environ, Path.home())
+    try:
+        document = file.load()
+    except LoginError as e:
+        if e.code != "login_missing":
+            raise
+        tell(f"There is no login at {place}. {kept_elsewhere(args)}".strip())
+        return 0
+    whose = login_source.whose(document)
+    if whose.kind == "none":
+        tell(f"There is no login at {place}.")
+        return 0
+    if whose.kind != "chatgpt":
+        return nothing_to_end(file, place, whose)
+    tell(f"{place[0].upper()}{place[1:]} holds a login: {whose}.")
+    if not (args.yes or args.force or agreed("End it at the server and remove it? [y/N] ", "--yes")):
+        return 1
+    signing_out = SignOut(file, args.issuer, args.originator, whose)
+    ended = True
+    try:
+        done = asyncio.run(signing_out.finish())
+    except IssuerError as e:
+        if e.code == "login_busy":
+            raise
+        tell(e.message)
+        if not (
+            args.force or agreed("Remove it all the same? Its tokens stay good until they run out. [y/N] ", "--force")
+        ):
+            return 1
+        done, ended = asyncio.run(signing_out.finish(revoke=False)), False
+    out.print(
+        {
+            "removed": f"Logged out: {whose}. Removed {login_source.shown_path(file.path, Path.home())}.",
+            "kept others": f"Logged out: {whose}. {place} keeps what else it holds.",
+            "nothing there": f"Logged out: {whose}.",
+        }[done],
+        style="green" if ended else "yellow",
+    )
+    if not ended:
+        tell("The server has not ended it: log out of all devices in ChatGPT's settings, under Security, to be sure.")
+    still_in_the_environment(file)
+    return 0
+
+
+def kept_elsewhere(args: argparse.Namespace) -> str:
+    if args.auth_file:
+        return ""
+    return "(Where the Codex CLI keeps it in the system's keyring: codex logout.)"
+
+
+def nothing_to_end(file: LoginFile, place: str, whose: Identity) -> int:
+    """What is no login of this kind is the person's own to remove."""
+    instead = "unset it where it is set" if login_source.is_from_environment(file) else "remove the file yourself"
+    tell(f"{place[0].upper()}{place[1:]} holds {NAMES[whose.kind]}, and no login that could be ended here.")
+    tell(f"{login_source.ABOUT[whose.kind]} Nothing has been changed; to be rid of it, {instead}.")
+    return 1
+
+
+def still_in_the_environment(file: LoginFile) -> None:
+    if login_source.is_from_environment(file):
+        names = " and ".join(login_source.variables(os.environ))
+        tell(f"The environment still has {names}, of no more use now: unset it where it is set.")
+
+
+def agreed(question: str, flag: str) -> bool:
+    """A person says yes; without one to be asked it is no."""
+    if not terminal.is_terminal():
+        tell(f"Nothing has been removed. To do it without being asked: {flag}")
+        return False
+    with contextlib.suppress(EOFError):
+        if err.input(question, markup=False).strip().lower() in ("y", "yes"):
+            return True
+    tell("Nothing has been removed.")
+    return False
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        err.print("\nStopped.")
+        sys.exit(130)

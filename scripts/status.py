@@ -1,0 +1,222 @@
+"""Whose login it is, where it comes from, how long it is good, and what is left of its usage."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
+
+import status_text
+import terminal
+from codex_proxy import backend_calls, defaults, login_file, login_source, probe, upstream, wham
+from codex_proxy.account_state import AccountState
+from codex_proxy.backend_calls import BackendCalls
+from codex_proxy.errors import ProxyError
+
+EXAMPLES = """\
+The login is that of the proxy: --auth-file, else one in the environment, else $CODEX_HOME/auth.json or ~/.codex/auth.json.
+A token that is about to end is renewed, as the proxy would do it. The usage is what the running proxy has seen of it; if
+none runs or it has seen nothing yet, the backend is asked, which uses up nothing.
+
+Exit status: 0 logged in, 1 not logged in or the login can't be read, 2 wrong arguments, 3 the login has expired or is
+refused, 4 a usage limit is reached, 5 the backend or the OAuth server can't be reached; with --probe also 6, something
+about the backend has changed.
+
+Examples:
+  scripts/status
+  scripts/status --json | jq '.usage.windows[] | {window, used_percent}'
+  scripts/status --probe        is the backend still as the proxy takes it to be? For a bug report.
+  scripts/status --probe=all    and does it still refuse all that the proxy takes off?
+"""
+
+# Seconds that the proxy, the backend, and a model's answer may be silent.
+PROXY_PATIENCE, PATIENCE, SILENCE = 2.0, 20.0, 120.0
+
+err = terminal.console(errors=True)
+log = logging.getLogger("status")
+
+
+class ToTheTerminal(logging.Handler):
+    """What is logged, as lines on standard error, without whose login it is."""
+
+    def __init__(self, state: AccountState) -> None:
+        super().__init__()
+        self.state = state
+
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(self.state.said(record.getMessage()))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/status", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )  # fmt: skip
+    port = os.environ.get("CODEX_PROXY_PORT") or "9090"
+    parser.add_argument("--auth-file", metavar="FILE", type=Path, help="where the login is kept")
+    parser.add_argument("--json", action="store_true", help="for scripts: one JSON object on standard output")
+    parser.add_argument("--full", action="store_true", help="e-mail and account in full, which else are shortened")
+    parser.add_argument(
+        "--probe", nargs="?", const="one", choices=("one", "all"), metavar="all",
+        help="send a minimal request, and say what of the backend is as before; all: also one for each thing it refuses",
+    )  # fmt: skip
+    parser.add_argument("--yes", action="store_true", help="probe without asking")
+    parser.add_argument("--model", default="", help="the model to probe; without it the first of the account's list")
+    parser.add_argument("--url", default=f"http://127.0.0.1:{port}", help="where the proxy is (%(default)s)")
+    parser.add_argument("--upstream", metavar="URL", default=defaults.UPSTREAM, help="the backend (%(default)s)")
+    parser.add_argument("--issuer", metavar="URL", default=defaults.ISSUER, help="the OAuth server (%(default)s)")
+    parser.add_argument(
+        "--originator", metavar="NAME", default=defaults.ORIGINATOR, help="who we say we are (%(default)s)"
+    )
+    parser.add_argument(
+        "--client-version", metavar="VERSION", default=defaults.CLIENT_VERSION, help="for the list of models (%(default)s)"
+    )  # fmt: skip
+    parser.add_argument("--verbose", action="store_true", help="tell each step, without secrets")
+    args = parser.parse_args()
+    if not args.originator.isascii() or not args.originator.isprintable() or not args.originator.strip():
+        parser.error("--originator: letters that a header may have")
+    for name in ("upstream", "issuer"):
+        try:
+            upstream.parse(getattr(args, name))
+        except ValueError as e:
+            parser.error(f"--{name}: {e}")
+    if args.probe and not args.yes and not terminal.is_terminal():
+        parser.error("--probe uses up a few tokens; to have it do so without being asked: --yes")
+    return args
+
+
+def main() -> int:
+    args = arguments()
+    state = AccountState(login_file.locate(str(args.auth_file or ""), os.environ, Path.home()))
+    logging.basicConfig(level=logging.WARNING, handlers=[ToTheTerminal(state)])
+    log.setLevel(logging.INFO if args.verbose else logging.WARNING)
+    asyncio.run(unhurried(state, args))
+    if args.json:
+        print(json.dumps(state.json(args.full), indent=2, ensure_ascii=False))
+    else:
+        status_text.show(state, args)
+        if state.login and (about := login_source.ABOUT.get(state.whose.kind)):
+            err.print(about)
+    if state.error:
+        err.print(state.said(state.error.message, args.full))
+    return state.exit_status
+
+
+async def unhurried(state: AccountState, args: argparse.Namespace) -> None:
+    """As `find_out`, but to be stopped only after a renewal that is under way: a refresh token works once, so what the
+    server answers has to be kept. A second Ctrl-C does not wait."""
+    task = asyncio.current_task()
+    assert task
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) != signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
+    try:
+        await find_out(state, args)
+    except asyncio.CancelledError:
+        if renewing := asyncio.all_tasks() - {task}:
+            log.warning("The token is just being renewed; that is waited for.")
+            await asyncio.wait(renewing)
+        raise
+
+
+async def find_out(state: AccountState, args: argparse.Namespace) -> None:
+    """Fill `state` as far as that can be done."""
+    store = backend_calls.token_store(state.file, args.issuer, args.originator)
+    try:
+        state.take_document(state.file.load())
+        # What is there is told even if it turns out to be of no use.
+        state.login = store.look_now()
+        log.info("There is a login; its token is made sure of.")
+        state.login = await store.fresh()
+        state.take_document(state.file.load())
+        calls = BackendCalls(args.upstream, args.originator, store)
+        await (try_out if args.probe else ask_usage)(state, calls, args)
+    except ProxyError as e:
+        state.error = e
+
+
+async def ask_usage(state: AccountState, calls: BackendCalls, args: argparse.Namespace) -> None:
+    """From the running proxy if it knows, else from the backend. Raises ProxyError."""
+    assert state.login
+    left = None if state.login.expires_at is None else state.login.seconds_left(time.time())
+    page = await page_of_proxy(args.url)
+    state.report = wham.seen_by_proxy(page, upstream.parse(args.upstream).url, left)
+    if state.report:
+        state.report_from = "proxy"
+        log.info(f"The proxy at {args.url} uses this login, and has seen its usage.")
+        return
+    log.info(f"No proxy at {args.url} knows the usage of this login; the backend is asked.")
+    url = wham.usage_url(args.upstream)
+    answer = await calls.get(url, PATIENCE)
+    if answer.status == 404:
+        log.warning(f"The backend has no {url}: what is left of the usage is not known.")
+    elif answer.status != 200:
+        raise backend_calls.problem(answer)
+    else:
+        state.report, state.report_from = wham.read(answer.body, time.time()), "backend"
+
+
+async def page_of_proxy(url: str) -> Any:
+    """`GET /` of the proxy; None if none runs there."""
+    headers = {"authorization": f"Bearer {os.environ.get('OPENAI_API_KEY') or 'dummy'}"}
+    try:
+        async with httpx2.AsyncClient(timeout=PROXY_PATIENCE, trust_env=False) as client:
+            return (await client.get(url, headers=headers)).json()
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError):
+        return None
+
+
+async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Namespace) -> None:
+    """Real requests, after a person said yes. Raises ProxyError if the backend answers nothing that could be judged."""
+    base = upstream.parse(args.upstream).url
+    listed = await calls.get(f"{base}/models?client_version={args.client_version}", PATIENCE)
+    models, state.findings = probe.catalogue(listed, args.client_version)
+    state.findings.append(probe.usage_document(await calls.get(wham.usage_url(base), PATIENCE), time.time()))
+    model = args.model or next(iter(models), "")
+    if not model:
+        log.warning("Without a list of models none can be asked; name one with --model.")
+        return
+    trials = list(probe.trials(model)) if args.probe == "all" else []
+    if not (args.yes or agreed(model, len(trials))):
+        return
+    answer = await calls.post(f"{base}/responses", probe.usual(model), SILENCE)
+    state.findings += probe.turn(answer, model, listed.header("etag"))
+    if answer.status == 400:
+        return  # which is a finding in itself
+    if answer.status != 200:
+        raise backend_calls.problem(answer)
+    for number, trial in enumerate(trials, 1):
+        log.info(f"{number} of {len(trials)}: {trial.name}")
+        answer = await calls.post(f"{base}/responses", trial.body, SILENCE)
+        state.findings.append(probe.judge(trial, answer))
+        if answer.status in (401, 403, 429):
+            raise backend_calls.problem(answer)
+
+
+def agreed(model: str, trials: int) -> bool:
+    err.print(f"A short question is sent to {model}, which uses up a few tokens of the subscription.")
+    if trials:
+        err.print(f"Then {trials} requests that the backend should refuse; those it takes use up a few tokens as well.")
+    try:
+        yes = err.input("Send them? [y/N] ", markup=False).strip().lower() in ("y", "yes")
+    except EOFError:
+        yes = False
+    if not yes:
+        err.print("Nothing has been sent.")
+    return yes
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        err.print("\nStopped.")
+        sys.exit(130)

@@ -1,0 +1,109 @@
+"""What `scripts/status` prints for a person: bars in a terminal, plain text elsewhere."""
+
+import argparse
+import os
+import platform
+import time
+from pathlib import Path
+
+from rich.text import Text
+
+import terminal
+from codex_proxy import __version__, login_source, usage
+from codex_proxy.account_state import AccountState, instant
+from codex_proxy.identity import printable
+from codex_proxy.login import Login
+from codex_proxy.usage import Window
+from codex_proxy.wham import Report
+
+# Percent from which a bar is yellow, and red.
+NARROW, CLOSE = 80, 95
+WIDTH = 24
+
+out = terminal.console()
+
+
+def show(state: AccountState, args: argparse.Namespace) -> None:
+    """Everything but the error, which goes to standard error."""
+    if state.findings:
+        show_findings(state, args)
+    elif state.login:
+        show_login(state, state.login, args.full)
+        if state.report:
+            show_usage(state.report, f"as the proxy at {args.url} has seen it" if state.report_from == "proxy" else "")
+
+
+def show_login(state: AccountState, login: Login, full: bool) -> None:
+    whose, now = state.whose, time.time()
+    who = f"{whose.email} ({whose.plan}, account {whose.account_id})" if full else str(whose)
+    usable = state.exit_status not in (1, 3)
+    out.print(f"{'Logged in as' if usable else 'The login of'} {printable(who)}", style="bold")
+    line("Login from", login_source.place(state.file, os.environ, Path.home()))
+    line("Token", validity(login, now))
+    if state.refreshed_at is not None:
+        past = int(now - state.refreshed_at)
+        ago = f"{usage.span(past)} ago" if past > 0 else "just now"
+        line("Renewed", f"{usage.when(state.refreshed_at, now)} ({ago})")
+
+
+def validity(login: Login, now: float) -> str:
+    if login.expires_at is None:
+        return "good until somebody ends it"
+    left = login.expires_at - now
+    if left <= 0:
+        return f"ended {usage.when(login.expires_at, now)}"
+    then = "renewed by itself" if login.refresh_token else "not renewed, because there is no refresh token with it"
+    until = usage.when(login.expires_at, now).removeprefix("at ").removeprefix("on ")
+    return f"good until {until} (in {usage.span(int(left))}), {then}"
+
+
+def show_usage(report: Report, seen: str) -> None:
+    now = time.time()
+    line("Usage", seen or "as the backend tells it")
+    wide = max((len(one.name) for one in report.windows), default=0)
+    for one in report.windows:
+        out.print(
+            f"  {printable(one.name):{wide}}  ", bar(one.used), f"  {one.used:4g} % used{reset(one, now)}", sep=""
+        )
+    if not report.windows:
+        line("", "no windows are named")
+    if report.credits:
+        line("Credits", printable(str(report.credits)))
+    if report.resets_left:
+        line("Resets", f"{report.resets_left} left: each empties the windows at once, in ChatGPT's Codex settings")
+    if report.reached:
+        out.print(f"Nothing more is answered just now: {printable(report.reached)}.", style="red")
+
+
+def bar(used: float) -> Text:
+    share = min(100.0, max(0.0, used))
+    filled = round(share * WIDTH / 100)
+    if not out.is_terminal:
+        return Text(f"[{'#' * filled}{'-' * (WIDTH - filled)}]")
+    colour = "red" if share >= CLOSE else "yellow" if share >= NARROW else "green"
+    return Text("█" * filled, style=colour).append("░" * (WIDTH - filled), style="dim")
+
+
+def reset(window: Window, now: float) -> str:
+    if window.resets_at is None:
+        return ""
+    left = max(0, int(window.resets_at - now))
+    return f", resets {usage.when(window.resets_at, now)} (in {usage.span(left)})"
+
+
+def show_findings(state: AccountState, args: argparse.Namespace) -> None:
+    """Fit to be pasted into a bug report."""
+    python = f"Python {platform.python_version()} on {platform.system()}"
+    out.print(f"Probe of {instant(time.time())}: codex proxy {__version__}, {python}", style="bold")
+    out.print(
+        f"backend {args.upstream}, originator {args.originator}, plan {printable(state.whose.plan or 'not known')}"
+    )
+    for verdict, what, text in state.findings:
+        # So that it is seen without colour as well.
+        shown = "CHANGED" if verdict == "changed" else verdict
+        style = {"changed": "red", "unknown": "yellow"}.get(verdict)
+        out.print(state.said(f"{shown:11}{what}: {text}"), style=style)
+
+
+def line(label: str, text: str) -> None:
+    out.print(f"{label:11}{text}")

@@ -1,0 +1,108 @@
+"""A script of `scripts/` as a process, and as a process in a terminal."""
+
+import asyncio
+import os
+import pty
+import re
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from standin import Standin
+
+from .harness import PATIENCE, ROOT, environment
+
+
+class Ended(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+def bare(home: Path, **extra: str) -> dict[str, str]:
+    """A person's environment in which nothing speaks for colour or against it."""
+    leave = re.compile(r"^(NO_COLOR|FORCE_COLOR|TERM|COLUMNS|CODEX_PROXY_PORT)$")
+    return {name: value for name, value in environment(home).items() if not leave.search(name)} | extra
+
+
+def take_interrupts() -> None:
+    """Where a shell runs the tests in the background, it has them ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def command(name: str, args: tuple[str, ...]) -> list[str]:
+    return [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *args]
+
+
+async def run(name: str, home: Path, *args: str, **env: str) -> Ended:
+    """Without a terminal, with the umask that hides nothing."""
+    process = await asyncio.create_subprocess_exec(
+        *command(name, args), cwd=home, env=bare(home, **env), umask=0, stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+class Terminal:
+    """A script that has a terminal of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, end: int) -> None:
+        self.process, self.end, self.text = process, end, ""
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def start(cls, name: str, home: Path, *args: str, **env: str) -> "Terminal":
+        ours, theirs = pty.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *command(name, args), cwd=home, env=bare(home, **{"TERM": "xterm-256color", **env}), start_new_session=True,
+            stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=take_interrupts,
+        )  # fmt: skip
+        os.close(theirs)
+        return cls(process, ours)
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                data = await asyncio.to_thread(os.read, self.end, 65536)
+            except OSError:  # the other end is closed
+                data = b""
+            if not data:
+                return
+            self.text += data.decode("utf-8", "replace")
+
+    async def shows(self, pattern: str) -> None:
+        await until(lambda: self._reader.done() or bool(re.search(pattern, self.text)))
+        assert re.search(pattern, self.text), self.text
+
+    async def answers(self, question: str, text: str) -> None:
+        await self.shows(question)
+        os.write(self.end, text.encode())
+
+    async def ended(self) -> Ended:
+        async with asyncio.timeout(PATIENCE):
+            status = await self.process.wait()
+            await self._reader
+        os.close(self.end)
+        return Ended(status, self.text, "")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """What another process does has no event to wait for."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def check_no_secrets(ended: Ended, standin: Standin) -> None:
+    """No token, not even half of one, and not whose login it is."""
+    text = ended.out + ended.err
+    assert "Traceback" not in text, text
+    for token in [*standin.tokens.access, *standin.tokens.refresh]:
+        for part in token.split("."):
+            assert part[:24] not in text and part[-24:] not in text
+    for login in {each for each, _ in standin.tokens.access.values()}:
+        assert login.email not in text and login.account_id not in text and login.user_id not in text
