@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
 import threading
 import webbrowser
@@ -16,14 +15,14 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
-from codex_proxy import callback, callback_page, device, identity, login_file, sign_in, upstream
+from codex_proxy import callback, callback_page, device, identity, login_file, sign_in
 from codex_proxy.errors import LoginError, ProxyError
-from codex_proxy.identity import Identity, printable
+from codex_proxy.identity import Identity
 from codex_proxy.login_file import LoginFile
 from codex_proxy.oauth import Unfinished
 from codex_proxy.pkce import Pkce
-from codex_proxy.redact import redact
 from codex_proxy.sign_in import SignIn
+from terminal import err, out, tell
 
 EXAMPLES = """\
 Without --browser, --device or --paste the browser is used where there is a display, a code where there is none (or over
@@ -36,15 +35,12 @@ Examples:
   scripts/login --auth-file ~/work.json    then: scripts/serve --set codex_auth_file=~/work.json
 """
 
-ISSUER = "https://auth.openai.com"
-
 # How long a person may take in the browser, in seconds.
 BROWSER_PATIENCE = 300.0
 
 # A login in the environment goes before the file's (README.md).
 IN_THE_ENVIRONMENT = ("OPENAI_OAUTH_ACCESS_TOKEN", "OPENAI_OAUTH_REFRESH_TOKEN", "CODEX_ACCESS_TOKEN")
 
-out, err = terminal.console(), terminal.console(errors=True)
 log = logging.getLogger("login")
 
 
@@ -53,11 +49,6 @@ class ToTheTerminal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         tell(record.getMessage())
-
-
-def tell(text: str) -> None:
-    """On standard error; what a server or a browser said is in it, so no token and no control character."""
-    err.print("\n".join(printable(line) for line in redact(text).split("\n")))
 
 
 def arguments() -> argparse.Namespace:
@@ -79,8 +70,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workspace", metavar="ID", default="", help="the account that the login has to be for")
     parser.add_argument("--yes", action="store_true", help="replace the login there is without asking")
     parser.add_argument("--verbose", action="store_true", help="tell each step, without secrets")
-    parser.add_argument("--issuer", metavar="URL", default=ISSUER, help="the OAuth server (%(default)s)")
-    parser.add_argument("--originator", metavar="NAME", default="nanobot-proxy", help="who we say we are (%(default)s)")
+    terminal.add_server(parser)
     # The default is what the CLI of today sends; no resolver and no second address (::1) can lead it astray.
     parser.add_argument(
         "--redirect-host", choices=callback.HOSTS, default=callback.HOSTS[0],
@@ -98,21 +88,13 @@ def arguments() -> argparse.Namespace:
         parser.error("--port: from 1 to 65535")
     if not args.timeout > 0:
         parser.error("--timeout: more than 0")
-    if not args.originator.isascii() or not args.originator.isprintable() or not args.originator.strip():
-        parser.error("--originator: letters that a header may have")
-    try:
-        upstream.parse(args.issuer)
-    except ValueError as e:
-        parser.error(f"--issuer: {e}")
+    terminal.check_server(parser, args, "issuer")
     return args
 
 
 def main() -> int:
     args = arguments()
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        # As Ctrl-C: what is half done is put away.
-        if signal.getsignal(ending) != signal.SIG_IGN:
-            signal.signal(ending, signal.default_int_handler)
+    terminal.stop_as_by_ctrl_c()
     logging.basicConfig(level=logging.WARNING, handlers=[ToTheTerminal()])
     log.setLevel(logging.INFO if args.verbose else logging.WARNING)
     try:
@@ -175,9 +157,8 @@ def may_replace(file: LoginFile, yes: bool) -> Identity | None:
         tell(f"{what} To replace it without being asked: --yes")
         return None
     tell(what)
-    with contextlib.suppress(EOFError):
-        if err.input("Replace it? [y/N] ", markup=False).strip().lower() in ("y", "yes"):
-            return whose
+    if terminal.agrees("Replace it? [y/N] "):
+        return whose
     tell("Nothing has been changed.")
     return None
 

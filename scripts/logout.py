@@ -2,22 +2,20 @@
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
-from codex_proxy import defaults, login_file, login_source, upstream
+from codex_proxy import login_file, login_source
 from codex_proxy.errors import IssuerError, LoginError, ProxyError
-from codex_proxy.identity import NAMES, Identity, printable
+from codex_proxy.identity import NAMES, Identity
 from codex_proxy.login_file import LoginFile
-from codex_proxy.redact import redact
 from codex_proxy.sign_out import SignOut
+from terminal import err, out, tell
 
 EXAMPLES = """\
 The login is that of the proxy: --auth-file, else one in the environment, else $CODEX_HOME/auth.json or ~/.codex/auth.json.
@@ -29,13 +27,6 @@ Examples:
   scripts/logout --yes --auth-file ~/work.json
 """
 
-out, err = terminal.console(), terminal.console(errors=True)
-
-
-def tell(text: str) -> None:
-    """On standard error; what a server said is in it, so no token and no control character."""
-    err.print("\n".join(printable(line) for line in redact(text).split("\n")))
-
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -46,26 +37,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--force", action="store_true", help="do it without asking, whether the server ends the login or not"
     )
-    parser.add_argument("--issuer", metavar="URL", default=defaults.ISSUER, help="the OAuth server (%(default)s)")
-    parser.add_argument(
-        "--originator", metavar="NAME", default=defaults.ORIGINATOR, help="who we say we are (%(default)s)"
-    )
+    terminal.add_server(parser)
     args = parser.parse_args()
-    if not args.originator.isascii() or not args.originator.isprintable() or not args.originator.strip():
-        parser.error("--originator: letters that a header may have")
-    try:
-        upstream.parse(args.issuer)
-    except ValueError as e:
-        parser.error(f"--issuer: {e}")
+    terminal.check_server(parser, args, "issuer")
     return args
 
 
 def main() -> int:
     args = arguments()
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        # As Ctrl-C: what is half done is put away.
-        if signal.getsignal(ending) != signal.SIG_IGN:
-            signal.signal(ending, signal.default_int_handler)
+    terminal.stop_as_by_ctrl_c()
     logging.disable()
     try:
         return logout(args)
@@ -147,9 +127,8 @@ def agreed(question: str, flag: str) -> bool:
     if not terminal.is_terminal():
         tell(f"Nothing has been removed. To do it without being asked: {flag}")
         return False
-    with contextlib.suppress(EOFError):
-        if err.input(question, markup=False).strip().lower() in ("y", "yes"):
-            return True
+    if terminal.agrees(question):
+        return True
     tell("Nothing has been removed.")
     return False
 

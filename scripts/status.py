@@ -21,6 +21,7 @@ from codex_proxy import backend_calls, defaults, login_file, login_source, probe
 from codex_proxy.account_state import AccountState
 from codex_proxy.backend_calls import BackendCalls
 from codex_proxy.errors import ProxyError
+from terminal import err
 
 EXAMPLES = """\
 The login is that of the proxy: --auth-file, else one in the environment, else $CODEX_HOME/auth.json or ~/.codex/auth.json.
@@ -41,7 +42,6 @@ Examples:
 # Seconds that the proxy, the backend, and a model's answer may be silent.
 PROXY_PATIENCE, PATIENCE, SILENCE = 2.0, 20.0, 120.0
 
-err = terminal.console(errors=True)
 log = logging.getLogger("status")
 
 
@@ -72,22 +72,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="", help="the model to probe; without it the first of the account's list")
     parser.add_argument("--url", default=f"http://127.0.0.1:{port}", help="where the proxy is (%(default)s)")
     parser.add_argument("--upstream", metavar="URL", default=defaults.UPSTREAM, help="the backend (%(default)s)")
-    parser.add_argument("--issuer", metavar="URL", default=defaults.ISSUER, help="the OAuth server (%(default)s)")
-    parser.add_argument(
-        "--originator", metavar="NAME", default=defaults.ORIGINATOR, help="who we say we are (%(default)s)"
-    )
+    terminal.add_server(parser)
     parser.add_argument(
         "--client-version", metavar="VERSION", default=defaults.CLIENT_VERSION, help="for the list of models (%(default)s)"
     )  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="tell each step, without secrets")
     args = parser.parse_args()
-    if not args.originator.isascii() or not args.originator.isprintable() or not args.originator.strip():
-        parser.error("--originator: letters that a header may have")
-    for name in ("upstream", "issuer"):
-        try:
-            upstream.parse(getattr(args, name))
-        except ValueError as e:
-            parser.error(f"--{name}: {e}")
+    terminal.check_server(parser, args, "upstream", "issuer")
     if args.probe and not args.yes and not terminal.is_terminal():
         parser.error("--probe uses up a few tokens; to have it do so without being asked: --yes")
     return args
@@ -205,10 +196,7 @@ def agreed(model: str, trials: int) -> bool:
     err.print(f"A short question is sent to {model}, which uses up a few tokens of the subscription.")
     if trials:
         err.print(f"Then {trials} requests that the backend should refuse; those it takes use up a few tokens as well.")
-    try:
-        yes = err.input("Send them? [y/N] ", markup=False).strip().lower() in ("y", "yes")
-    except EOFError:
-        yes = False
+    yes = terminal.agrees("Send them? [y/N] ")
     if not yes:
         err.print("Nothing has been sent.")
     return yes

@@ -1,13 +1,61 @@
 """What the scripts print: colour and bars in a terminal, plain text elsewhere. `NO_COLOR` is respected (rich does)."""
 
+import argparse
+import signal
 import sys
 
 from rich.console import Console
+
+from codex_proxy import defaults, upstream
+from codex_proxy.identity import printable
+from codex_proxy.redact import redact
 
 
 def console(*, errors: bool = False) -> Console:
     """Standard output, or standard error; text is never wrapped, coloured or marked up by itself."""
     return Console(stderr=errors, highlight=False, markup=False, soft_wrap=True, emoji=False)
+
+
+out, err = console(), console(errors=True)
+
+
+def tell(text: str) -> None:
+    """On standard error; what a server or a browser said may be in it, so no token and no control character."""
+    err.print("\n".join(printable(line) for line in redact(text).split("\n")))
+
+
+def agrees(question: str) -> bool:
+    """Does the person say yes? The end of the input is no."""
+    try:
+        return err.input(question, markup=False).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def stop_as_by_ctrl_c() -> None:
+    """SIGTERM and SIGHUP put away what is half done, as Ctrl-C does."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) != signal.SIG_IGN:
+            signal.signal(ending, signal.default_int_handler)
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """`--issuer` and `--originator`, as the proxy has them."""
+    parser.add_argument("--issuer", metavar="URL", default=defaults.ISSUER, help="the OAuth server (%(default)s)")
+    parser.add_argument(
+        "--originator", metavar="NAME", default=defaults.ORIGINATOR, help="who we say we are (%(default)s)"
+    )
+
+
+def check_server(parser: argparse.ArgumentParser, args: argparse.Namespace, *addresses: str) -> None:
+    """Ends with status 2 if an originator is none, or one of the options named `addresses`."""
+    if not args.originator.isascii() or not args.originator.isprintable() or not args.originator.strip():
+        parser.error("--originator: letters that a header may have")
+    for name in addresses:
+        try:
+            upstream.parse(getattr(args, name))
+        except ValueError as e:
+            parser.error(f"--{name}: {e}")
 
 
 def is_terminal() -> bool:

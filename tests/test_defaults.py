@@ -1,9 +1,16 @@
-import inspect
+from pathlib import Path
 
-from codex_proxy import defaults, settings, where
+from mitmproxy.test import taddons
+
+from codex_proxy import defaults
+
+SCRIPT = Path(__file__).parents[1] / "addon" / "codex.py"
 
 
-def test_the_proxy_and_the_scripts_go_to_the_same_places() -> None:
-    assert (defaults.UPSTREAM, defaults.ISSUER) == (settings.UPSTREAM, settings.ISSUER)
-    assert defaults.CLIENT_VERSION == where.CLIENT_VERSION
-    assert f'"codex_originator", str, "{defaults.ORIGINATOR}"' in inspect.getsource(settings)
+async def test_the_proxy_and_the_scripts_go_to_the_same_places() -> None:
+    with taddons.context() as loaded:
+        loaded.script(str(SCRIPT))
+        assert loaded.options.default("codex_upstream") == defaults.UPSTREAM
+        assert loaded.options.default("codex_issuer") == defaults.ISSUER
+        assert loaded.options.default("codex_client_version") == defaults.CLIENT_VERSION
+        assert loaded.options.default("codex_originator") == defaults.ORIGINATOR

@@ -7,8 +7,9 @@ from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
 from . import cookies, flows, login_file, oauth, our_headers, upstream, wire
+from .defaults import ISSUER
 from .login import Grant, Login
-from .settings import ISSUER, reject
+from .settings import reject
 from .tokens import TokenStore, fingerprint
 
 

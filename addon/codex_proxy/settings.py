@@ -6,12 +6,9 @@ import sys
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
-from . import upstream
+from . import defaults, upstream
 
 logger = logging.getLogger(__name__)
-
-UPSTREAM = "https://chatgpt.com/backend-api/codex"
-ISSUER = "https://auth.openai.com"
 
 
 def reject(message: str) -> None:
@@ -45,9 +42,9 @@ CHECKED_BY_ITSELF = ("codex_model_map", "codex_dry_run")
 class Settings:
     def load(self, loader: Loader) -> None:
         self._check_given()
-        loader.add_option("codex_upstream", str, UPSTREAM, "Base address of the Codex backend.")
+        loader.add_option("codex_upstream", str, defaults.UPSTREAM, "Base address of the Codex backend.")
         loader.add_option(
-            "codex_originator", str, "nanobot-proxy", "Who we say we are: header originator, and User-Agent."
+            "codex_originator", str, defaults.ORIGINATOR, "Who we say we are: header originator, and User-Agent."
         )
 
     def configure(self, updated: set[str]) -> None:

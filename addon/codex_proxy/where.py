@@ -4,10 +4,8 @@ from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
 from . import flows, paths
+from .defaults import CLIENT_VERSION
 from .errors import ProxyError
-
-# The version contract section 15 was measured on; for an older one the backend leaves models out (contract 1.3).
-CLIENT_VERSION = "0.169.0"
 
 
 class Where:
