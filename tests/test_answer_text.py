@@ -5,16 +5,12 @@ import pytest
 
 from codex_proxy.answer_text import answer_item, answer_items, object_text, sections, usage_text
 from codex_proxy.transcript import Transcript
-from standin.usage import Usage
+
+from .examples import REASONING, USAGE
 
 PART = {"type": "output_text", "text": "Oslo is wet.", "annotations": [], "logprobs": []}
 MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "content": [PART]}
-REASONING = {
-    "id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "**Thinking** it over"}],
-    "encrypted_content": "gAAAAB" + "x" * 900,
-}  # fmt: skip
 CALL = {"type": "function_call", "call_id": "call_1", "name": "get_weather", "arguments": '{"city": "Oslo"}'}
-USAGE = Usage(input=1234, cached=1024, output=56, reasoning=12)
 
 WHOLE = """\
 reasoning: |  # encrypted, 906 B

@@ -11,6 +11,8 @@ from ruamel.yaml import YAML
 from codex_proxy.conversation import request_text
 from codex_proxy.layout import LARGEST
 
+from .examples import JSON
+
 CAPTURES = json.loads((Path(__file__).parent / "captures" / "nanobot-63c9c55.json").read_text())["requests"]
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -161,17 +163,6 @@ def test_secrets_are_hidden_wherever_they_stand() -> None:
     state = {"changes": [["a", f"was {SECRET}", SECRET]], "header_changes": [["b", SECRET, SECRET]], "notes": [SECRET]}
     assert "abcdefghijkl" not in shown(body, state)
     assert "abcdefghijkl" not in request_text(b"{" + SECRET.encode(), state)
-
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(1 - 2**63, 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
-    max_leaves=12,
-)
 
 
 KEYS = st.sampled_from(

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from codex_proxy.shortened import Shortener, binary, line, objects, parsed, pretty
+
+from .examples import JSON
 
 PICTURE = "data:image/png;base64," + base64.b64encode(b"x" * 45_000).decode()
 
@@ -57,17 +58,6 @@ def test_what_is_no_json_has_no_value(text: str) -> None:
 def test_what_is_no_list_of_objects_holds_none(value: Any) -> None:
     assert objects(value) == []
     assert objects([value, {"a": 1}]) == [one for one in (value, {"a": 1}) if isinstance(one, dict)]
-
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(1 - 2**63, 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
-    max_leaves=12,
-)
 
 
 @settings(deadline=None)

@@ -11,25 +11,13 @@ from codex_proxy import sse
 from codex_proxy.layout import LARGEST
 from codex_proxy.stream_text import stream_text
 from standin.stream import events, frame
-from standin.usage import Usage
+
+from .examples import CALL, CUSTOM, REASONING, USAGE
 
 TEXT = "Oslo is wet: 12 °C.\n\n  Take an umbrella 🌦️."
 PART = {"type": "output_text", "text": TEXT, "annotations": [], "logprobs": []}
 MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "content": [PART]}
-REASONING = {
-    "id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "**Thinking** it over"}],
-    "encrypted_content": "gAAAAB" + "x" * 900,
-}  # fmt: skip
-CALL = {
-    "id": "fc_1",
-    "type": "function_call",
-    "call_id": "call_1",
-    "name": "get_weather",
-    "arguments": '{"city": "Oslo"}',
-}
-CUSTOM = {"id": "ctc_1", "type": "custom_tool_call", "call_id": "call_2", "name": "patch", "input": "*** Begin\n+ a"}
 REFUSAL = {"id": "msg_2", "type": "message", "content": [{"type": "refusal", "refusal": "No, not that."}]}
-USAGE = Usage(input=1234, cached=1024, output=56, reasoning=12)
 
 
 def stream(*items: dict[str, Any], deltas: int | None = None) -> list[bytes]:

@@ -10,23 +10,11 @@ from hypothesis import strategies as st
 from codex_proxy.events import EVENT
 from codex_proxy.transcript import MOST_ERRORS, MOST_ITEMS, Transcript
 from standin.stream import events
-from standin.usage import Usage
+
+from .examples import CALL, CUSTOM, REASONING, USAGE
 
 PART = {"type": "output_text", "text": "Oslo is wet.", "annotations": [], "logprobs": []}
 MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "content": [PART]}
-REASONING = {
-    "id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "**Thinking** it over"}],
-    "encrypted_content": "gAAAAB" + "x" * 900,
-}  # fmt: skip
-CALL = {
-    "id": "fc_1",
-    "type": "function_call",
-    "call_id": "call_1",
-    "name": "get_weather",
-    "arguments": '{"city": "Oslo"}',
-}
-CUSTOM = {"id": "ctc_1", "type": "custom_tool_call", "call_id": "call_2", "name": "patch", "input": "*** Begin\n+ a"}
-USAGE = Usage(input=1234, cached=1024, output=56, reasoning=12)
 
 
 def stream(*items: dict[str, Any]) -> list[dict[str, Any]]:
