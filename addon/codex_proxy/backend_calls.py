@@ -66,7 +66,7 @@ class BackendCalls:
             gave_up = "connect" if isinstance(e, httpx2.ConnectTimeout) else "idle"
             raise transport_errors.explain(str(e), upstream.parse(self.base).host, gave_up) from e
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as e:
-            raise transport_errors.explain(str(e) or type(e).__name__, upstream.parse(self.base).host) from e
+            raise transport_errors.explain(outbound.why(e), upstream.parse(self.base).host) from e
         self.jar.keep(url, answer.headers)
         return answer
 

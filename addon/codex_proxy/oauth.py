@@ -107,7 +107,7 @@ async def _post(
     try:
         return await outbound.send("POST", issuer.rstrip("/") + path, raw, body, patience)
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as e:
-        why = redact(str(e)) or type(e).__name__
+        why = redact(outbound.why(e))
         raise IssuerError(502, "issuer_unreachable", f"{problem}: {issuer} can't be reached ({why}). Try again.") from e
 
 

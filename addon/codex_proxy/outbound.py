@@ -27,6 +27,19 @@ class Answer:
         return next((v.decode("latin-1") for k, v in self.headers if k.decode("latin-1").lower() == name), "")
 
 
+def why(error: BaseException) -> str:
+    """What a failed request failed of, in the words of what caused it; httpx2's own are "All connection attempts failed"."""
+    while True:
+        cause: BaseException | None
+        if isinstance(error, BaseExceptionGroup):
+            cause = error.exceptions[0]
+        else:
+            cause = error.__cause__ or error.__context__  # httpcore2 raises `from None`
+        if cause is None:
+            return str(error) or type(error).__name__
+        error = cause
+
+
 async def send(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], content: bytes, silence: float) -> Answer:
     """One request; `silence` is how long the answer may pause, in seconds. Raises httpx2.HTTPError."""
     timeout = httpx2.Timeout(silence, connect=CONNECT_TIMEOUT)

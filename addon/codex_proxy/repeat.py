@@ -106,7 +106,7 @@ class Repeat:
                 str(e), target.host, "connect" if isinstance(e, httpx2.ConnectTimeout) else "idle"
             ) from e
         except (httpx2.HTTPError, OSError) as e:
-            raise transport_errors.explain(str(e) or type(e).__name__, target.host) from e
+            raise transport_errors.explain(outbound.why(e), target.host) from e
         tokens.jar.keep(url, answer.headers)
         return http.Response.make(answer.status, answer.body, header_rules.downward(answer.headers, FRAMING))
 

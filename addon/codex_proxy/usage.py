@@ -23,6 +23,17 @@ class Window(NamedTuple):
         return f"{self.limit} {length}" if self.limit else length
 
 
+class Credits(NamedTuple):
+    """What may be used up past the windows; `balance` as the backend words it."""
+
+    has: bool
+    unlimited: bool
+    balance: str
+
+    def __str__(self) -> str:
+        return "unlimited" if self.unlimited else (self.balance or "some") if self.has else "none"
+
+
 def length_name(minutes: int) -> str:
     """300 → "5-hour", 10080 → "weekly"."""
     if minutes == 7 * 1440:
@@ -47,6 +58,19 @@ def windows(headers: Mapping[str, str]) -> list[Window]:
         if used or minutes or resets_at:
             found.append(Window(used, int(minutes) if minutes else None, resets_at, _limit(family[1], headers)))
     return found
+
+
+def credits(headers: Mapping[str, str]) -> Credits | None:
+    """The credits the headers tell of; None if they tell nothing."""
+    has, unlimited = (headers.get(f"x-codex-credits-{name}") for name in ("has-credits", "unlimited"))
+    if has is None and unlimited is None:
+        return None
+    balance = headers.get("x-codex-credits-balance", "").strip()
+    return Credits(_yes(has), _yes(unlimited), balance[:40])
+
+
+def _yes(value: str | None) -> bool:
+    return (value or "").strip().lower() in ("true", "1")
 
 
 def _limit(family: str, headers: Mapping[str, str]) -> str:
@@ -88,13 +112,14 @@ def when(instant: float, now: float) -> str:
 
 
 def span(seconds: int) -> str:
-    """ "37 minutes", "3 h 20 min", "2 days 4 h"; whole minutes, rounded up."""
+    """ "37 minutes", "3 h 20 min", "2 days 4 h", "10 days"; whole minutes, rounded up."""
     minutes = -(-seconds // 60)
     if minutes < 120:
         return "1 minute" if minutes == 1 else f"{minutes} minutes"
     if minutes < 2880:
         return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // 1440} days {minutes % 1440 // 60} h"
+    days, hours = minutes // 1440, minutes % 1440 // 60
+    return f"{days} days {hours} h" if hours else f"{days} days"
 
 
 def _number(value: Any) -> float | None:

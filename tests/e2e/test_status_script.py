@@ -71,7 +71,7 @@ async def test_a_login_is_told_with_its_usage(
     lines = ended.out.splitlines()
     assert lines[0] == "Logged in as p…n@example.org (plus, account 1234abcd…)"
     assert lines[1] == "Login from ~/.codex/auth.json"
-    assert re.fullmatch(r"Token      good until \w{3} \d\d \w{3} at \d\d:\d\d \(in (9 days 23|10 days 0) h\), renewed by itself", lines[2])  # fmt: skip
+    assert re.fullmatch(r"Token      good until \w{3} \d\d \w{3} at \d\d:\d\d \(in (9 days 23 h|10 days)\), renewed by itself", lines[2])  # fmt: skip
     assert re.fullmatch(r"Renewed    at \d\d:\d\d \((just now|1 minute ago)\)", lines[3])
     assert lines[4] == "Usage      as the backend tells it"
     assert re.fullmatch(r"  5-hour  \[###-{21}\]    12 % used, resets .*\d\d:\d\d \(in 2 h 30 min\)", lines[5])
