@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
-from codex_proxy import callback, callback_page, device, identity, login_file, sign_in
+from codex_proxy import callback, callback_page, device, identity, issuer, login_file, sign_in
 from codex_proxy.errors import LoginError, ProxyError
 from codex_proxy.identity import Identity
 from codex_proxy.login_file import LoginFile
@@ -73,7 +73,7 @@ def arguments() -> argparse.Namespace:
     terminal.add_server(parser)
     # The default is what the CLI of today sends; no resolver and no second address (::1) can lead it astray.
     parser.add_argument(
-        "--redirect-host", choices=callback.HOSTS, default=callback.HOSTS[0],
+        "--redirect-host", choices=issuer.CALLBACK_HOSTS, default=issuer.CALLBACK_HOSTS[0],
         help="how the address the browser comes back to names this machine (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
@@ -118,7 +118,7 @@ def login(args: argparse.Namespace) -> int:
     way = args.way or usual_way(os.environ, sys.platform)
     if way == "paste":
         pkce = Pkce()
-        uri = callback.redirect_uri(args.redirect_host, args.port or callback.PORTS[0])
+        uri = callback.redirect_uri(args.redirect_host, args.port or issuer.CALLBACK_PORTS[0])
         code = pasted(address(pkce, signing_in, uri), pkce.state)
         whose = asyncio.run(finished(signing_in, code, uri, pkce.verifier))
     else:
@@ -185,7 +185,7 @@ def address(pkce: Pkce, signing_in: SignIn, redirect_uri: str) -> str:
 
 async def by_browser(args: argparse.Namespace, signing_in: SignIn) -> Identity:
     pkce = Pkce()
-    candidates = (args.port,) if args.port else callback.PORTS
+    candidates = (args.port,) if args.port else issuer.CALLBACK_PORTS
     async with callback.Listener(args.redirect_host, candidates, pkce.state) as listener:
         for taken in listener.taken:
             tell(f"{taken}; port {listener.port} is used instead.")

@@ -12,17 +12,11 @@ from . import callback_page, ports
 from .callback_page import Page
 from .errors import LoginError
 from .identity import printable
+from .issuer import CALLBACK_PATH
 from .oauth import UNFINISHED, Unfinished
 from .redact import redact
 
 logger = logging.getLogger(__name__)
-
-PATH = "/auth/callback"
-
-# What the server knows as addresses to come back to: these ports, with either name of this machine. The CLI of today says
-# 127.0.0.1 (contract 15.4), which no resolver can lead elsewhere; older ones and most other programs say localhost.
-PORTS = (1455, 1457)
-HOSTS = ("127.0.0.1", "localhost")
 
 # A browser looks a name up, and may take either address.
 ADDRESSES = {"127.0.0.1": ("127.0.0.1",), "localhost": ("127.0.0.1", "::1")}
@@ -157,7 +151,7 @@ class Listener:
     async def _answer(self, head: bytes) -> bytes:
         method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
         path, _, query = rest.partition(" ")[0].partition("?")
-        if path != PATH:
+        if path != CALLBACK_PATH:
             return callback_page.answer(404, callback_page.NOTHING_HERE, method)
         if method != "GET":
             # A program that only looks must not use the login up.
@@ -177,4 +171,4 @@ class Listener:
 
 
 def redirect_uri(host: str, port: int) -> str:
-    return f"http://{host}:{port}{PATH}"
+    return f"http://{host}:{port}{CALLBACK_PATH}"

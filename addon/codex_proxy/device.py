@@ -9,12 +9,8 @@ from typing import Any
 from . import oauth, outbound
 from .errors import IssuerError
 from .identity import printable
-from .oauth import CLIENT_ID, UNFINISHED, Unfinished
-
-USERCODE_PATH = "/api/accounts/deviceauth/usercode"
-POLL_PATH = "/api/accounts/deviceauth/token"
-REDIRECT_PATH = "/deviceauth/callback"
-PAGE_PATH = "/codex/device"
+from .issuer import CLIENT_ID, DEVICE_CODE_PATH, DEVICE_PAGE_PATH, DEVICE_POLL_PATH, DEVICE_REDIRECT_PATH
+from .oauth import UNFINISHED, Unfinished
 
 # How long a code is good for, in seconds.
 LIFE = 900.0
@@ -53,7 +49,7 @@ class Approved:
 
 async def begin(issuer: str, *, originator: str, user_agent: str) -> Device:
     """Ask for a code to type in. Raises LoginError, IssuerError."""
-    answer = await _ask(issuer, USERCODE_PATH, {"client_id": CLIENT_ID}, originator, user_agent)
+    answer = await _ask(issuer, DEVICE_CODE_PATH, {"client_id": CLIENT_ID}, originator, user_agent)
     return begun(answer, issuer)
 
 
@@ -69,7 +65,7 @@ def begun(answer: outbound.Answer, issuer: str) -> Device:
         raise IssuerError(
             503, "issuer_unavailable", f"The device login can't begin: {issuer} says: {oauth.said(answer)}."
         )
-    page = issuer.rstrip("/") + PAGE_PATH
+    page = issuer.rstrip("/") + DEVICE_PAGE_PATH
     return Device(printable(user_code)[:40], page, number, _interval(given.get("interval")))
 
 
@@ -100,7 +96,7 @@ async def approved(
         if time.monotonic() >= deadline:
             raise TimeoutError
         try:
-            result = polled(await _ask(issuer, POLL_PATH, body, originator, user_agent), issuer)
+            result = polled(await _ask(issuer, DEVICE_POLL_PATH, body, originator, user_agent), issuer)
         except IssuerError:
             failures += 1
             if failures == FAILURES:
@@ -121,7 +117,7 @@ def polled(answer: outbound.Answer, issuer: str) -> Approved | str:
     if answer.status == 200:
         grant, verifier = given.get("authorization_code"), given.get("code_verifier")
         if isinstance(grant, str) and isinstance(verifier, str):
-            return Approved(grant, verifier, issuer.rstrip("/") + REDIRECT_PATH)
+            return Approved(grant, verifier, issuer.rstrip("/") + DEVICE_REDIRECT_PATH)
     elif code in EXPIRED:
         raise Unfinished("The code has expired before it was typed in. Try again.")
     elif code in DENIED:

@@ -11,13 +11,9 @@ import msgspec
 
 from . import outbound
 from .errors import IssuerError, LoginError
+from .issuer import CLIENT_ID, REVOKE_PATH, TOKEN_PATH
 from .login import LOGIN_COMMAND, Grant, claims
 from .redact import redact
-
-# The public client id of the Codex login (contract section 8); it is no secret.
-CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
-TOKEN_PATH = "/oauth/token"
-REVOKE_PATH = "/oauth/revoke"
 
 # How long the server may take over a refresh or an exchange, and over ending a token, in seconds (contract 8.5).
 PATIENCE = 30.0

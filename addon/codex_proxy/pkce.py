@@ -6,12 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from .oauth import CLIENT_ID
-
-AUTHORIZE_PATH = "/oauth/authorize"
-
-# What the CLI asks for; without the connectors the same login would be a lesser one in its hands (contract 8.1, 15.4).
-SCOPE = "openid profile email offline_access api.connectors.read api.connectors.invoke"
+from .issuer import AUTHORIZE_PATH, CLIENT_ID, SCOPE
 
 
 def challenge_of(verifier: str) -> str:
