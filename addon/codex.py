@@ -20,12 +20,14 @@ from codex_proxy.originals import Originals
 from codex_proxy.pages import Pages
 from codex_proxy.patch_body import PatchBody
 from codex_proxy.put_token import PutToken
+from codex_proxy.recent import Recent
 from codex_proxy.repeat import Repeat
 from codex_proxy.set_headers import SetHeaders
 from codex_proxy.settings import Settings
 from codex_proxy.status import Status
 from codex_proxy.stop import Stop
 from codex_proxy.tell import Tell
+from codex_proxy.unseen import Unseen
 from codex_proxy.views import Views
 from codex_proxy.where import Where
 
@@ -36,7 +38,8 @@ addons = [
     Guard(),  # who: claims the flow, takes the client's credentials off, or 401/403
     Stop(),  # after SIGTERM: nothing new, and running answers go on to their ends
     Where(),  # where: client path → backend path, or 404/405
-    Pages(),  # our own answers: / and /healthz
+    Pages(),  # our own answers: / (a page, or JSON) and /healthz
+    Unseen(),  # what the open page asks for goes no further, nor into the log
     PutToken(),  # token: fresh, on the wire only, or 401
     SetHeaders(),  # headers: what the backend wants, and nothing the client brought for itself
     Capture(),  # capture mode: what the client sent, one file a request
@@ -48,6 +51,7 @@ addons = [
     Answer(),  # answer: events as they come, the last one repaired; errors readable
     Status(),  # what is left of the usage windows: GET /, codex.status
     Tell(),  # tell: one log line, the flow's comment
+    Recent(),  # the last requests in a few words each, for GET /
     Views(),  # how mitmproxy shows requests and answers
     Live(),  # mitmweb sees an answer growing
     KeepFlows(),  # and keeps so many flows

@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
-from codex_proxy import callback, callback_page, device, identity, issuer, login_file, sign_in
+from codex_proxy import callback, callback_page, device, identity, issuer, login_source, sign_in
 from codex_proxy.errors import LoginError, ProxyError
 from codex_proxy.identity import Identity
+from codex_proxy.login import sentence
 from codex_proxy.login_file import LoginFile
 from codex_proxy.oauth import Unfinished
 from codex_proxy.pkce import Pkce
@@ -26,7 +27,8 @@ from terminal import err, out, tell
 
 EXAMPLES = """\
 Without --browser, --device or --paste the browser is used where there is a display, a code where there is none (or over
-ssh). The file is $CODEX_HOME/auth.json, else ~/.codex/auth.json; for several accounts, name several files.
+ssh). The file is $CODEX_HOME/auth.json, else ~/.codex/auth.json, or the system's keyring where the Codex CLI is set to keep
+its login there (docs/keyring.md); for several accounts, name several files.
 Exit status: 0 for a login, 1 for none, 2 for wrong arguments.
 
 Examples:
@@ -108,7 +110,7 @@ def main() -> int:
 
 def login(args: argparse.Namespace) -> int:
     file = place(args.auth_file)
-    log.info(f"The login will be kept in {file.path}.")
+    log.info(f"The login will be kept in {file.name}.")
     sign_in.check_place(file)
     signing_in = SignIn(file, args.issuer, args.originator, args.workspace)
     there = may_replace(file, args.yes)
@@ -123,7 +125,7 @@ def login(args: argparse.Namespace) -> int:
         whose = asyncio.run(finished(signing_in, code, uri, pkce.verifier))
     else:
         whose = asyncio.run(by_browser(args, signing_in) if way == "browser" else by_device(args, signing_in))
-    out.print(f"Logged in as {whose}. The login is in {file.path}.", style="green")
+    out.print(f"Logged in as {whose}. The login is in {file.name}.", style="green")
     for name in filter(os.environ.get, IN_THE_ENVIRONMENT):
         tell(
             f"The environment has a login too ({name}), and the proxy takes that one as long as no file is named to it."
@@ -133,10 +135,10 @@ def login(args: argparse.Namespace) -> int:
 
 
 def place(option: Path | None) -> LoginFile:
-    """Not the environment's login: a new one goes into a file."""
+    """Not the environment's login: a new one goes where the CLI has its own, or into the file that is named."""
     home = {name: value for name, value in os.environ.items() if name == "CODEX_HOME"}
-    file = login_file.locate(str(option or ""), home, Path.home())
-    return LoginFile(file.path.absolute())
+    file = login_source.locate(str(option or ""), home, Path.home())
+    return file if login_source.kind(file) == "keyring" else LoginFile(file.path.absolute())
 
 
 def may_replace(file: LoginFile, yes: bool) -> Identity | None:
@@ -145,11 +147,13 @@ def may_replace(file: LoginFile, yes: bool) -> Identity | None:
         whose = identity.of(sign_in.held(file) or {})
         if whose.kind == "none":
             return whose
-        what = f"{file.path} holds a login: {whose}."
+        what = f"{sentence(file.name)} holds a login: {whose}."
     except LoginError as e:
-        if e.code != "login_unreadable" or not os.access(file.path, os.R_OK):
+        has_something = file.signature() is not None and (file.waits or os.access(file.path, os.R_OK))
+        if e.code != "login_unreadable" or not has_something:
             raise
-        whose, what = identity.of({}), f"{file.path} holds something else than a login, which would be lost."
+        whose = identity.of({})
+        what = f"{sentence(file.name)} holds something else than a login, which would be lost."
     if yes:
         tell(f"{what} It is replaced.")
         return whose
@@ -243,7 +247,7 @@ async def finished(signing_in: SignIn, code: str, redirect_uri: str, verifier: s
     log.info(f"Asking {signing_in.issuer} for the tokens.")
     with waiting("Fetching the login …"):
         whose = await signing_in.finish(code, redirect_uri, verifier)
-    log.info(f"The tokens came, and are written to {signing_in.file.path}: {whose}.")
+    log.info(f"The tokens came, and are written to {signing_in.file.name}: {whose}.")
     return whose
 
 

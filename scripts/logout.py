@@ -10,9 +10,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
-from codex_proxy import login_file, login_source
+from codex_proxy import identity, login_source
+from codex_proxy.credentials import KINDS
 from codex_proxy.errors import IssuerError, LoginError, ProxyError
-from codex_proxy.identity import NAMES, Identity
+from codex_proxy.identity import Identity
+from codex_proxy.login import sentence
 from codex_proxy.login_file import LoginFile
 from codex_proxy.sign_out import SignOut
 from terminal import err, out, tell
@@ -57,22 +59,22 @@ def main() -> int:
 
 
 def logout(args: argparse.Namespace) -> int:
-    file = login_file.locate(str(args.auth_file or ""), os.environ, Path.home())
-    place = login_source.place(file, os.environ, Path.home())
+    file = login_source.locate(str(args.auth_file or ""), os.environ, Path.home())
     try:
         document = file.load()
     except LoginError as e:
         if e.code != "login_missing":
             raise
-        tell(f"There is no login at {place}. {kept_elsewhere(args)}".strip())
-        return 0
-    whose = login_source.whose(document)
+        document = {}
+    # Not before: it may be in the keyring or in a file.
+    place = login_source.place(file, os.environ, Path.home())
+    whose = identity.of(document)
     if whose.kind == "none":
-        tell(f"There is no login at {place}.")
+        tell(f"There is no login in {place}.")
         return 0
     if whose.kind != "chatgpt":
         return nothing_to_end(file, place, whose)
-    tell(f"{place[0].upper()}{place[1:]} holds a login: {whose}.")
+    tell(f"{sentence(place)} holds a login: {whose}.")
     if not (args.yes or args.force or agreed("End it at the server and remove it? [y/N] ", "--yes")):
         return 1
     signing_out = SignOut(file, args.issuer, args.originator, whose)
@@ -90,7 +92,7 @@ def logout(args: argparse.Namespace) -> int:
         done, ended = asyncio.run(signing_out.finish(revoke=False)), False
     out.print(
         {
-            "removed": f"Logged out: {whose}. Removed {login_source.shown_path(file.path, Path.home())}.",
+            "removed": f"Logged out: {whose}. {removed(file, place)}",
             "kept others": f"Logged out: {whose}. {place} keeps what else it holds.",
             "nothing there": f"Logged out: {whose}.",
         }[done],
@@ -102,17 +104,19 @@ def logout(args: argparse.Namespace) -> int:
     return 0
 
 
-def kept_elsewhere(args: argparse.Namespace) -> str:
-    if args.auth_file:
-        return ""
-    return "(Where the Codex CLI keeps it in the system's keyring: codex logout.)"
+def removed(file: LoginFile, place: str) -> str:
+    if login_source.kind(file) == "keyring":
+        return f"It is out of {place}."
+    return f"Removed {login_source.shown_path(file.path, Path.home())}."
 
 
 def nothing_to_end(file: LoginFile, place: str, whose: Identity) -> int:
     """What is no login of this kind is the person's own to remove."""
-    instead = "unset it where it is set" if login_source.is_from_environment(file) else "remove the file yourself"
-    tell(f"{place[0].upper()}{place[1:]} holds {NAMES[whose.kind]}, and no login that could be ended here.")
-    tell(f"{login_source.ABOUT[whose.kind]} Nothing has been changed; to be rid of it, {instead}.")
+    instead = {
+        "environment": "unset it where it is set", "file": "remove the file yourself", "keyring": "run codex logout",
+    }[login_source.kind(file)]  # fmt: skip
+    tell(f"{sentence(place)} holds {KINDS[whose.kind].name}, and no login that could be ended here.")
+    tell(f"{KINDS[whose.kind].about} Nothing has been changed; to be rid of it, {instead}.")
     return 1
 
 

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import status_text
 import terminal
-from codex_proxy import backend_calls, defaults, login_file, login_source, probe, upstream, wham
+from codex_proxy import backend_calls, credentials, defaults, login_source, probe, upstream, wham
 from codex_proxy.account_state import AccountState
 from codex_proxy.backend_calls import BackendCalls
 from codex_proxy.errors import ProxyError
@@ -86,7 +86,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     args = arguments()
-    state = AccountState(login_file.locate(str(args.auth_file or ""), os.environ, Path.home()))
+    state = AccountState(login_source.locate(str(args.auth_file or ""), os.environ, Path.home()))
     logging.basicConfig(level=logging.WARNING, handlers=[ToTheTerminal(state)])
     log.setLevel(logging.INFO if args.verbose else logging.WARNING)
     asyncio.run(unhurried(state, args))
@@ -94,7 +94,7 @@ def main() -> int:
         print(json.dumps(state.json(args.full), indent=2, ensure_ascii=False))
     else:
         status_text.show(state, args)
-        if state.login and (about := login_source.ABOUT.get(state.whose.kind)):
+        if state.login and (about := credentials.KINDS[state.whose.kind].about):
             err.print(about)
     if state.error:
         err.print(state.said(state.error.message, args.full))
@@ -111,6 +111,8 @@ async def unhurried(state: AccountState, args: argparse.Namespace) -> None:
             asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
     try:
         await find_out(state, args)
+        if writing := asyncio.all_tasks() - {task}:
+            await asyncio.wait(writing)  # which has been told, and why it is not done yet
     except asyncio.CancelledError:
         if renewing := asyncio.all_tasks() - {task}:
             log.warning("The token is just being renewed; that is waited for.")

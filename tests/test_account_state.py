@@ -7,6 +7,7 @@ from codex_proxy.account_state import STATES, AccountState, exit_status
 from codex_proxy.errors import IssuerError, LoginError, ProxyError
 from codex_proxy.login import Login
 from codex_proxy.login_file import LoginFile
+from codex_proxy.login_keyring import LoginKeyring
 from codex_proxy.probe import Finding
 from codex_proxy.wham import Report
 
@@ -94,3 +95,8 @@ def test_a_document_need_not_say_when_it_was_renewed(document: object, tmp_path:
     made = AccountState(LoginFile(tmp_path / "x"))
     made.take_document(document)
     assert made.refreshed_at is None and made.json(full=False)["login"]["last_refresh"] is None
+
+
+def test_a_login_in_the_keyring_has_no_file(tmp_path: Path) -> None:
+    told = AccountState(LoginKeyring(tmp_path / "auth.json")).json(full=True)["login"]
+    assert (told["from"], told["file"]) == ("keyring", None)

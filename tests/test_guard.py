@@ -1,8 +1,10 @@
+import base64
 from pathlib import Path
 
 import pytest
+from mitmproxy import http
 
-from codex_proxy.guard import host_of, is_loopback, resolve_key
+from codex_proxy.guard import host_of, is_loopback, is_of_another_site, presented_key, resolve_key
 
 
 @pytest.mark.parametrize(
@@ -92,3 +94,49 @@ def test_a_key_file_that_has_no_key_is_told(tmp_path: Path, content: bytes | Non
         (tmp_path / "key").write_bytes(content)
     with pytest.raises(ValueError, match=problem):
         resolve_key(f"file:{tmp_path}/key")
+
+
+def basic(said: str) -> str:
+    return "Basic " + base64.b64encode(said.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "elsewhere", "at_the_page"),
+    [
+        ("Bearer open", "open", "open"),
+        (basic("anybody:open"), "", "open"),
+        (basic(":open"), "", "open"),
+        (basic("a:open:sesame"), "", "open:sesame"),
+        (basic("a:öpen"), "", "öpen"),
+        (basic("a:open").replace("Basic", "bAsIc"), "", "open"),
+        (basic("open"), "", ""),
+        ("Basic open", "", ""),
+        ("Basic !!!!", "", ""),
+        ("Basic", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_password_is_a_key_at_the_page_alone(authorization: str, elsewhere: str, at_the_page: str) -> None:
+    headers = http.Headers(authorization=authorization)
+    assert [presented_key(headers, is_page=False), presented_key(headers, is_page=True)] == [elsewhere, at_the_page]
+
+
+@pytest.mark.parametrize(
+    ("site", "kind", "refused"),
+    [
+        ("cross-site", "image", True),
+        ("cross-site", "script", True),
+        ("cross-site", "iframe", True),
+        ("cross-site", "empty", True),
+        ("cross-site", "", True),
+        ("same-site", "image", True),  # another port of this machine
+        ("cross-site", "document", False),
+        ("same-origin", "empty", False),
+        ("none", "document", False),
+        ("", "", False),
+    ],
+)
+def test_a_page_of_another_site_may_link_here_and_load_nothing(site: str, kind: str, refused: bool) -> None:
+    given = [("sec-fetch-site", site), ("sec-fetch-dest", kind), ("sec-fetch-mode", "no-cors")]
+    headers = http.Headers([(name.encode(), value.encode()) for name, value in given if value])
+    assert is_of_another_site(headers) is refused

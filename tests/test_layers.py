@@ -10,12 +10,13 @@ SCRIPT = ast.parse((ADDON / "codex.py").read_text())
 # Modules that know nothing of mitmproxy (design, section 2): plain functions and small classes.
 PLAIN = {
     "__init__", "account_state", "answer_text", "backend_calls", "backend_errors", "body_rules", "callback",
-    "callback_page", "canned", "capture_file", "capture_report", "changes", "conversation", "cookies", "defaults",
-    "device", "difference", "encodings", "errors", "events", "frames", "header_rules", "identity", "input_rules",
-    "items", "judged", "layout", "login", "login_file", "login_source", "models", "oauth", "our_headers",
-    "outbound", "paths", "pkce", "ports", "probe", "raw", "redact", "repair", "schemas", "shortened", "sign_in",
-    "sign_out", "sse", "stream_text", "timeline", "tokens", "tool_list", "tool_rules", "transcript",
-    "transport_errors", "upstream", "usage", "wham",
+    "callback_page", "canned", "capture_file", "capture_report", "changes", "conversation", "cookies",
+    "credentials", "defaults", "device", "difference", "encodings", "errors", "events", "frames", "header_rules",
+    "html_page", "identity", "input_rules", "issuer", "items", "judged", "kept_login", "layout", "login", "login_file",
+    "login_keyring", "login_source", "models", "oauth", "our_headers", "outbound", "paths", "pkce", "ports",
+    "probe", "raw", "redact", "repair", "schemas", "shortened", "sign_in", "sign_out", "sse", "stream_text",
+    "system_keyring", "timeline", "tokens", "tool_list", "tool_rules", "transcript", "transport_errors",
+    "upstream", "usage", "wham",
 }  # fmt: skip
 
 # What all addons share, and no addon itself.

@@ -1,6 +1,5 @@
 import asyncio
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from codex_proxy.errors import LoginError
-from codex_proxy.login_file import LoginFile, locate
+from codex_proxy.login_file import LoginFile
 
 ADDON = Path(__file__).parents[1] / "addon"
 OLD = {"tokens": {"access_token": "old", "unknown": [1]}, "OPENAI_API_KEY": None}
@@ -392,9 +391,9 @@ async def test_the_lock_file_stays_as_the_official_clients_does(path: Path) -> N
 
 @pytest.mark.usefixtures("no_umask")
 async def test_a_folder_made_for_the_login_is_the_owners_alone(tmp_path: Path) -> None:
-    async with LoginFile(tmp_path / "state" / "x.json").locked():
-        assert mode(tmp_path / "state") == 0o700
-        assert mode(tmp_path / "state" / "x.lock") == 0o600
+    async with LoginFile(tmp_path / "local" / "state" / "x.json").locked():
+        assert mode(tmp_path / "local") == mode(tmp_path / "local" / "state") == 0o700
+        assert mode(tmp_path / "local" / "state" / "x.lock") == 0o600
 
 
 async def test_a_folder_that_takes_no_lock_is_told_as_not_writable(tmp_path: Path) -> None:
@@ -470,64 +469,3 @@ async def test_a_lock_held_in_the_manner_of_the_official_client_is_waited_for(pa
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-
-
-# Where the login is.
-
-HOME = Path("/home/me")
-
-
-@pytest.mark.parametrize(
-    "option, env, path",
-    [
-        ("", {}, "/home/me/.codex/auth.json"),
-        ("", {"CODEX_HOME": ""}, "/home/me/.codex/auth.json"),
-        ("", {"CODEX_HOME": "/srv/codex"}, "/srv/codex/auth.json"),
-        ("/etc/login.json", {"CODEX_HOME": "/srv/codex", "CODEX_ACCESS_TOKEN": "a"}, "/etc/login.json"),
-    ],
-)
-def test_a_login_on_disk_is_where_the_option_or_the_official_client_has_it(
-    option: str, env: dict[str, str], path: str
-) -> None:
-    file = locate(option, env, HOME)
-    assert (file.path, file.seed, file.name) == (Path(path), None, path)
-
-
-def test_a_login_is_found_in_the_persons_own_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
-    assert locate("~/login.json", {}, HOME).path == HOME / "login.json"
-    assert locate("", {"CODEX_HOME": "~/codex"}, HOME).path == HOME / "codex" / "auth.json"
-
-
-NONE_YET = {"access_token": "none-yet", "expires_at": 0}
-
-
-@pytest.mark.parametrize(
-    "env, tokens, known_by",
-    [
-        ({"OPENAI_OAUTH_ACCESS_TOKEN": "a", "OPENAI_OAUTH_REFRESH_TOKEN": "r", "OPENAI_CHATGPT_ACCOUNT_ID": "acc"},
-         {"access_token": "a", "refresh_token": "r", "account_id": "acc"}, "r"),
-        ({"OPENAI_OAUTH_REFRESH_TOKEN": "r"}, {"refresh_token": "r", "account_id": None, **NONE_YET}, "r"),
-        ({"OPENAI_OAUTH_ACCESS_TOKEN": "a"}, {"access_token": "a", "refresh_token": "", "account_id": None}, "a"),
-        ({"CODEX_ACCESS_TOKEN": "at-1", "CODEX_ACCOUNT_ID": "acc"}, {"access_token": "at-1", "refresh_token": "", "account_id": "acc"}, "at-1"),
-        ({"OPENAI_OAUTH_ACCESS_TOKEN": "a", "CODEX_ACCESS_TOKEN": "at-1", "CODEX_HOME": "/srv"},
-         {"access_token": "a", "refresh_token": "", "account_id": None}, "a"),
-    ],
-)  # fmt: skip
-def test_a_login_of_the_environment_wins_over_the_default_file(
-    env: dict[str, str], tokens: dict[str, Any], known_by: str
-) -> None:
-    file = locate("", env, HOME)
-    assert (file.seed, file.name) == ({"tokens": tokens}, "the environment")
-    digest = hashlib.sha256(known_by.encode()).hexdigest()
-    assert file.path.parent == HOME / ".local/state/codex-proxy"
-    assert digest.startswith(file.path.stem) and len(file.path.stem) == 32 and file.path.suffix == ".json"
-
-
-def test_the_state_of_such_a_login_is_kept_where_the_system_wants_state() -> None:
-    file = locate("", {"CODEX_ACCESS_TOKEN": "a", "XDG_STATE_HOME": "/var/state"}, HOME)
-    assert file.path.parent == Path("/var/state/codex-proxy")
-
-
-def test_an_empty_variable_is_no_login() -> None:
-    assert locate("", {"OPENAI_OAUTH_ACCESS_TOKEN": "", "OPENAI_OAUTH_REFRESH_TOKEN": ""}, HOME).seed is None

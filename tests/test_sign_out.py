@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from codex_proxy import login_file, login_source
+from codex_proxy import identity, login_source
 from codex_proxy.errors import IssuerError
 from codex_proxy.identity import Identity
 from codex_proxy.login_file import LoginFile
@@ -71,7 +71,7 @@ def file(document: dict[str, Any], tmp_path: Path) -> LoginFile:
 
 
 def out_of(file: LoginFile, standin: Standin) -> SignOut:
-    return SignOut(file, standin.issuer, "nanobot-proxy", login_source.whose(file.load()))
+    return SignOut(file, standin.issuer, "nanobot-proxy", identity.of(file.load()))
 
 
 def left(file: LoginFile) -> list[str]:
@@ -120,9 +120,9 @@ async def test_a_login_without_a_refresh_token_is_ended_by_its_access_token(
 async def test_what_the_server_does_not_end_stays(file: LoginFile, document: dict[str, Any]) -> None:
     before = file.path.read_bytes()
     with pytest.raises(IssuerError):
-        await SignOut(file, "http://127.0.0.1:1", "x", login_source.whose(document)).finish()
+        await SignOut(file, "http://127.0.0.1:1", "x", identity.of(document)).finish()
     assert file.path.read_bytes() == before and left(file) == ["auth.json"]
-    assert await SignOut(file, "http://127.0.0.1:1", "x", login_source.whose(document)).finish(revoke=False) == "removed"  # fmt: skip
+    assert await SignOut(file, "http://127.0.0.1:1", "x", identity.of(document)).finish(revoke=False) == "removed"  # fmt: skip
     assert left(file) == []
 
 
@@ -153,13 +153,27 @@ async def test_a_renewal_under_way_is_waited_for(file: LoginFile, standin: Stand
     assert await task == "removed"
 
 
+async def test_of_a_renewal_that_was_cut_short_the_last_token_is_ended(
+    file: LoginFile, document: dict[str, Any], standin: Standin
+) -> None:
+    # Granted to a program that was killed before it was in place.
+    tokens = standin.tokens.issue(standin.oauth.person)
+    file.draft(document["tokens"]["refresh_token"]).write(document | {"tokens": document["tokens"] | tokens})
+    assert await out_of(file, standin).finish() == "removed"
+    assert standin.tokens.states[tokens["refresh_token"]] == "revoked" and left(file) == []
+
+
 async def test_where_nothing_can_be_written_nothing_is_ended(
     file: LoginFile, standin: Standin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*args: Any, **kwargs: Any) -> tuple[int, str]:
-        raise PermissionError(13, "Permission denied")
+    open_any = os.open
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    def refuse(path: Any, *args: Any, **kwargs: Any) -> int:
+        if str(path).endswith(".new"):
+            raise PermissionError(13, "Permission denied")
+        return open_any(path, *args, **kwargs)
+
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(NotRemoved, match=r"can't be written to \(Permission denied\).+Nothing has been changed"):
         await out_of(file, standin).finish()
     assert standin.requests == [] and left(file) == ["auth.json"]
@@ -174,7 +188,9 @@ async def test_a_file_that_stays_is_said_to_be_ended(
         os.unlink(path)
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(NotRemoved, match=r"The login is ended, but .+auth.json could not be removed \(Operation not"):
+    with pytest.raises(
+        NotRemoved, match=r"The login is ended, but it could not be removed from .+auth.json \(Operation not"
+    ):
         await out_of(file, standin).finish()
     assert left(file) == ["auth.json"]
 
@@ -182,8 +198,8 @@ async def test_a_file_that_stays_is_said_to_be_ended(
 async def test_a_login_of_the_environment_loses_its_state_file(standin: Standin, tmp_path: Path) -> None:
     tokens = standin.login()["tokens"]
     env = {"OPENAI_OAUTH_ACCESS_TOKEN": tokens["access_token"], "OPENAI_OAUTH_REFRESH_TOKEN": tokens["refresh_token"]}
-    file = login_file.locate("", env, tmp_path)
-    whose = login_source.whose(file.load())
+    file = login_source.locate("", env, tmp_path)
+    whose = identity.of(file.load())
     assert isinstance(whose, Identity)
     assert await SignOut(file, standin.issuer, "x", whose).finish() == "nothing there"
     assert standin.tokens.states[tokens["refresh_token"]] == "revoked"

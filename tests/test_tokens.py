@@ -1,13 +1,14 @@
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import secrets
-import shutil
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +20,13 @@ import pytest
 from codex_proxy import tokens
 from codex_proxy.errors import IssuerError, LoginError
 from codex_proxy.login import Grant, Login
-from codex_proxy.login_file import LoginFile, locate
+from codex_proxy.login_file import LoginFile
+from codex_proxy.login_source import locate
 from codex_proxy.tokens import TokenStore, fingerprint
 
 ADDON = Path(__file__).parents[1] / "addon"
 NOW = 1_795_518_000.0
-FIVE_MINUTES = 300.0
+SIX_MINUTES = 360.0
 
 REUSED = LoginError("refresh_token_reused", "Used already.")
 UNAVAILABLE = IssuerError(503, "issuer_unavailable", "Later.")
@@ -39,15 +41,16 @@ class Server:
         self.answers = list(answers)
         self.asked: list[str] = []
         self.proactive: list[bool] = []
-        self.was_asked = asyncio.Event()
-        self.may_answer = asyncio.Event()
+        # The store asks from a thread of its own.
+        self.was_asked = threading.Event()
+        self.may_answer = threading.Event()
         self.may_answer.set()
 
     async def __call__(self, refresh_token: str, *, proactive: bool) -> Grant:
         self.asked.append(refresh_token)
         self.proactive.append(proactive)
         self.was_asked.set()
-        await self.may_answer.wait()
+        await asyncio.to_thread(self.may_answer.wait, 30)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -116,18 +119,24 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "BETWEEN_LOOKS", 0.0)
 
 
+@pytest.fixture
+def short_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens that end at once may be renewed at once."""
+    monkeypatch.setattr(tokens, "BETWEEN_RENEWALS", 0.0)
+
+
 # Fresh or not.
 
 
-@pytest.mark.parametrize("ends_in", [864_000, FIVE_MINUTES + 1, FIVE_MINUTES])
-async def test_a_token_that_is_good_for_five_minutes_is_used_as_it_is(path: Path, ends_in: float) -> None:
+@pytest.mark.parametrize("ends_in", [864_000, SIX_MINUTES + 1, SIX_MINUTES])
+async def test_a_token_that_is_good_for_six_minutes_is_used_as_it_is(path: Path, ends_in: float) -> None:
     access = put(path, document(ends_in))
     server = Server()
     assert await store(path, server).fresh() == Login(access, "r1", "acc", NOW + ends_in)
     assert server.asked == []
 
 
-@pytest.mark.parametrize("ends_in", [FIVE_MINUTES - 1, 1, 0, -1, -864_000])
+@pytest.mark.parametrize("ends_in", [SIX_MINUTES - 1, 1, 0, -1, -864_000])
 async def test_a_token_that_is_not_is_renewed_and_kept(path: Path, ends_in: float) -> None:
     put(path, document(ends_in))
     server = Server(new := grant())
@@ -142,9 +151,10 @@ async def test_a_token_whose_end_nobody_knows_is_never_renewed_by_itself(path: P
     assert (await store(path, Server()).fresh()).access_token == "opaque"
 
 
+@pytest.mark.usefixtures("short_lives")
 async def test_a_renewed_token_is_used_until_it_ends_as_well(path: Path) -> None:
     put(path, document(0))
-    server = Server(grant("r2", ends_in=FIVE_MINUTES), grant("r3"))
+    server = Server(grant("r2", ends_in=SIX_MINUTES), grant("r3"))
     kept = store(path, server)
     assert (await kept.fresh()).refresh_token == "r2"
     assert (await kept.fresh()).refresh_token == "r2"
@@ -153,6 +163,7 @@ async def test_a_renewed_token_is_used_until_it_ends_as_well(path: Path) -> None
     assert server.asked == ["r1", "r2"]
 
 
+@pytest.mark.usefixtures("short_lives")
 async def test_an_answer_without_a_refresh_token_keeps_the_old_one(path: Path) -> None:
     put(path, document(0))
     server = Server(grant(None, ends_in=0), grant())
@@ -163,6 +174,7 @@ async def test_an_answer_without_a_refresh_token_keeps_the_old_one(path: Path) -
     assert server.asked == ["r1", "r1"]
 
 
+@pytest.mark.usefixtures("short_lives")
 async def test_the_refresh_token_that_is_kept_is_the_latest(path: Path) -> None:
     put(path, document(0))
     server = Server(grant("r2", ends_in=0), grant(None, ends_in=0))
@@ -170,6 +182,24 @@ async def test_the_refresh_token_that_is_kept_is_the_latest(path: Path) -> None:
     await kept.fresh()
     await kept.fresh()
     assert in_file(path)["refresh_token"] == "r2" and server.asked == ["r1", "r2"]
+
+
+async def test_where_the_clock_is_wrong_a_new_token_is_used_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(path, document(-864_000))
+    server = Server(grant("r2", ends_in=-864_000), grant("r3"), grant("r4"))
+    kept = store(path, server)
+    for _ in range(3):
+        assert (await kept.fresh()).refresh_token == "r2"
+    assert server.asked == ["r1"]
+    # Which is true of no other token.
+    put(path, document(-864_000, "of another program"))
+    assert (await kept.current(look=True)).refresh_token == "of another program"
+    assert (await kept.fresh()).refresh_token == "r3"
+    monkeypatch.setattr(tokens, "BETWEEN_RENEWALS", 0.0)
+    kept.now = lambda: NOW + 864_000
+    assert (await kept.fresh()).refresh_token == "r4"
 
 
 async def test_a_token_that_ended_without_a_refresh_token_asks_for_a_login(path: Path) -> None:
@@ -218,7 +248,7 @@ async def test_twenty_that_wait_are_one_request_to_the_server(path: Path) -> Non
     server.may_answer.clear()
     kept = store(path, server)
     waiting = [asyncio.create_task(kept.fresh()) for _ in range(20)]
-    await server.was_asked.wait()
+    await asyncio.to_thread(server.was_asked.wait, 30)
     late = [asyncio.create_task(kept.fresh()) for _ in range(20)]
     server.may_answer.set()
     logins = await asyncio.gather(*waiting, *late)
@@ -250,7 +280,7 @@ async def test_one_that_hangs_up_does_not_end_it_for_the_others(path: Path) -> N
     server.may_answer.clear()
     kept = store(path, server)
     first, second = asyncio.create_task(kept.fresh()), asyncio.create_task(kept.fresh())
-    await server.was_asked.wait()
+    await asyncio.to_thread(server.was_asked.wait, 30)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
@@ -264,7 +294,7 @@ async def test_a_token_nobody_waits_for_any_more_is_kept_all_the_same(path: Path
     server.may_answer.clear()
     kept = store(path, server)
     only = asyncio.create_task(kept.fresh())
-    await server.was_asked.wait()
+    await asyncio.to_thread(server.was_asked.wait, 30)
     only.cancel()
     with pytest.raises(asyncio.CancelledError):
         await only
@@ -304,6 +334,23 @@ async def test_a_refused_token_is_not_given_out_again_when_the_server_can_not_be
     old = put(path, document(864_000))
     with pytest.raises(IssuerError):
         await store(path, Server(UNAVAILABLE)).replaced(fingerprint(old))
+
+
+async def test_a_refused_token_is_not_given_out_again_by_a_renewal_that_others_wait_for(path: Path) -> None:
+    old = put(path, document(100))
+    server = Server(UNAVAILABLE)
+    server.may_answer.clear()
+    kept = store(path, server)
+    early = asyncio.create_task(kept.fresh())
+    await asyncio.to_thread(server.was_asked.wait, 30)
+    refused = [asyncio.create_task(kept.replaced(fingerprint(old))) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    server.may_answer.set()
+    assert (await early).access_token == old
+    for each in refused:
+        with pytest.raises(IssuerError):
+            await each
+    assert server.asked == ["r1"]
 
 
 async def test_a_refused_token_that_can_not_be_renewed_asks_for_a_login(path: Path) -> None:
@@ -461,9 +508,41 @@ async def test_the_other_program_has_a_moment_to_write_what_it_got(path: Path) -
     server = Server(REUSED)
     kept = store(path, server)
     waiting = asyncio.create_task(kept.fresh())
-    await server.was_asked.wait()
+    await asyncio.to_thread(server.was_asked.wait, 30)
     new = await asyncio.to_thread(put, path, document(864_000, "r2"))
     assert (await waiting).access_token == new
+
+
+async def test_the_official_client_can_write_what_it_got_as_soon_as_it_may(path: Path) -> None:
+    put(path, document(0))
+    server = Server(REUSED)
+    kept = store(path, server)
+    waiting = asyncio.create_task(kept.fresh())
+    await asyncio.to_thread(server.was_asked.wait, 30)
+
+    def write_as_the_cli_does() -> str:
+        with path.with_name("auth.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return put(path, document(864_000, "r2"))
+
+    new = await asyncio.to_thread(write_as_the_cli_does)
+    assert (await waiting).access_token == new
+
+
+async def test_a_lock_that_another_holds_is_not_waited_for_while_the_token_lives(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tokens, "SHORT_PATIENCE", 0.1)
+    access = put(path, document(1))
+    server = Server(grant())
+    kept = store(path, server)
+    async with LoginFile(path).locked():
+        assert (await asyncio.wait_for(kept.fresh(), 10)).access_token == access
+        assert "for 0 s; try again. The token in use is good for 1 s more." in caplog.text
+        waiting = asyncio.create_task(kept.replaced(fingerprint(access)))
+        await asyncio.sleep(0.3)
+        assert not waiting.done() and server.asked == []
+    assert (await waiting).refresh_token == "r2"
 
 
 # Refresh tokens that are dead.
@@ -534,7 +613,7 @@ async def test_an_error_told_again_and_again_does_not_grow(path: Path, failure: 
 # Failures that may pass.
 
 
-@pytest.mark.parametrize("ends_in", [FIVE_MINUTES - 1, 1])
+@pytest.mark.parametrize("ends_in", [SIX_MINUTES - 1, 1])
 async def test_while_the_server_is_out_of_reach_the_old_token_is_used_as_long_as_it_lives(
     path: Path, ends_in: float, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -685,100 +764,7 @@ async def test_a_file_half_written_at_the_start_is_told(path: Path) -> None:
     assert e.value.code == "login_unreadable"
 
 
-# A disk that takes nothing.
-
-
-async def test_a_token_that_can_not_be_written_is_used_and_written_later(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    put(path, document(0))
-    new = grant()
-
-    def the_folder_goes_away() -> Grant:
-        shutil.rmtree(path.parent)
-        return new
-
-    server = Server(the_folder_goes_away)
-    kept = store(path, server)
-    assert (await kept.fresh()).access_token == new.access_token
-    assert "in memory only" in caplog.text
-    caplog.clear()
-    assert (await kept.current(look=True)).access_token == new.access_token
-    assert "can't be written to" in caplog.text
-    path.parent.mkdir()
-    assert (await kept.current(look=True)).access_token == new.access_token
-    assert in_file(path) == {"access_token": new.access_token, "refresh_token": "r2", "account_id": "acc"}
-    assert server.asked == ["r1"]
-    assert new.access_token not in caplog.text and "r2" not in caplog.text.split()
-
-
-async def test_a_token_that_was_written_later_is_not_written_once_more(path: Path) -> None:
-    put(path, document(0))
-
-    def the_folder_goes_away() -> Grant:
-        shutil.rmtree(path.parent)
-        return grant()
-
-    kept = store(path, Server(the_folder_goes_away))
-    await kept.fresh()
-    path.parent.mkdir()
-    await kept.current(look=True)
-    before = status(path)
-    await kept.current(look=True)
-    assert status(path) == before
-
-
-async def test_a_token_that_could_not_be_written_yields_to_a_newer_login(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    put(path, document(0))
-
-    def the_folder_goes_away() -> Grant:
-        shutil.rmtree(path.parent)
-        return grant()
-
-    kept = store(path, Server(the_folder_goes_away))
-    await kept.fresh()
-    newer = put(path, document(864_000, "r9"))
-    for _ in range(2):
-        assert (await kept.current(look=True)).access_token == newer
-    assert in_file(path)["refresh_token"] == "r9"
-    assert "could not be written is dropped" in caplog.text
-
-
-DISK_FULL = f"""
-import asyncio, json, os, resource, sys
-sys.path.insert(0, {str(ADDON)!r})
-from pathlib import Path
-from codex_proxy.login import Grant
-from codex_proxy.login_file import LoginFile
-from codex_proxy.tokens import TokenStore
-path = Path(sys.argv[1])
-async def refresh(refresh_token, *, proactive):
-    limit(20)
-    return Grant("renewed", "r2", None, 3600)
-def limit(size):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-def tell(login):
-    print(login.access_token, json.loads(path.read_text())["tokens"]["refresh_token"], sorted(os.listdir(path.parent)))
-async def main():
-    store = TokenStore(LoginFile(path), refresh)
-    tell(await store.fresh())
-    tell(await store.current(look=True))
-    limit(resource.RLIM_INFINITY)
-    tell(await store.current(look=True))
-asyncio.run(main())
-"""
-
-
-def test_a_full_disk_neither_loses_the_token_nor_harms_the_file(path: Path) -> None:
-    content = document(0, access="old")
-    content["tokens"]["expires_at"] = 1
-    put(path, content)
-    done = subprocess.run([sys.executable, "-c", DISK_FULL, str(path)], capture_output=True, text=True, timeout=60)
-    here = "['auth.json', 'auth.lock']"
-    assert done.stdout.splitlines() == [f"renewed r1 {here}", f"renewed r1 {here}", f"renewed r2 {here}"]
-    assert "File too large" in done.stderr
+# A folder that takes nothing.
 
 
 READ_ONLY = f"""
@@ -825,6 +811,225 @@ def test_a_folder_that_can_not_be_written_is_told_before_the_refresh_token_is_sp
             path.parent.chmod(0o755)
         assert (done.stdout, done.returncode) == ("can be read\nlogin_not_writable\n", 0)
         assert in_file(path)["refresh_token"] == "r1"
+
+
+@pytest.mark.parametrize("ends_in", [SIX_MINUTES - 1, 1])
+async def test_where_nothing_can_be_kept_the_old_token_is_used_as_long_as_it_lives(
+    path: Path, ends_in: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    access = put(path, document(ends_in))
+    # Which stops root as well, whom no permission does.
+    path.with_name("auth.lock").mkdir()
+    server = Server(grant())
+    kept = store(path, server)
+    assert (await kept.fresh()).access_token == access
+    assert f"good for {ends_in:.0f} s more" in caplog.text and "can't be written to" in caplog.text
+    with pytest.raises(LoginError) as e:
+        await kept.replaced(fingerprint(access))
+    assert e.value.code == "login_not_writable"
+    kept.now = lambda: NOW + ends_in
+    with pytest.raises(LoginError):
+        await kept.fresh()
+    assert server.asked == []
+    path.with_name("auth.lock").rmdir()
+    assert (await kept.fresh()).refresh_token == "r2"
+
+
+# The file is changed while its token is renewed, by a program that takes no lock.
+
+
+async def test_a_log_out_while_the_token_is_renewed_is_a_log_out(path: Path) -> None:
+    put(path, document(0))
+
+    def logged_out() -> Grant:
+        path.unlink()
+        return grant()
+
+    kept = store(path, Server(logged_out))
+    for _ in range(2):
+        with pytest.raises(LoginError) as e:
+            await kept.fresh()
+        assert e.value.code == "login_missing"
+    assert os.listdir(path.parent) == ["auth.lock"]
+
+
+async def test_a_new_login_while_the_token_is_renewed_stays(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put(path, document(0))
+    new = document(864_000, "of the new login")
+
+    def logged_in() -> Grant:
+        put(path, new)
+        return grant()
+
+    kept = store(path, Server(logged_in))
+    assert (await kept.fresh()).access_token == new["tokens"]["access_token"]
+    assert json.loads(path.read_text()) == new and "got another login" in caplog.text
+    assert sorted(os.listdir(path.parent)) == ["auth.json", "auth.lock"]
+
+
+async def test_what_else_is_written_while_the_token_is_renewed_stays(path: Path) -> None:
+    old = document(0)
+    put(path, old)
+
+    def written() -> Grant:
+        put(path, old | {"OPENAI_API_KEY": "just set"})
+        return grant()
+
+    assert (await store(path, Server(written)).fresh()).refresh_token == "r2"
+    assert in_file(path)["refresh_token"] == "r2"
+    assert json.loads(path.read_text())["OPENAI_API_KEY"] == "just set"
+
+
+async def test_half_a_file_while_the_token_is_renewed_is_written_over(path: Path) -> None:
+    put(path, document(0))
+
+    def written() -> Grant:
+        halve(path)
+        return grant()
+
+    assert (await store(path, Server(written)).fresh()).refresh_token == "r2"
+    assert in_file(path)["refresh_token"] == "r2"
+
+
+# A program that ends, or is killed, while it renews.
+
+PROGRAM = f"""
+import asyncio, json, os, signal, sys, threading
+sys.path.insert(0, {str(ADDON)!r})
+from pathlib import Path
+from codex_proxy.login import Grant
+from codex_proxy.login_file import LoginFile
+from codex_proxy.tokens import TokenStore
+path = Path(sys.argv[1])
+"""
+
+ENDS = """
+asked = asyncio.Event()
+async def main():
+    loop = asyncio.get_running_loop()
+    async def refresh(refresh_token, *, proactive):
+        loop.call_soon_threadsafe(asked.set)
+        await asyncio.sleep(0.3)
+        return Grant("renewed", "r2", None, 3600)
+    asking = asyncio.create_task(TokenStore(LoginFile(path), refresh).fresh())
+    await asked.wait()
+asyncio.run(main())
+"""
+
+
+def run(program: str, path: Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM + program, str(path)], stdout=subprocess.PIPE, text=True, timeout=80, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def opaque(path: Path) -> None:
+    """A login whose tokens are easy to tell, and which has ended."""
+    content = document(0, access="old")
+    content["tokens"]["expires_at"] = 1
+    put(path, content)
+
+
+async def test_a_renewal_that_is_called_off_holds_the_lock_until_the_server_has_answered(path: Path) -> None:
+    put(path, document(0))
+    server = Server(grant())
+    server.may_answer.clear()
+    kept = store(path, server)
+    waiting = asyncio.create_task(kept.fresh())
+    await asyncio.to_thread(server.was_asked.wait, 30)
+    assert kept._renewal
+    kept._renewal.cancel()
+    with pytest.raises(IssuerError):
+        async with LoginFile(path).locked(0.2):
+            raise AssertionError("not reached")
+    server.may_answer.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert in_file(path)["refresh_token"] == "r2"
+
+
+def test_a_program_that_ends_keeps_what_it_is_just_being_granted(path: Path) -> None:
+    opaque(path)
+    run(ENDS, path)
+    assert in_file(path)["refresh_token"] == "r2"
+    assert sorted(os.listdir(path.parent)) == ["auth.json", "auth.lock"]
+
+
+# The process is killed at the first line that it runs of ours, at the second, and so on, until it gets to the end. Each time
+# the next program finds out what has become of the login, at a server that takes each refresh token once.
+KILLED_AT_EVERY_LINE = """
+from codex_proxy.errors import LoginError
+valid = path.with_name("valid")
+valid.write_text("r0")
+fresh = json.loads(path.read_text())
+async def refresh(refresh_token, *, proactive):
+    if refresh_token != valid.read_text():
+        raise LoginError("refresh_token_reused", "")
+    new = "r" + str(int(refresh_token[1:]) + 1)
+    valid.write_text(new)
+    return Grant("access " + new, new, None, 3600)
+def login(expires_at):
+    fresh["tokens"] |= {"refresh_token": valid.read_text(), "expires_at": expires_at}
+    path.write_text(json.dumps(fresh))
+def next_start():
+    return asyncio.run(TokenStore(LoginFile(path), refresh).fresh()).refresh_token
+def renew_until(last):
+    count = 0
+    def trace(frame, event, _):
+        nonlocal count
+        if not frame.f_code.co_filename.endswith(("tokens.py", "login_file.py", "login.py", "<string>")):
+            return None
+        count += event == "line"
+        if count == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+    threading.settrace(trace)
+    sys.settrace(trace)
+    next_start()
+    os._exit(0)
+import codex_proxy.tokens
+codex_proxy.tokens.BETWEEN_LOOKS = 0.0
+for last in range(1, 1000):
+    login(1)
+    before = valid.read_text()
+    child = os.fork()
+    if child == 0:
+        renew_until(last)
+    killed = os.waitpid(child, 0)[1]
+    found, granted = json.loads(path.read_text())["tokens"]["refresh_token"], valid.read_text()
+    try:
+        after = next_start()
+    except LoginError as e:
+        after = e.code
+    print(before, granted, found, after, sorted(os.listdir(path.parent)) == ["auth.json", "auth.lock", "valid"])
+    if killed == 0:
+        break
+"""
+
+
+def test_a_program_killed_at_any_line_of_a_renewal_loses_next_to_nothing(path: Path) -> None:
+    opaque(path)
+    told = [line.split() for line in run(KILLED_AT_EVERY_LINE, path)]
+    assert len(told) > 80
+    seen = []
+    for before, granted, found, after, is_tidy in told:
+        # What is in the file is what was before, or what was granted.
+        assert found in (before, granted) and is_tidy == "True"
+        if after == "refresh_token_reused":
+            assert found == before != granted
+            seen.append("lost")
+        elif found == granted != before:
+            seen.append("in place")
+        elif granted != before:
+            assert after == granted
+            seen.append("recovered")
+        else:
+            seen.append("not asked")
+    # The window in which a token is lost is some lines long, and what the disk takes its time for is not in it.
+    assert (seen[0], seen[-1]) == ("not asked", "in place")
+    assert set(seen) == {"not asked", "lost", "recovered", "in place"}
+    assert seen.count("lost") < 60
 
 
 # A login of the environment.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy.usage import Window, length_name, limit_message, span, when, windows
+from codex_proxy.usage import Credits, Window, credits, length_name, limit_message, span, when, windows
 
 # A Tuesday, 12:00 in Oslo.
 NOON = 1_795_518_000.0
@@ -165,3 +165,17 @@ def test_no_numbers_make_the_message_fail(error: dict[str, Any], headers: dict[s
     message, left = limit_message(error, headers, NOON)
     assert message.startswith("The ") and message.endswith(".")
     assert left is None or left >= 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({}, None),
+        ({"x-codex-credits-balance": "5"}, None),
+        ({"x-codex-credits-has-credits": "False", "x-codex-credits-unlimited": "False"}, Credits(False, False, "")),
+        ({"x-codex-credits-has-credits": "TRUE", "x-codex-credits-balance": "12.50"}, Credits(True, False, "12.50")),
+        ({"x-codex-credits-unlimited": "1"}, Credits(False, True, "")),
+    ],
+)
+def test_credits_are_read_off_the_headers(headers: dict[str, str], told: Credits | None) -> None:
+    assert credits(headers) == told

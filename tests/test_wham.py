@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_proxy.usage import Window
-from codex_proxy.wham import Credits, read, seen_by_proxy, usage_url
+from codex_proxy.usage import Credits, Window
+from codex_proxy.wham import read, seen_by_proxy, usage_url
 from standin import usage_windows
 
 NOW = 1_795_518_000.0

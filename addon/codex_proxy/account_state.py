@@ -54,7 +54,7 @@ class AccountState:
 
     def take_document(self, document: Any) -> None:
         """What the file says of the login besides its tokens."""
-        self.whose = login_source.whose(document)
+        self.whose = identity.of(document)
         said = document.get("last_refresh") if isinstance(document, dict) else None
         try:
             self.refreshed_at = datetime.fromisoformat(str(said)).timestamp()
@@ -83,8 +83,8 @@ class AccountState:
             "email": email if full else email and identity.shown_email(email),
             "plan": whose.plan,
             "account_id": account if full else account and identity.shown_account(account),
-            "from": "environment" if login_source.is_from_environment(self.file) else "file",
-            "file": str(self.file.path.absolute()),
+            "from": login_source.kind(self.file),
+            "file": None if login_source.kind(self.file) == "keyring" else str(self.file.path.absolute()),
             "valid_until": instant(ends),
             "expires_in_seconds": None if ends is None else max(0, int(ends - time.time())),
             "is_renewed": bool(self.login and self.login.refresh_token),

@@ -121,7 +121,7 @@ def tell_ending(flow: http.HTTPFlow, ended: Repair) -> None:
     """Keep what the end of a stream told: tokens, failures inside it, what was left out."""
     state = state_of(flow)
     if ended.usage:
-        state["usage"] = ended.usage.line()
+        state["usage"], state["tokens"] = ended.usage.line(), ended.usage.counts()
     if ended.error is not None:
         state["error"] = str(ended.error.get("code") or "failed")
     for text in ended.notes:

@@ -1,6 +1,7 @@
 """Who may call: this machine, or whoever presents the client key; never a page of another origin in a browser."""
 
 import asyncio
+import base64
 import hmac
 import ipaddress
 import os
@@ -10,7 +11,7 @@ from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
-from . import flows, paths, redact
+from . import flows, html_page, paths, redact
 from .errors import ProxyError
 from .settings import logger, reject
 
@@ -35,10 +36,29 @@ def host_of(header: str) -> str:
     return header.partition(":")[0]
 
 
-def presented_key(headers: http.Headers) -> str:
-    """The key a caller shows: as bearer, or as `x-api-key`."""
+def presented_key(headers: http.Headers, *, is_page: bool) -> str:
+    """The key a caller shows: as bearer, or as `x-api-key`; for the page of `GET /` as password as well (RFC 7617).
+
+    For that page alone: a browser sends a password it was once given with every request to this address, whoever made it do so.
+    """
     scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic" and is_page:
+        try:
+            said = base64.b64decode(value.strip(), validate=True).decode("utf-8", "surrogateescape")
+        except ValueError:
+            return ""
+        return said.partition(":")[2]
     return value.strip() if scheme.lower() == "bearer" else str(headers.get("x-api-key", ""))
+
+
+def is_page(flow: http.HTTPFlow, route: str) -> bool:
+    return flow.request.method == "GET" and route == "/"
+
+
+def is_of_another_site(headers: http.Headers) -> bool:
+    """Does a page of another origin load this, as a picture or a script, without an `Origin` (Fetch Metadata)? A link may be followed."""
+    site, kind = headers.get("sec-fetch-site", ""), headers.get("sec-fetch-dest", "")
+    return site in ("cross-site", "same-site") and kind != "document"
 
 
 def resolve_key(option: str) -> str:
@@ -60,23 +80,35 @@ def resolve_key(option: str) -> str:
     return key
 
 
-def refusal(flow: http.HTTPFlow, key: str, shown: str, is_health: bool) -> ProxyError | None:
-    """Why a caller may not call; None if it may. `key` is the client key (empty: none), `shown` what it presented."""
+def wrong_key(*, in_browser: bool) -> ProxyError:
+    """`in_browser`: it asks the person for a user name and a password (RFC 7617)."""
+    return ProxyError(
+        401,
+        "wrong_client_key",
+        "This proxy wants its client key: give it as the API key (Authorization: Bearer KEY, or x-api-key: KEY)"
+        + (", or here in the browser as the password, with any user name." if in_browser else "."),
+        headers={
+            "www-authenticate": 'Basic realm="codex proxy", charset="UTF-8"' if in_browser else "Bearer",
+            "x-should-retry": "false",
+        },
+    )
+
+
+def refusal(flow: http.HTTPFlow, key: str, shown: str, route: str) -> ProxyError | None:
+    """Why a caller may not call; None if it may.
+
+    `key` is the client key (empty: none), `shown` what the caller presented, `route` its path as in paths.ROUTES.
+    """
     headers = flow.request.headers
-    if "origin" in headers:
+    if "origin" in headers or is_of_another_site(headers):
         return ProxyError(
             403,
             "origin_refused",
-            f"A web page ({headers['origin'][:100]}) may not use this proxy; programs may, they send no Origin.",
+            f"A web page ({headers.get('origin', 'of another site')[:100]}) may not use this proxy; programs may, they send no Origin.",
         )
     if key:
-        if not is_health and not hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), key.encode()):
-            return ProxyError(
-                401,
-                "wrong_client_key",
-                "This proxy wants its client key: give it as the API key (Authorization: Bearer KEY, or x-api-key: KEY).",
-                headers={"www-authenticate": "Bearer", "x-should-retry": "false"},
-            )
+        if route != "/healthz" and not hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), key.encode()):
+            return wrong_key(in_browser=is_page(flow, route) and html_page.wanted(headers.get("accept", "")))
         return None
     peer = flow.client_conn.peername[0] if flow.client_conn.peername else ""
     if not is_loopback(peer.partition("%")[0]):
@@ -158,13 +190,13 @@ class Guard:
         if not flows.is_ours(flow):
             return
         flows.claim(flow)
-        shown = presented_key(flow.request.headers)
+        route = paths.canonical(flow.request.path)
+        shown = presented_key(flow.request.headers, is_page=is_page(flow, route))
         try:
             flows.keep_original_head(flow)
             self._take_off(flow)
             if flow.is_replay != "request":  # replayed by the person at mitmweb: there is no caller
-                is_health = paths.canonical(flow.request.path) == "/healthz"
-                if error := refusal(flow, self.key, shown, is_health):
+                if error := refusal(flow, self.key, shown, route):
                     flows.refuse(flow, error)
         except Exception as e:
             flows.refuse(flow, flows.unforeseen("Guard", e))

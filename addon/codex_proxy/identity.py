@@ -2,22 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from . import credentials
+from .credentials import KINDS, Kind
+from .credentials import text as _text
 from .errors import LoginError
 from .login import AUTH_CLAIM, claims, read
 
 PROFILE_CLAIM = "https://api.openai.com/profile"
-
-Kind = Literal["chatgpt", "api key", "personal access token", "agent identity", "none"]
-
-NAMES: dict[Kind, str] = {
-    "chatgpt": "a ChatGPT login",
-    "api key": "an API key",
-    "personal access token": "a personal access token",
-    "agent identity": "an agent identity",
-    "none": "no login",
-}
 
 
 @dataclass(frozen=True)
@@ -33,27 +26,25 @@ class Identity:
         """`p…n@example.org (plus, account 1234abcd…)`: enough to know one's own login by."""
         account = self.account_id and f"account {shown_account(self.account_id)}"
         more = ", ".join(filter(None, [self.plan and printable(self.plan), account]))
-        return (shown_email(self.email) if self.email else NAMES[self.kind]) + (f" ({more})" if more else "")
+        return (shown_email(self.email) if self.email else KINDS[self.kind].name) + (f" ({more})" if more else "")
 
 
-def of(document: Mapping[str, Any]) -> Identity:
+def of(document: Any) -> Identity:
     """Never raises: a document without a login is of the kind "none"."""
-    tokens = document.get("tokens")
-    held = tokens if isinstance(tokens, dict) and tokens.get("access_token") else document
-    if held.get("access_token"):
-        return _of_tokens(held, document)
-    if document.get("personal_access_token"):
-        return Identity(None, None, _text(document.get("account_id")), "personal access token")
-    if document.get("OPENAI_API_KEY"):
-        return Identity(None, None, None, "api key")
-    if agent := document.get("agent_identity"):
+    kind = credentials.kind(document)
+    if kind != "none" and (tokens := credentials.tokens(document)):
+        return _of_tokens(tokens, document, kind)
+    if kind == "personal access token":
+        return Identity(None, None, _text(document.get("account_id")), kind)
+    if kind == "agent identity":
+        agent = document["agent_identity"]
         record = agent if isinstance(agent, dict) else claims(_text(agent))
         email, plan, account = (_text(record.get(name)) for name in ("email", "plan_type", "account_id"))
-        return Identity(email, plan, account, "agent identity")
-    return Identity(None, None, None, "none")
+        return Identity(email, plan, account, kind)
+    return Identity(None, None, None, kind)
 
 
-def _of_tokens(tokens: Mapping[str, Any], document: Mapping[str, Any]) -> Identity:
+def _of_tokens(tokens: Mapping[str, Any], document: Mapping[str, Any], kind: Kind) -> Identity:
     email = plan = None
     for name in ("id_token", "access_token"):
         found = claims(_text(tokens.get(name)))
@@ -66,7 +57,7 @@ def _of_tokens(tokens: Mapping[str, Any], document: Mapping[str, Any]) -> Identi
         account = read(document, "").account_id
     except LoginError:
         account = None
-    return Identity(email, plan, account, "chatgpt")
+    return Identity(email, plan, account, kind)
 
 
 def shown_email(email: str) -> str:
@@ -86,7 +77,3 @@ def shown_account(account_id: str) -> str:
 def printable(text: str) -> str:
     """A claim may hold anything, and a terminal does what it is told."""
     return "".join(each if each.isprintable() else "?" for each in text)
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -11,6 +11,8 @@ from typing import Any
 
 import jwt
 
+from . import credentials
+from .credentials import text as _text
 from .errors import LoginError
 
 # The commands that make a login: the proxy's own, and the Codex CLI's.
@@ -60,21 +62,20 @@ def claims(token: str | None) -> dict[str, Any]:
 def read(document: Any, where: str) -> Login:
     """The login in a decoded file. `where` names it in errors. Raises LoginError."""
     if not isinstance(document, dict):
-        raise LoginError("login_unreadable", f"{where} does not hold a login. Run: {LOGIN_COMMAND}")
-    tokens = document.get("tokens")
-    if isinstance(tokens, dict) and tokens.get("access_token"):
+        raise LoginError("login_unreadable", f"{sentence(where)} does not hold a login. Run: {LOGIN_COMMAND}")
+    if tokens := credentials.tokens(document):
         return _from_tokens(tokens, document)
-    if document.get("access_token"):
-        return _from_tokens(document, document)
-    if document.get("personal_access_token"):
-        return Login(str(document["personal_access_token"]), account_id=_text(document.get("account_id")))
-    if document.get("OPENAI_API_KEY"):
-        problem = "holds an API key, and a key has no ChatGPT subscription behind it"
-    elif document.get("agent_identity"):
-        problem = "holds an agent identity, which only the Codex CLI can use"
-    else:
-        problem = "holds no tokens"
-    raise LoginError("login_missing", f"{where} {problem}. Run: {LOGIN_COMMAND}")
+    kind = credentials.kind(document)
+    if kind == "personal access token":
+        return Login(document["personal_access_token"], account_id=_text(document.get("account_id")))
+    known = credentials.KINDS[kind]
+    about = f" {known.about}" if known.about else ""
+    raise LoginError("login_missing", f"{sentence(where)} holds {known.name}.{about} Run: {LOGIN_COMMAND}")
+
+
+def sentence(place: str) -> str:
+    """A place as a sentence begins with it; a path stays as it is."""
+    return f"T{place[1:]}" if place.startswith("the ") else place
 
 
 def _from_tokens(tokens: Mapping[str, Any], document: Mapping[str, Any]) -> Login:
@@ -147,10 +148,6 @@ def _organization(of_auth: Mapping[str, Any]) -> str | None:
     found = of_auth.get("organizations")
     first = found[0] if isinstance(found, list) and found else None
     return _text(first.get("id")) if isinstance(first, dict) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def _instant(value: Any) -> float | None:

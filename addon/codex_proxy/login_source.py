@@ -1,35 +1,38 @@
-"""A login in words: where it comes from, what it is, how long it is good."""
+"""Where the login comes from: a file, the system's keyring, the environment; and that in words."""
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from . import identity
+from . import identity, login_keyring
 from .identity import Identity
 from .login_file import LoginFile
+from .login_keyring import LoginKeyring
 from .redact import redact
 
 # The names a login without a file comes under (design, section 6).
 VARIABLES = ("OPENAI_OAUTH_ACCESS_TOKEN", "OPENAI_OAUTH_REFRESH_TOKEN", "CODEX_ACCESS_TOKEN")
 
-# What may be said of a login that is no ChatGPT login, or not one that is renewed.
-ABOUT = {
-    "personal access token": "A personal access token is never renewed, and ended in ChatGPT's settings.",
-    "api key": "An API key has no ChatGPT subscription behind it; the proxy has no use for it.",
-    "agent identity": "Only the Codex CLI itself can use an agent identity.",
-}
 
-
-def whose(document: Any) -> Identity:
-    """As `identity.of`, for any document; a personal access token is known wherever it stands."""
-    document = document if isinstance(document, dict) else {}
-    found = identity.of(document)
-    tokens = document.get("tokens")
-    held = tokens if isinstance(tokens, dict) else document
-    if found.kind == "chatgpt" and str(held.get("access_token")).startswith("at-"):
-        return replace(found, kind="personal access token")
-    return found
+def locate(option: str, env: Mapping[str, str], home: Path) -> LoginFile:
+    """Where the login is: `codex_auth_file`, else the environment, else where the Codex CLI has it (design, section 6)."""
+    if option:
+        return LoginFile(Path(option).expanduser())
+    access = env.get("OPENAI_OAUTH_ACCESS_TOKEN") or env.get("CODEX_ACCESS_TOKEN")
+    refresh = env.get("OPENAI_OAUTH_REFRESH_TOKEN")
+    if access or refresh:
+        # An access token that is not there counts as one that has ended.
+        tokens: dict[str, Any] = {"access_token": access or "", "refresh_token": refresh or ""}
+        tokens["account_id"] = env.get("OPENAI_CHATGPT_ACCOUNT_ID") or env.get("CODEX_ACCOUNT_ID")
+        if not access:
+            tokens |= {"access_token": "none-yet", "expires_at": 0}
+        state = Path(env.get("XDG_STATE_HOME") or home / ".local" / "state") / "codex-proxy"
+        # The refresh token works once: what comes after it is found by a hash of it.
+        digest = hashlib.sha256((refresh or access or "").encode()).hexdigest()[:32]
+        return LoginFile(state / f"{digest}.json", {"tokens": tokens}, "the environment")
+    folder = Path(env["CODEX_HOME"]).expanduser() if env.get("CODEX_HOME") else home / ".codex"
+    return login_keyring.at(folder / "auth.json")
 
 
 def without(text: str, whose: Identity) -> str:
@@ -45,11 +48,20 @@ def variables(env: Mapping[str, str]) -> list[str]:
 
 
 def is_from_environment(file: LoginFile) -> bool:
-    return file.seed is not None
+    return kind(file) == "environment"
+
+
+def kind(file: LoginFile) -> Literal["file", "keyring", "environment"]:
+    """Of one that may be in the keyring or in a file: where it was when it was last looked for."""
+    if file.seed is not None:
+        return "environment"
+    return "keyring" if isinstance(file, LoginKeyring) and file.name != str(file.path) else "file"
 
 
 def place(file: LoginFile, env: Mapping[str, str], home: Path) -> str:
-    """`~/.codex/auth.json`, or `the environment (CODEX_ACCESS_TOKEN)` with the file its renewed tokens are in."""
+    """`~/.codex/auth.json`, `the system's keyring`, or `the environment (CODEX_ACCESS_TOKEN)` with the file its renewed tokens are in."""
+    if kind(file) == "keyring":
+        return file.name
     path = shown_path(file.path, home)
     if not is_from_environment(file):
         return path

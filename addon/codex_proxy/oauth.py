@@ -24,7 +24,8 @@ UNFINISHED = "The login can't be finished"
 
 # Codes after which the refresh token is of no use any more (contract 8.4).
 SPENT = {
-    "refresh_token_reused": "its refresh token has been used already, probably by another program on the same file",
+    "refresh_token_reused": "its refresh token has been used already, by another program on the same file or by one that was"
+    " stopped while it renewed the login, and the new one was not kept",
     "refresh_token_expired": "its refresh token has expired",
     "refresh_token_invalidated": "it was ended elsewhere (log-out, new password)",
     "invalid_grant": "its refresh token is not accepted any more",

@@ -47,4 +47,6 @@ async def send(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], co
     client = await asyncio.to_thread(httpx2.AsyncClient, timeout=timeout, trust_env=True)
     async with client:
         response = await client.request(method, url, headers=list(headers), content=content)
+        # Freeing it with the trust store takes a millisecond, in which a token that just came could be lost: that can wait.
+        asyncio.get_running_loop().call_later(1, id, client)
         return Answer(response.status_code, list(response.headers.raw), response.content)

@@ -17,7 +17,7 @@ class Route(NamedTuple):
 
 
 ROUTES = {
-    "/": Route("about", ("GET",), None, "what this is"),
+    "/": Route("about", ("GET",), None, "what this is, and how it goes: a page in a browser, JSON for programs"),
     "/healthz": Route("health", ("GET",), None, "200 while there is a usable login, else 503"),
     "/responses": Route("responses", ("POST",), "/responses", "OpenAI's Responses API, streaming and not"),
     "/models": Route("models", ("GET",), "/models", "the models of the subscription, in the backend's shape"),

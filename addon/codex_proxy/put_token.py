@@ -1,4 +1,4 @@
-"""The token: one that is good for five minutes more goes on the request, seen by the wire alone."""
+"""The token: one that is good for six minutes more goes on the request, seen by the wire alone."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
-from . import cookies, flows, login_file, oauth, our_headers, upstream, wire
+from . import cookies, flows, login_source, oauth, our_headers, upstream, wire
 from .defaults import ISSUER
 from .login import Grant, Login
 from .settings import reject
@@ -33,7 +33,7 @@ class PutToken:
             path = Path(ctx.options.codex_auth_file).expanduser()
             if ctx.options.codex_auth_file and path.is_dir():
                 reject(f"codex_auth_file={path} is a folder; the login is a file, as in {path / 'auth.json'}")
-            file = login_file.locate(ctx.options.codex_auth_file, os.environ, Path.home())
+            file = login_source.locate(ctx.options.codex_auth_file, os.environ, Path.home())
             self.store = TokenStore(file, self.renew)
         if "codex_upstream" in updated:
             self.jar = cookies.Jar()

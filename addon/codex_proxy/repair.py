@@ -46,10 +46,16 @@ class Usage(msgspec.Struct):
     input_tokens_details: dict[str, Any] | None = None
     output_tokens_details: dict[str, Any] | None = None
 
+    def counts(self) -> dict[str, Any]:
+        return {
+            "in": self.input_tokens,
+            "cached": (self.input_tokens_details or {}).get("cached_tokens", 0),
+            "out": self.output_tokens,
+            "reasoning": (self.output_tokens_details or {}).get("reasoning_tokens", 0),
+        }
+
     def line(self) -> str:
-        cached = (self.input_tokens_details or {}).get("cached_tokens", 0)
-        reasoning = (self.output_tokens_details or {}).get("reasoning_tokens", 0)
-        return f"tokens in {self.input_tokens} (cached {cached}) out {self.output_tokens} (reasoning {reasoning})"
+        return "tokens in {in} (cached {cached}) out {out} (reasoning {reasoning})".format(**self.counts())
 
 
 class Ending(msgspec.Struct):

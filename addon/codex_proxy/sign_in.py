@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import identity, oauth, upstream
+from . import identity, login_file, oauth, upstream
 from .errors import IssuerError, LoginError
 from .identity import Identity
 from .login import Grant, read
@@ -46,7 +46,7 @@ def held(file: LoginFile) -> dict[str, Any] | None:
             return None
         raise
     if not isinstance(found, dict):
-        raise LoginError("login_unreadable", f"{file.path} does not hold a login.")
+        raise LoginError("login_unreadable", f"{file.name} does not hold a login.")
     return found
 
 
@@ -61,11 +61,9 @@ def check_place(file: LoginFile) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """For this user only, and so are the folders above it that had to be made. Raises LoginError."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    """As `login_file.make_folder`. Raises LoginError."""
     try:
-        for each in reversed(missing):
-            each.mkdir(mode=0o700, exist_ok=True)
+        login_file.make_folder(folder)
     except OSError as e:
         raise Unfinished(f"{folder} can't be made: {e.strerror}.") from e
 
@@ -118,7 +116,7 @@ class SignIn:
             try:
                 draft.commit(after)
             except OSError as e:
-                said = f"The new login could not be written to {self.file.path}: {e.strerror}."
+                said = f"The new login could not be written to {self.file.name}: {e.strerror}."
                 raise Unwanted(said, grant) from e
         except BaseException:
             draft.drop()
@@ -136,7 +134,7 @@ class SignIn:
             raise
         now = identity.of(before)
         if self.agreed is not None and (now.kind, now.account_id) != (self.agreed.kind, self.agreed.account_id):
-            said = f"Meanwhile another program has put another login into {self.file.path}: {now}. It is left there."
+            said = f"Meanwhile another program has put another login into {self.file.name}: {now}. It is left there."
             raise Unfinished(said)
         return before
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from . import login_source, oauth, upstream
+from . import identity, login_source, oauth, upstream
 from .errors import LoginError
 from .identity import Identity
 from .login_file import Draft, LoginFile
@@ -73,6 +73,9 @@ class SignOut:
 
     async def _finish_locked(self, revoke: bool) -> Done:
         document = self._document()
+        # A program that was killed may have left the token that comes next, which is then the one to be ended.
+        if (found := token_of(document)) and self.file.recover(found[0]):
+            document = self._document()
         # Could it be removed? A token that is ended and stays there would only be in the way.
         draft = self.file.draft()
         try:
@@ -85,9 +88,9 @@ class SignOut:
 
     def _document(self) -> dict[str, Any]:
         document = self.file.load()
-        now = login_source.whose(document)
+        now = identity.of(document)
         if (now.kind, now.account_id, now.email) != (self.agreed.kind, self.agreed.account_id, self.agreed.email):
-            said = f"Meanwhile another program has put another login into {self.file.path}: {now}. It is left there."
+            said = f"Meanwhile another program has put another login into {self.file.name}: {now}. It is left there."
             raise NotRemoved(said)
         return document
 
@@ -100,7 +103,6 @@ class SignOut:
         await oauth.revoke(self.issuer, token, originator=self.originator, user_agent=user_agent, hint=hint)
 
     def _remove(self, document: Mapping[str, Any], draft: Draft, ended: bool) -> Done:
-        """Of a link what it leads to is removed: the tokens are there."""
         kept = without_tokens(document)
         try:
             if self.file.signature() is None:
@@ -108,8 +110,9 @@ class SignOut:
             if kept is not None and not login_source.is_from_environment(self.file):
                 draft.commit(kept)
                 return "kept others"
-            draft.target.unlink(missing_ok=True)
+            draft.remove()
             return "removed"
         except OSError as e:
-            but = "The login is ended, but " if ended else ""
-            raise NotRemoved(f"{but}{self.file.path} could not be removed ({e.strerror}). Remove it yourself.") from e
+            but = "The login is ended, but it" if ended else "The login"
+            said = f"{but} could not be removed from {self.file.name} ({e.strerror}). Remove it yourself."
+            raise NotRemoved(said) from e

@@ -1,5 +1,6 @@
 """What is left: the usage windows as the backend's answers tell of them. `codex.status`, `GET /`, and a word in the log."""
 
+import asyncio
 import logging
 import time
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from mitmproxy import command, ctx, http
 
 from . import flows, usage
 from .errors import ProxyError
-from .login import describe
+from .login import LOGIN_COMMAND, describe
 
 logger = logging.getLogger(__name__)
 
@@ -20,17 +21,22 @@ ALERTS = (80, 95)
 class Status:
     def __init__(self) -> None:
         self._windows: dict[str, usage.Window] = {}
+        self.credits: usage.Credits | None = None
         self._alerted: dict[str, tuple[int, float | None]] = {}
 
     def running(self) -> None:
         """Say at the start what would else be found out with the first request; starts without a login as well."""
-        if not flows.is_dry_run():
-            usable, told = login_line()
-            logger.log(logging.INFO if usable else logging.WARNING, told)
+        if flows.is_dry_run():
+            return
+        if ctx.master.addons.get("puttoken").store.file.waits:
+            self._telling = asyncio.get_running_loop().run_in_executor(None, tell_login)
+        else:
+            tell_login()
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if not flows.is_claimed(flow) or flow.response is None:
             return
+        self.credits = usage.credits(flow.response.headers) or self.credits
         for window in usage.windows(flow.response.headers):
             self._windows[window.name] = window
             self._alert(window)
@@ -67,7 +73,9 @@ class Status:
         if flows.is_dry_run():
             return "Dry run: no login is used, nothing goes to the backend."
         windows = [f"{line(one)}." for one in self.windows()]
-        return "\n".join([login_line()[1], *(windows or ["Usage windows: known after the backend's next answer."])])
+        return "\n".join(
+            [login_line(may_wait=False)[1], *(windows or ["Usage windows: known after the backend's next answer."])]
+        )
 
 
 def line(window: usage.Window) -> str:
@@ -80,16 +88,32 @@ def line(window: usage.Window) -> str:
     return f"{text}, resets {usage.when(window.resets_at, now)} ({usage.span(left)} from now)"
 
 
-def login_line() -> tuple[bool, str]:
-    """Is there a login to be used, and one line of it, as it is in the file now; blocks on the disk for a moment."""
+# A program that renews it just now looks the same, and then nothing is lost.
+CUT_SHORT = f"A program was killed while it renewed this login; if its new token is lost, run: {LOGIN_COMMAND}"
+
+
+def tell_login() -> None:
+    usable, told = login_line()
+    logger.log(logging.INFO if usable else logging.WARNING, told)
+
+
+def login_line(*, may_wait: bool = True) -> tuple[bool, str]:
+    """Is there a login to be used, and one line of it, as it is in the file now; blocks on the disk for a moment.
+
+    Without `may_wait` one that is not in a file is told as it was last seen.
+    """
     store = ctx.master.addons.get("puttoken").store
     try:
-        login = store.look_now()
+        login = store.look_now() if may_wait or not store.file.waits else store.kept.login
+        if login is None:
+            return False, f"Login from {store.file.name}: looked up with the next request."
         if dead := store.refused(login):
             return False, dead.message
         told = describe(login)
+        cut_short = store.was_cut_short(login)
     except ProxyError as e:
         return False, e.message
     left = told["expires_in_seconds"]
     life = "" if left is None else f", {usage.span(left)} left"
-    return True, f"Login from {store.file.name}: token {told['state']}{life}."
+    line = f"Login from {store.file.name}: token {told['state']}{life}."
+    return not cut_short, f"{line} {CUT_SHORT}" if cut_short else line

@@ -5,10 +5,10 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import upstream
-from .usage import Window, length_name
+from .usage import Credits, Window, length_name
 
 # Why nothing more is answered, in the words of contract 1.4 and 7.3.
 REACHED = {
@@ -18,17 +18,6 @@ REACHED = {
     "workspace_owner_usage_limit_reached": "the workspace has reached its spending limit",
     "workspace_member_usage_limit_reached": "this member's spending limit in the workspace is reached",
 }
-
-
-class Credits(NamedTuple):
-    """What may be used up past the windows; `balance` as the backend words it."""
-
-    has: bool
-    unlimited: bool
-    balance: str
-
-    def __str__(self) -> str:
-        return "unlimited" if self.unlimited else (self.balance or "some") if self.has else "none"
 
 
 @dataclass(frozen=True)

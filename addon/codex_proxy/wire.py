@@ -3,6 +3,7 @@ when mitmproxy would send its HTML page, an upstream connection ended. Design, s
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 from mitmproxy.proxy.utils import ReceiveBuffer
 
 from . import redact
+
+# Linux holds a segment back until there is more, or the end (tcp(7)).
+CORK: int | None = getattr(socket, "TCP_CORK", None)
 
 HIDDEN = redact.HIDDEN.encode()
 
@@ -120,6 +124,10 @@ def answer_and_close(flow: http.HTTPFlow, data: bytes) -> bool:
     io = handler.transports.get(flow.client_conn) if handler else None
     if handler is None or io is None or io.writer is None or io.writer.is_closing() or client_is_gone(flow):
         return False
+    # In one segment with the end of the connection, where the system can do that: a client that sees the end of its answer first
+    # takes the connection for one it can use again.
+    if CORK is not None and isinstance(io.writer, asyncio.StreamWriter):
+        io.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, CORK, 1)
     tls = next((layer for layer in _layers(handler) if isinstance(layer, ClientTLSLayer)), None)
     if tls is None:
         io.writer.write(data)
@@ -128,7 +136,7 @@ def answer_and_close(flow: http.HTTPFlow, data: bytes) -> bool:
             if isinstance(command, commands.SendData):
                 io.writer.write(command.data)
     if isinstance(io.writer, asyncio.StreamWriter) and io.writer.can_write_eof():
-        # At once, not with the next turn of the loop: a client must not take the connection for one it can use again.
+        # At once, not with the next turn of the loop.
         io.writer.write_eof()
     io.writer.close()
     return True

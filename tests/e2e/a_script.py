@@ -22,8 +22,8 @@ class Ended(NamedTuple):
 
 
 def bare(home: Path, **extra: str) -> dict[str, str]:
-    """A person's environment in which nothing speaks for colour or against it."""
-    leave = re.compile(r"^(NO_COLOR|FORCE_COLOR|TERM|COLUMNS|CODEX_PROXY_PORT)$")
+    """A person's environment in which nothing speaks for colour or against it, without display, ssh and browser."""
+    leave = re.compile(r"^(NO_COLOR|FORCE_COLOR|TERM|COLUMNS|CODEX_PROXY_PORT|(WAYLAND_)?DISPLAY|BROWSER)$|^SSH_")
     return {name: value for name, value in environment(home).items() if not leave.search(name)} | extra
 
 
@@ -74,9 +74,11 @@ class Terminal:
                 return
             self.text += data.decode("utf-8", "replace")
 
-    async def shows(self, pattern: str) -> None:
+    async def shows(self, pattern: str) -> re.Match[str]:
         await until(lambda: self._reader.done() or bool(re.search(pattern, self.text)))
-        assert re.search(pattern, self.text), self.text
+        found = re.search(pattern, self.text)
+        assert found, self.text
+        return found
 
     async def answers(self, question: str, text: str) -> None:
         await self.shows(question)
@@ -86,8 +88,19 @@ class Terminal:
         async with asyncio.timeout(PATIENCE):
             status = await self.process.wait()
             await self._reader
-        os.close(self.end)
+        self._close()
         return Ended(status, self.text, "")
+
+    async def stop(self) -> None:
+        """Whatever it is doing; harmless after `ended`."""
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.ended()
+
+    def _close(self) -> None:
+        end, self.end = self.end, -1
+        if end != -1:
+            os.close(end)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -1,28 +1,22 @@
-"""mitmweb in a real browser: what a person sees there. Pictures go to $CODEX_PICTURES, as scripts/pictures sets it."""
+"""mitmweb in a real browser: what a person sees there."""
 
 import asyncio
-import contextlib
 import json
-import os
 import re
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.async_api import Error, Page, Response, WebSocket, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from standin import Standin
 
+from .browser import NEEDS_CHROMIUM, Seen, browsing, keep_picture, keeps_pictures
 from .harness import PATIENCE, Proxy, Start, free_port, new_client
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (Debian, Ubuntu: apt install chromium)")
-
-expect.set_options(timeout=PATIENCE * 1000)
+pytestmark = NEEDS_CHROMIUM
 
 WEATHER = {
     "type": "function",
@@ -41,29 +35,6 @@ QUESTION: dict[str, Any] = {
 SAID = "It is 12 degrees in Oslo, with rain from the west.\n\nTomorrow it will be dry, and a little warmer. "
 
 
-class Seen:
-    """All that a page loaded: answers, and what came over its WebSocket."""
-
-    def __init__(self, page: Page) -> None:
-        self.texts: list[str] = []
-        self._reading: list[asyncio.Task[None]] = []
-        page.on("response", lambda response: self._reading.append(asyncio.create_task(self._read(response))))
-        page.on("websocket", self._follow)
-
-    async def _read(self, response: Response) -> None:
-        self.texts.append(response.url + str(response.headers))
-        # The browser forgets what belonged to a page before this one; the login redirects.
-        with contextlib.suppress(Error):
-            self.texts.append((await response.body()).decode("utf-8", "replace"))
-
-    def _follow(self, socket: WebSocket) -> None:
-        socket.on("framereceived", lambda frame: self.texts.append(str(frame)))
-
-    async def all(self) -> str:
-        await asyncio.gather(*self._reading)
-        return "\n".join(self.texts)
-
-
 @pytest.fixture
 async def web(start: Start, standin: Standin, login_file: Path) -> Proxy:
     return await start(
@@ -75,10 +46,8 @@ async def web(start: Start, standin: Standin, login_file: Path) -> Proxy:
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM)
+    async with browsing() as browser:
         yield await browser.new_page(viewport={"width": 1280, "height": 760})
-        await browser.close()
 
 
 @pytest.fixture
@@ -97,13 +66,10 @@ async def ask(proxy: Proxy, **changes: Any) -> httpx2.Response:
 
 
 async def picture(page: Page, name: str) -> None:
-    """Keep what is seen now, once it stands still."""
-    if folder := os.environ.get("CODEX_PICTURES"):
-        if await page.locator(".contentview").count():
-            # Past the headers, which fill the page.
-            await page.locator(".contentview").evaluate("view => view.scrollIntoView()")
-        await page.wait_for_timeout(700)
-        await page.screenshot(path=Path(folder) / f"{name}.png")
+    """Keep what is seen now, past the headers, which fill the page."""
+    if keeps_pictures() and await page.locator(".contentview").count():
+        await page.locator(".contentview").evaluate("view => view.scrollIntoView()")
+    await keep_picture(page, name)
 
 
 def row(page: Page, number: int) -> Any:

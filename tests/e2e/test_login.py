@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import pty
 import re
 import shutil
 import signal
@@ -22,7 +21,8 @@ from playwright.async_api import Page, async_playwright, expect
 
 from standin import Standin
 
-from .harness import PATIENCE, QUESTION, ROOT, Proxy, Start, environment, free_port, new_client, write_login
+from .a_script import Terminal, bare, take_interrupts, until
+from .harness import PATIENCE, QUESTION, ROOT, Proxy, Start, free_port, new_client, write_login
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -53,17 +53,6 @@ async def standin(port: int) -> AsyncIterator[Standin]:
 @pytest.fixture
 def auth_file(tmp_path: Path) -> Path:
     return tmp_path / "codex home" / "auth.json"
-
-
-def bare(home: Path, **extra: str) -> dict[str, str]:
-    """A person's environment without display, ssh and browser."""
-    leave = re.compile(r"^(WAYLAND_)?DISPLAY$|^SSH_|^(BROWSER|NO_COLOR|FORCE_COLOR|TERM)$")
-    return {name: value for name, value in environment(home).items() if not leave.search(name)} | extra
-
-
-def take_interrupts() -> None:
-    """Where a shell runs the tests in the background, it has them ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -114,13 +103,6 @@ def left(auth_file: Path) -> list[str]:
     """What is in the login's folder, without lock files: they stay, as the CLI's do."""
     folder = auth_file.parent
     return sorted(each.name for each in folder.iterdir() if each.suffix != ".lock") if folder.exists() else []
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """What another process does has no event to wait for."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 def mode(path: Path) -> int:
@@ -508,39 +490,6 @@ async def test_to_be_stopped_while_the_tokens_are_fetched_leaves_the_old_login(
 # In a terminal.
 
 
-class Terminal:
-    """The script in a terminal of its own."""
-
-    def __init__(self, process: asyncio.subprocess.Process, end: int) -> None:
-        self.process, self.end, self.text = process, end, ""
-        self._reader = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        while True:
-            try:
-                data = await asyncio.to_thread(os.read, self.end, 65536)
-            except OSError:  # the other end is closed
-                data = b""
-            if not data:
-                return
-            self.text += data.decode("utf-8", "replace")
-
-    async def shows(self, pattern: str) -> re.Match[str]:
-        await until(lambda: self._reader.done() or bool(re.search(pattern, self.text)))
-        found = re.search(pattern, self.text)
-        assert found, self.text
-        return found
-
-    def type_in(self, text: str) -> None:
-        os.write(self.end, text.encode())
-
-    async def ended(self) -> int:
-        async with asyncio.timeout(PATIENCE):
-            status = await self.process.wait()
-            await self._reader
-        return status
-
-
 InTerminal = Callable[..., Awaitable[Terminal]]
 
 
@@ -549,42 +498,32 @@ async def in_terminal(standin: Standin, port: int, auth_file: Path, tmp_path: Pa
     running: list[Terminal] = []
 
     async def start(*args: str, **env: str) -> Terminal:
-        ours, theirs = pty.openpty()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, str(ROOT / "scripts" / "login.py"), "--issuer", standin.issuer, "--auth-file", str(auth_file),
-            "--port", str(port), *args, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            preexec_fn=take_interrupts, env=bare(tmp_path, **{"BROWSER": "true", "TERM": "xterm-256color", **env}),
-        )  # fmt: skip
-        os.close(theirs)
-        running.append(Terminal(process, ours))
+        where = ("--issuer", standin.issuer, "--auth-file", str(auth_file), "--port", str(port))
+        running.append(await Terminal.start("login", tmp_path, *where, *args, **{"BROWSER": "true", **env}))
         return running[-1]
 
     yield start
     for each in running:
-        if each.process.returncode is None:
-            each.process.kill()
-        await each.ended()
-        os.close(each.end)
+        await each.stop()
         assert "Traceback" not in each.text, each.text
 
 
 async def test_a_person_is_asked_and_may_say_no(in_terminal: InTerminal, old: dict[str, Any], auth_file: Path) -> None:
     for answer in ("n\n", "\n", "\x04"):
         run = await in_terminal("--browser")
-        await run.shows(r"holds a login: b…e@example.org \(plus, account old-acco…\)\.\s+Replace it\? \[y/N\]")
-        run.type_in(answer)
-        assert await run.ended() == 1 and "Nothing has been changed." in run.text
+        question = r"holds a login: b…e@example.org \(plus, account old-acco…\)\.\s+Replace it\? \[y/N\]"
+        await run.answers(question, answer)
+        assert (await run.ended()).status == 1 and "Nothing has been changed." in run.text
     assert json.loads(auth_file.read_text()) == old
 
 
 async def test_a_person_is_asked_and_may_say_yes(in_terminal: InTerminal, old: dict[str, Any], auth_file: Path) -> None:
     run = await in_terminal("--browser")
-    await run.shows("Replace it")
-    run.type_in("y\n")
+    await run.answers("Replace it", "y\n")
     url = (await run.shows(r"(http://\S+/oauth/authorize\?\S+)\r"))[1]
     await run.shows("\x1b.*Waiting for you to log in there")
     await visit(url)
-    assert await run.ended() == 0, run.text
+    assert (await run.ended()).status == 0, run.text
     assert json.loads(auth_file.read_text())["tokens"]["account_id"] == "new-account"
     assert "\x1b[32m" in run.text
 
@@ -593,7 +532,7 @@ async def test_colour_can_be_switched_off(in_terminal: InTerminal, standin: Stan
     run = await in_terminal("--device", NO_COLOR="1")
     await run.shows("Waiting for you to type in the code")
     standin.approve_device()
-    assert await run.ended() == 0 and "Logged in as" in run.text
+    assert (await run.ended()).status == 0 and "Logged in as" in run.text
     assert not re.search(r"\x1b\[[\d;]*[3-4]\d[\d;]*m", run.text)
 
 
@@ -603,7 +542,7 @@ async def test_ctrl_c_at_the_question_changes_nothing(
     run = await in_terminal("--browser")
     await run.shows("Replace it")
     run.process.send_signal(signal.SIGINT)
-    assert await run.ended() == 130 and json.loads(auth_file.read_text()) == old
+    assert (await run.ended()).status == 130 and json.loads(auth_file.read_text()) == old
 
 
 # In a real browser.

@@ -71,7 +71,7 @@ async def test_the_login_is_ended_and_its_file_removed(
         assert lock.stat().st_mode & 0o077 == 0
 
     ended = await logout("--yes")
-    assert ended.status == 0 and "There is no login at ~/.codex/auth.json." in ended.err and "codex logout" in ended.err
+    assert ended.status == 0 and "There is no login in ~/.codex/auth.json." in ended.err
 
 
 async def test_unasked_nothing_is_removed(
@@ -192,6 +192,7 @@ async def test_ctrl_c_at_the_question_changes_nothing(
         ({"personal_access_token": "at-my-own-token"}, "holds a personal access token"),
         ({"tokens": {"access_token": "at-my-own-token"}}, "ended in ChatGPT's settings"),
         ({"agent_identity": {"agent_private_key": "my-own-key"}}, "holds an agent identity"),
+        ({"bedrock_api_key": {"api_key": "my-own-key"}}, "holds keys for Amazon Bedrock"),
     ],
 )
 async def test_what_can_not_be_ended_is_explained(

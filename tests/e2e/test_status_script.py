@@ -163,8 +163,11 @@ async def test_no_login_is_1(status: Status, auth_file: Path) -> None:
     [
         ("precious", "is not whole JSON", "none"),
         ("[]", "does not hold a login", "none"),
-        ('{"OPENAI_API_KEY": "my-own-key"}', "holds an API key, and a key has no ChatGPT subscription", "api key"),
+        ('{"OPENAI_API_KEY": "my-own-key"}', "holds an API key. An API key has no ChatGPT subscription", "api key"),
         ('{"agent_identity": {"agent_private_key": "my-own-key", "email": "person@example.org"}}', "holds an agent identity", "agent identity"),
+        ('{"auth_mode": "bedrockApiKey", "bedrock_api_key": {"api_key": "my-own-key"}}', "holds keys for Amazon Bedrock", "bedrock key"),
+        ('{"auth_mode": "headers"}', "another program has it", "elsewhere"),
+        ('{"auth_mode": "new", "tokens": {"access_token": ["my-own-key"]}}', "of a kind that is not known here", "unknown"),
     ],
 )  # fmt: skip
 async def test_what_is_no_login_is_explained_and_is_1(

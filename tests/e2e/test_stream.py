@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 
 import httpx2
 import pytest
@@ -108,6 +109,16 @@ async def test_a_stream_that_breaks_ends_with_an_error_event(
                 assert seen[-1]["code"] == "stream_broken"
                 assert set(seen[-1]) == {"type", "code", "message", "param", "sequence_number"}
                 assert "response.completed" not in response.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux sends the end of a connection with its last bytes")
+async def test_after_a_broken_stream_the_next_request_is_answered(client: httpx2.AsyncClient, standin: Standin) -> None:
+    for _ in range(40):
+        standin.fail("cut-close")
+        broken = await client.post("/v1/responses", json=QUESTION)
+        # At once, and of the same pool: a connection that is about to end must not look like one that can be used again.
+        after = await client.post("/v1/responses", json=QUESTION)
+        assert (events(broken.text)[-1]["type"], after.status_code) == ("error", 200)
 
 
 async def test_who_asked_for_no_stream_gets_an_http_error(
