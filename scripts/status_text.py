@@ -42,7 +42,7 @@ def show_login(state: AccountState, login: Login, full: bool) -> None:
     line("Token", validity(login, now))
     if state.refreshed_at is not None:
         past = int(now - state.refreshed_at)
-        ago = f"{usage.span(past)} ago" if past > 0 else "just now"
+        ago = f"{usage.span(past)} ago" if past >= 60 else "just now"
         line("Renewed", f"{usage.when(state.refreshed_at, now)} ({ago})")
 
 
