@@ -1,4 +1,4 @@
-"""Your ChatGPT subscription for any program that speaks OpenAI's Responses API.
+"""Your ChatGPT subscription for any program that speaks OpenAI's API.
 
     mitmdump -s addon/codex.py --mode reverse:https://chatgpt.com@127.0.0.1:9090
 
@@ -6,16 +6,20 @@ or `mitmweb` with the same arguments, then point the program at http://127.0.0.1
 the walk of a request, one addon a step; `codex_proxy` beside this file holds them.
 """
 
+from codex_proxy.affinity import Affinity
 from codex_proxy.answer import Answer
 from codex_proxy.capture import Capture
+from codex_proxy.compress import Compress
 from codex_proxy.connections import Connections
+from codex_proxy.cors import Cors
 from codex_proxy.dry_run import DryRun
 from codex_proxy.go import Go
 from codex_proxy.guard import Guard
 from codex_proxy.journal import Journal
 from codex_proxy.keep_flows import KeepFlows
 from codex_proxy.live import Live
-from codex_proxy.model_names import ModelNames
+from codex_proxy.memory import Memory
+from codex_proxy.models import Models
 from codex_proxy.originals import Originals
 from codex_proxy.pages import Pages
 from codex_proxy.patch_body import PatchBody
@@ -24,9 +28,11 @@ from codex_proxy.recent import Recent
 from codex_proxy.repeat import Repeat
 from codex_proxy.set_headers import SetHeaders
 from codex_proxy.settings import Settings
+from codex_proxy.sockets import Sockets
 from codex_proxy.status import Status
 from codex_proxy.stop import Stop
 from codex_proxy.tell import Tell
+from codex_proxy.unsaid import Unsaid
 from codex_proxy.unseen import Unseen
 from codex_proxy.views import Views
 from codex_proxy.where import Where
@@ -43,12 +49,18 @@ addons = [
     PutToken(),  # token: fresh, on the wire only, or 401
     SetHeaders(),  # headers: what the backend wants, and nothing the client brought for itself
     Capture(),  # capture mode: what the client sent, one file a request
+    Unsaid(),  # unsaid: the person's own effort, instructions, … where a client says nothing
     PatchBody(),  # body: what the backend would refuse is put right, or 400/413
+    Memory(),  # memory: what passed here, for clients that believe it is stored
+    Affinity(),  # affinity: a session that stays the same, for the prompt cache
     DryRun(),  # dry run: a canned answer, and nothing goes
+    Models(),  # models: the account's own, listed and looked up
+    Compress(),  # compress: large bodies go up as zstd
     Go(),  # go: the backend's address is written
     Repeat(),  # once more, after a refused token or a dead connection
-    ModelNames(),  # the account's models, for the error that one is not among them
     Answer(),  # answer: events as they come, the last one repaired; errors readable
+    Cors(),  # pages that may call: what lets them read the answers
+    Sockets(),  # WebSockets: each message as a request, each turn's events as its answer
     Status(),  # what is left of the usage windows: GET /, codex.status
     Tell(),  # tell: one log line, the flow's comment
     Recent(),  # the last requests in a few words each, for GET /

@@ -124,7 +124,9 @@ class Demo:
         if len(lines) != 2 or not all(changed) or refused:
             print("\n".join(self.log), file=sys.stderr)
             raise SystemExit(f"That is not what should have happened: {refused or lines}")
-        say("\nWhat the proxy changed in the first request, as the backend would have refused it:")
+        say(
+            "\nWhat the proxy changed in the first request, so that the backend takes it, and its cache serves the next one:"
+        )
         for change in changed[0].split(", "):
             say(f"  {change}")
         say("and how it told of each in its log:")

@@ -10,9 +10,20 @@ from hypothesis import strategies as st
 
 from codex_proxy.body_rules import MEANINGFUL, REFUSED_FIELDS, RULES, TAKEN, Wish, patch
 from codex_proxy.errors import ProxyError
-from codex_proxy.models import parse
+from codex_proxy.model_map import parse
 
-FULL, STORE = Wish(), Wish(full=False)
+
+class Past:
+    """All that anybody refers to passed here."""
+
+    def item(self, item_id: str) -> msgspec.Raw:
+        return msgspec.Raw(json.dumps({"type": "message", "role": "assistant", "content": [], "id": item_id}).encode())
+
+    def conversation(self, response_id: str) -> list[msgspec.Raw] | None:
+        return [self.item("msg_1")] if response_id == "resp_1" else None
+
+
+FULL, STORE = Wish(past=Past()), Wish(full=False)
 LITE = Wish(lite=True)
 
 RIGHT = {
@@ -216,7 +227,7 @@ REASONING = shaped(
         "context": st.just("auto"),
     },
 )
-REFUSED_NAMES = st.sampled_from([name for name in REFUSED_FIELDS if name not in MEANINGFUL] + ["messages", "n", "stop", "something_new"])  # fmt: skip
+REFUSED_NAMES = st.sampled_from([name for name in REFUSED_FIELDS if name not in {*MEANINGFUL, "previous_response_id"}] + ["messages", "n", "stop", "something_new"])  # fmt: skip
 REQUESTS = st.builds(
     lambda known, more: known | more,
     shaped(
@@ -487,7 +498,7 @@ def test_a_value_the_backend_takes_or_has_to_judge_stays(name: str, value: Any) 
     assert patched(RIGHT | {name: value}) == (RIGHT | {name: value}, [])
 
 
-@pytest.mark.parametrize("name", ["previous_response_id", "conversation", "prompt", "background"])
+@pytest.mark.parametrize("name", ["conversation", "prompt", "background"])
 @pytest.mark.parametrize("value", ["resp_1", {"id": "x"}, True, 1])
 def test_what_would_change_the_answer_is_refused_with_the_way_out(name: str, value: Any) -> None:
     with pytest.raises(ProxyError) as e:
@@ -657,3 +668,71 @@ def test_of_nanobots_sampling_parameters_none_is_left() -> None:
         "-truncation",
         "include with reasoning.encrypted_content",
     }
+
+
+SOCKET = Wish(past=Past(), socket=True)
+CHAINED = Wish(socket=True, chained=True)
+
+
+def test_a_websockets_message_keeps_what_only_it_has() -> None:
+    message = {**RIGHT, "type": "response.create", "generate": False}
+    assert patched(message, SOCKET) == (message, [])
+    # Over HTTP the backend would refuse them.
+    assert patched(message)[0] == RIGHT
+
+
+def test_a_message_that_follows_upon_a_response_of_its_connection_is_left_as_it_is() -> None:
+    output = {"type": "function_call_output", "call_id": "call_of_before", "output": "12 degrees"}
+    message = {**RIGHT, "type": "response.create", "previous_response_id": "resp_9", "input": [output]}
+    assert patched(message, CHAINED) == (message, [])
+
+
+def test_a_message_that_follows_upon_a_response_of_elsewhere_gets_its_items() -> None:
+    message = {**RIGHT, "type": "response.create", "previous_response_id": "resp_1"}
+    body, _ = patched(message, SOCKET)
+    assert "previous_response_id" not in body
+    assert len(body["input"]) == 2
+    with pytest.raises(ProxyError) as refused:
+        patch(json.dumps({**message, "previous_response_id": "resp_2"}).encode(), SOCKET)
+    assert refused.value.code == "previous_response_not_found"
+
+
+def test_a_message_that_follows_upon_another_goes_by_its_cache_key() -> None:
+    plain = {**RIGHT, "type": "response.create", "previous_response_id": "resp_9"}
+    assert patched(plain, Wish(socket=True, chained=True, caller="c", session="k"))[0]["prompt_cache_key"] == "k"
+    # One made from the new items would be another.
+    assert "prompt_cache_key" not in patched(plain, Wish(socket=True, chained=True, caller="c"))[0]
+
+
+# A compaction (contract 1.1).
+
+COMPACT = Wish(compact=True, past=Past())
+SHORTER = {"model": "gpt-6-sol", "input": RIGHT["input"], "parallel_tool_calls": False}
+
+
+def test_a_compaction_as_the_official_client_asks_for_it_is_not_touched() -> None:
+    body = SHORTER | {
+        "instructions": "x",
+        "tools": [],
+        "reasoning": {"effort": "low"},
+        "service_tier": "priority",
+        "prompt_cache_key": "k",
+        "text": {},
+    }
+    assert patched(body, COMPACT) == (body, [])
+
+
+def test_what_a_compaction_does_not_take_is_taken_off_and_nothing_of_a_turns_put_in() -> None:
+    for name in ("stream", "store", "include", "tool_choice", "client_metadata", "stream_options", "temperature"):
+        assert patched(SHORTER | {name: True}, COMPACT) == (SHORTER, [f"-{name}"])
+    assert patched({"model": "gpt-6-sol", "input": []}, COMPACT) == (
+        {"model": "gpt-6-sol", "input": [], "parallel_tool_calls": True}, ["parallel_tool_calls set to true"],
+    )  # fmt: skip
+
+
+def test_a_compaction_is_put_right_like_a_turn() -> None:
+    body = SHORTER | {"input": "hi", "service_tier": "fast", "previous_response_id": "resp_1"}
+    becomes, told = patched(body, COMPACT)
+    assert [item["role"] for item in becomes["input"]] == ["assistant", "user"]
+    assert becomes["service_tier"] == "priority"
+    assert "previous_response_id" not in becomes and len(told) == 3

@@ -1,9 +1,10 @@
 import json
+from typing import Any
 
 import msgspec
 import pytest
 
-from codex_proxy.events import EVENT, UNREADABLE, decoded
+from codex_proxy.events import EVENT, UNREADABLE, chunk_part, decoded
 from codex_proxy.raw import ABSENT
 
 
@@ -31,3 +32,19 @@ def test_what_is_no_event_is_unreadable(data: bytes) -> None:
 def test_a_value_that_cannot_be_read_is_shown_as_such() -> None:
     assert decoded(msgspec.Raw(b'{"a":1}')) == {"a": 1}
     assert decoded(msgspec.Raw(b'{"a":')) == {"type": "unreadable item"}
+
+
+CHUNKS = [
+    ({"choices": [{"delta": {"role": "assistant", "content": None}}]}, "begins"),
+    ({"choices": [{"delta": {"content": "a"}}]}, "content"),
+    ({"choices": [{"delta": {"tool_calls": [{"index": 0}]}}]}, "tool_calls"),
+    ({"choices": [{"delta": {}, "finish_reason": "stop"}]}, "finish_reason"),
+    ({"choices": [], "usage": {}}, "usage"),
+    ({"choices": [], "usage": None}, ""),
+    ({"type": "response.created"}, ""),
+]
+
+
+@pytest.mark.parametrize(("event", "part"), CHUNKS)
+def test_what_a_chunk_brings(event: dict[str, Any], part: str) -> None:
+    assert chunk_part(EVENT.decode(json.dumps(event).encode())) == part

@@ -93,3 +93,18 @@ def test_messages_of_chat_completions_become_items() -> None:
         "call f:  # c\n  {}\noutput: |\n  done",
         "assistant: |\n  [refused] No.",
     ]
+
+
+def test_what_only_some_chat_messages_have() -> None:
+    cited = {"type": "url_citation", "url_citation": {"title": "T", "url": "https://x"}}
+    messages = [
+        {"role": "assistant", "content": "Hi", "reasoning_content": "Well", "annotations": [cited]},
+        {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+        {"role": "function", "name": "f", "content": "done"},
+    ]
+    assert items_text(chat_items(messages)) == [
+        "reasoning: |\n  Well",
+        "assistant: |\n  Hi\n\n  [1] T https://x",
+        "call f:\n  {}",
+        "output of f: |\n  done",
+    ]

@@ -31,11 +31,12 @@ FATES: list[tuple[str, Any, list[tuple[str, str]]]] = [
     ("store", True, [(CHANGED, "set to false")]),
     ("service_tier", "fast", [(CHANGED, 'set to "priority"')]),
     ("reasoning", {"effort": "minimal"}, [(CHANGED, "effort minimal → low")]),
-    ("previous_response_id", "resp_1", [(REFUSED, "")]),
+    ("previous_response_id", "resp_1", [(CHANGED, "replaced by the conversation before it")]),
+    ("conversation", "conv_1", [(REFUSED, "")]),
     ("previous_response_id", None, [(TAKEN_OFF, "")]),
     ("input", "hi", [(CHANGED, "text made a list")]),
     ("input", [{"role": "system", "content": "a"}] * 2, [(CHANGED, "system → developer")]),
-    ("input", [{"type": "item_reference", "id": "x"}], [(CHANGED, "item_reference taken off")]),
+    ("input", [{"type": "item_reference", "id": "x"}], [(CHANGED, "item_reference replaced by its item")]),
     ("input", [{"type": "reasoning", "id": "rs_1"}], [(CHANGED, "reasoning item taken off")]),
     ("input", [CALL], [(CHANGED, "function_call taken off")]),
     ("tools", [{"type": "function", "function": {"name": "x"}}], [(CHANGED, "chat form flattened")]),
@@ -58,16 +59,16 @@ def test_what_is_missing_is_put_in() -> None:
 
 
 def test_one_refused_field_does_not_hide_the_others() -> None:
-    one = judged.look(document({**GOOD, "previous_response_id": "x", "temperature": 1}))
+    one = judged.look(document({**GOOD, "conversation": "x", "temperature": 1}))
 
-    assert [one.fates[name][0].what for name in ("previous_response_id", "temperature")] == [REFUSED, TAKEN_OFF]
-    assert "`previous_response_id` can't be used" in one.failure
+    assert [one.fates[name][0].what for name in ("conversation", "temperature")] == [REFUSED, TAKEN_OFF]
+    assert "`conversation` can't be used" in one.failure
 
 
 FAILURES: list[tuple[str, dict[str, Any], str]] = [
     ("path", {"line": "POST /v1/embeddings HTTP/1.1"}, "No such path here: POST /v1/embeddings"),
     ("method", {"line": "PUT /v1/responses HTTP/1.1"}, "takes POST, not PUT"),
-    ("not served", {"line": "POST /v1/chat/completions?a=b HTTP/1.1"}, "is not served by this proxy yet"),
+    ("no messages", {"line": "POST /v1/chat/completions?a=b HTTP/1.1"}, "`messages` has to be a list"),
     ("model", {"body": {**GOOD, "model": "gpt-4.1"}}, "codex_model_map=gpt-4.1=gpt-6-sol"),
     ("no model", {"body": {"input": []}}, "`model` is missing"),
     ("role", {"body": {**GOOD, "input": [{"role": "tool", "content": "x"}]}}, "the role tool is none"),
@@ -85,6 +86,33 @@ def test_what_fails_and_why(given: dict[str, Any], why: str) -> None:
         del made["body"]
 
     assert why in judged.look(made).failure
+
+
+CHAT = {"line": "POST /v1/chat/completions HTTP/1.1"}
+
+
+def test_a_chat_completion_is_judged_by_its_translation() -> None:
+    body = {
+        "model": "gpt-6-sol", "messages": [{"role": "user", "content": "hi"}], "verbosity": "low", "max_tokens": 5, "seed": 1,
+        "stop": "x", "stream": True,
+    }  # fmt: skip
+    one = judged.look(document(body, **CHAT))
+
+    assert (one.failure, one.unknown, one.is_turn) == ("", [], True)
+    assert {name: fates[0].what for name, fates in one.fates.items() if name in body} == {
+        "model": ACCEPTED, "messages": CHANGED, "verbosity": CHANGED, "max_tokens": TAKEN_OFF, "seed": TAKEN_OFF, "stop": CHANGED,
+        "stream": ACCEPTED,
+    }  # fmt: skip
+    assert judged.reads_last([one])[0] == "no"
+
+
+def test_what_a_chat_can_not_mean_does_not_hide_the_rest() -> None:
+    one = judged.look(
+        document({"model": "gpt-6-sol", "messages": [{"role": "user", "content": "hi"}], "n": 2, "seed": 1}, **CHAT)
+    )
+
+    assert "`n` can't be 2" in one.failure
+    assert [one.fates[name][0].what for name in ("n", "seed")] == [REFUSED, TAKEN_OFF]
 
 
 def test_a_body_that_is_no_json_fails() -> None:

@@ -4,11 +4,13 @@ import gc
 import time
 
 from mitmproxy import http
+from mitmproxy.addons.view import View
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import taddons, tflow
+from mitmproxy.websocket import WebSocketData
 
 from codex_proxy import flows
-from codex_proxy.answer import EventStream
+from codex_proxy.event_stream import EventStream
 from codex_proxy.keep_flows import KeepFlows
 from codex_proxy.repair import Repair
 from codex_proxy.settings import Settings
@@ -43,3 +45,22 @@ def test_marks_are_no_work_for_the_garbage_collector() -> None:
     marks = flows.state_of(flow)["marks"]
     assert [place for place, _ in marks] == [0, 9, 18]
     assert not any(map(gc.is_tracked, marks))
+
+
+async def test_a_websocket_is_finished_when_it_ends() -> None:
+    """Counted at its upgrade, it would be passed over while it runs, and kept for good."""
+    view = View()
+    with taddons.context(Settings(), view, keeper := KeepFlows()) as context:
+        context.configure(keeper, codex_keep_flows="1")
+        flow, _ = streamed()
+        flow.websocket = WebSocketData()
+        other, _ = streamed()
+        view.add([flow, other])
+        keeper.response(flow)
+        keeper.response(other)
+        flow.live = other.live = False
+        flows_left = [flow, other]
+        assert list(view) == flows_left
+        flow.live = True
+        keeper.websocket_end(flow)
+        assert list(view) == [flow]

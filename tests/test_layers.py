@@ -9,18 +9,20 @@ SCRIPT = ast.parse((ADDON / "codex.py").read_text())
 
 # Modules that know nothing of mitmproxy (design, section 2): plain functions and small classes.
 PLAIN = {
-    "__init__", "account_state", "answer_text", "backend_calls", "backend_errors", "body_rules", "callback",
-    "callback_page", "canned", "capture_file", "capture_report", "changes", "conversation", "cookies",
-    "credentials", "defaults", "device", "difference", "encodings", "errors", "events", "frames", "header_rules",
-    "html_page", "identity", "input_rules", "issuer", "items", "judged", "kept_login", "layout", "login", "login_file",
-    "login_keyring", "login_source", "models", "oauth", "our_headers", "outbound", "paths", "pkce", "ports",
-    "probe", "raw", "redact", "repair", "schemas", "shortened", "sign_in", "sign_out", "sse", "stream_text",
-    "system_keyring", "timeline", "tokens", "tool_list", "tool_rules", "transcript", "transport_errors",
-    "upstream", "usage", "wham",
+    "__init__", "account_state", "answer_text", "backend_calls", "backend_errors", "body_rules", "cache_key",
+    "callback", "callback_page", "caller", "canned", "capture_file", "capture_report", "catalogue", "changes",
+    "chat_answer", "chat_messages", "chat_reading", "chat_request", "chat_stop", "chat_stream", "chat_tools",
+    "conversation", "cookies", "cors_rules", "credentials", "defaults", "device", "difference", "encodings",
+    "errors", "events", "frames", "header_rules", "html_page", "identity", "input_rules", "instructions", "issuer",
+    "items", "judged", "kept_catalogue", "kept_login", "layout", "login", "login_file", "login_keyring",
+    "login_source", "model_list", "model_map", "model_name", "oauth", "our_headers", "outbound", "part_rules",
+    "paths", "pkce", "ports", "probe", "put_back", "raw", "redact", "repair", "schemas", "shortened", "sign_in",
+    "sign_out", "sse", "stored", "stream_text", "system_keyring", "timeline", "tokens", "tool_list", "tool_rules",
+    "transcript", "transport_errors", "turns", "unsaid_rules", "upgrade", "upstream", "usage", "wham",
 }  # fmt: skip
 
 # What all addons share, and no addon itself.
-SHARED = {"flows", "wire"}
+SHARED = {"event_stream", "flows", "socket_messages", "socket_wire", "wire"}
 
 
 def imported(tree: ast.AST) -> set[str]:

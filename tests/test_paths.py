@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_proxy.errors import ProxyError
-from codex_proxy.paths import ROUTES, backend_query, canonical, find
+from codex_proxy.paths import ROUTES, backend_query, canonical, find, model
 
 PREFIXES = ["", "/v1", "/backend-api/codex"]
 
@@ -16,7 +16,10 @@ PREFIXES = ["", "/v1", "/backend-api/codex"]
         ("GET", "/", "about", None),
         ("GET", "/healthz", "health", None),
         ("POST", "/responses", "responses", "/responses"),
-        ("GET", "/models", "models", "/models"),
+        ("POST", "/chat/completions", "chat", "/responses"),
+        ("GET", "/models", "models", None),
+        ("GET", "/models/gpt-6-sol", "model", None),
+        ("GET", "/models/openai/gpt-6-sol", "model", None),
     ],
 )
 def test_a_path_is_known_with_every_prefix(
@@ -44,7 +47,6 @@ def test_a_base_url_alone_tells_what_this_is(path: str) -> None:
         ("POST", "/v12/responses"),
         ("POST", "/V1/responses"),
         ("POST", "/responsesX"),
-        ("GET", "/responses/resp_1"),
         ("GET", "/backend-api/wham/usage"),
         ("GET", "/models/a/b/c"),
         ("POST", "/completions"),
@@ -58,7 +60,15 @@ def test_anything_else_is_a_404_that_names_the_paths_there_are(method: str, path
     assert (e.value.status, e.value.code) == (404, "unknown_path")
     assert "POST /responses, GET /models" in e.value.message and "/v1" in e.value.message
     assert f"{method} {path}" in e.value.message
-    assert "/chat/completions" not in e.value.message
+    assert "POST /chat/completions" in e.value.message
+
+
+@pytest.mark.parametrize("path", ["/responses/resp_1", "/v1/responses/resp_1/input_items"])
+def test_an_answer_that_would_be_stored_is_not_here(path: str) -> None:
+    with pytest.raises(ProxyError) as e:
+        find("GET", path)
+    assert (e.value.status, e.value.code) == (404, "unknown_path")
+    assert "nothing is stored" in e.value.message
 
 
 def test_a_query_with_a_key_in_it_is_not_repeated() -> None:
@@ -84,33 +94,45 @@ def test_a_wrong_method_is_told_the_right_one(method: str, path: str, allowed: s
 
 
 @pytest.mark.parametrize(
-    "method, path",
-    [
-        ("POST", "/v1/chat/completions"),
-        ("POST", "/responses/compact"),
-        ("GET", "/v1/models/gpt-6-sol"),
-        ("GET", "/models/openai/gpt-6-sol"),
-    ],
-)
-def test_what_is_not_served_yet_says_so(method: str, path: str) -> None:
-    with pytest.raises(ProxyError) as e:
-        find(method, path)
-    assert (e.value.status, e.value.code) == (501, "not_implemented")
-    assert "POST /responses" in e.value.message
-
-
-@pytest.mark.parametrize(
     "method, path, query",
     [
-        ("GET", "/models", "?client_version=9.9.9"),
+        ("GET", "/models", ""),
         ("GET", "/models?client_version=0.1.0", "?client_version=0.1.0"),
-        ("GET", "/models?client_version=", "?client_version=9.9.9"),
+        ("GET", "/models?client_version=", ""),
         ("GET", "/models?api_key=my-own-secret&client_version=a%26b", "?client_version=a%26b"),
         ("POST", "/responses?api_key=my-own-secret", ""),
     ],
 )
 def test_of_a_query_only_the_catalogues_version_goes_up(method: str, path: str, query: str) -> None:
-    assert backend_query(find(method, path), path, "9.9.9") == query
+    assert backend_query(find(method, path), path) == query
+
+
+@pytest.mark.parametrize(
+    "path, route, backend",
+    [
+        ("/v1/models?client_version=0.169.0", "catalogue", "/models"),
+        ("/models/?a=b&client_version=1", "catalogue", "/models"),
+        ("/models?client_version=", "models", None),
+        ("/models/x?client_version=1", "model", None),
+        ("/healthz?client_version=1", "health", None),
+    ],
+)
+def test_who_names_a_client_version_gets_the_backends_own_list(path: str, route: str, backend: str | None) -> None:
+    assert find("GET", path)[0::2] == (route, backend)
+
+
+@pytest.mark.parametrize(
+    "path, name",
+    [
+        ("/v1/models/gpt-6-sol", "gpt-6-sol"),
+        ("/models/openai/gpt-6-sol/?a=b", "openai/gpt-6-sol"),
+        ("/backend-api/codex/models//openai%2Fgpt-6-sol", "openai/gpt-6-sol"),
+        ("/models/gpt-6-sol%28high%29", "gpt-6-sol(high)"),
+    ],
+)
+def test_the_name_of_a_model_is_read_off_its_path(path: str, name: str) -> None:
+    assert find("GET", path).name == "model"
+    assert model(path) == name
 
 
 @given(st.text("/v1responmdl?{}.%", max_size=24))

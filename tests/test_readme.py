@@ -44,6 +44,7 @@ def codes() -> set[str]:
     for path in (ROOT / "addon" / "codex_proxy").glob("*.py"):
         source = path.read_text()
         found |= set(re.findall(r'(?:ProxyError|LoginError|IssuerError)\(\s*(?:\d+,\s*)?"([a-z_]+)"', source))
+        found |= set(re.findall(r'\bnot_found\(\s*"([a-z_]+)"', source))
         found |= set(re.findall(r'_trouble\([^"]*"[^"]*", \d+, "([a-z_]+)"', source))
         found |= set(re.findall(r'^    "((?:refresh_token|invalid)_[a-z_]+)":', source, re.M))
     return found

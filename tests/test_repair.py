@@ -458,3 +458,16 @@ def test_an_error_does_not_repeat_a_token(event: dict[str, Any]) -> None:
 def test_an_error_without_a_token_stays_byte_for_byte() -> None:
     frame = b'event: error\ndata: {"type":"error",  "code":"c", "message":"\\u00fc", "n":1e3}\n\n'
     assert Repair().feed(frame) == [frame]
+
+
+def test_events_that_come_by_themselves_are_repaired_the_same_way() -> None:
+    repair = Repair()
+    item = {"type": "message", "id": "msg_1", "content": []}
+    done = json.dumps({"type": "response.output_item.done", "item": item, "output_index": 0}).encode()
+    last = json.dumps({"type": "response.completed", "response": {"id": "resp_1", "output": []}}, indent=1).encode()
+    delta = b'{"type":"response.output_text.delta","delta":"response.completed"}'
+
+    assert [repair.message(each) for each in (delta, done)] == [delta, done]
+    assert json.loads(repair.message(last))["response"]["output"] == [item]
+    assert (repair.ended, repair.events) == ("response.completed", 3)
+    assert repair.message(b"no json, response.completed") == b"no json, response.completed"

@@ -126,12 +126,12 @@ def test_a_stream_of_chat_completions_is_shown_the_same_way() -> None:
         'reasoning: |\n  Well\n\ntext: |\n  Oslo is wet.\n\ncall f:  # call_1\n  {"a": 1}\n\n'
         "tokens: 9 in (4 cached), 5 out, 14 in all"
     )
-    assert "1-9  1.5 kB  chat.completion.chunk x 9\n" in text and text.endswith("10     12 B  [DONE]\n")
+    assert "3-4  294 B  content: chat.completion.chunk x 2\n" in text and text.endswith("10    12 B  [DONE]\n")
 
 
 def test_a_cut_stream_of_chat_completions_says_so() -> None:
     text = stream_text(b"".join(CHAT[:4]))
-    assert "· broken off ·" in text and "ended without a last event, after chat.completion.chunk" in text
+    assert "· broken off ·" in text and "ended without a last event, after content: chat.completion.chunk" in text
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r"], ids=["CRLF", "CR"])

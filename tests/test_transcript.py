@@ -163,6 +163,23 @@ def test_chunks_of_a_chat_completion_become_items() -> None:
     assert (transcript.model, transcript.status, transcript.usage) == ("gpt-6-sol", "tool_calls", {"prompt_tokens": 9})
 
 
+def test_older_and_rarer_chunks_of_a_chat_completion() -> None:
+    cited = {"title": "T", "url": "https://x"}
+    transcript = taken([
+        chunk({"content": "Hi"}),
+        chunk({"annotations": [{"type": "url_citation", "url_citation": cited}]}),
+        chunk({"function_call": {"name": "f", "arguments": ""}}),
+        chunk({"function_call": {"arguments": "{}"}}),
+        chunk({"tool_calls": [{"index": 1, "id": "call_1", "custom": {"name": "sh", "input": ""}}]}),
+        chunk({"tool_calls": [{"index": 1, "custom": {"input": "ls"}}]}),
+    ])  # fmt: skip
+    assert transcript.values() == [
+        {"type": "message", "content": [{"type": "output_text", "text": "Hi", "annotations": [cited]}]},
+        {"type": "function_call", "name": "f", "arguments": "{}"},
+        {"type": "custom_tool_call", "call_id": "call_1", "name": "sh", "input": "ls"},
+    ]
+
+
 def test_a_chat_completion_ends_with_its_finish_reason_or_its_last_word() -> None:
     transcript = taken(CHAT[:-2])
     assert transcript.ended == ""

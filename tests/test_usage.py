@@ -1,3 +1,4 @@
+import json
 import math
 import time
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy.usage import Credits, Window, credits, length_name, limit_message, span, when, windows
+from codex_proxy.usage import Credits, Window, credits, length_name, limit_message, span, when, windows, windows_in
 
 # A Tuesday, 12:00 in Oslo.
 NOON = 1_795_518_000.0
@@ -179,3 +180,30 @@ def test_no_numbers_make_the_message_fail(error: dict[str, Any], headers: dict[s
 )
 def test_credits_are_read_off_the_headers(headers: dict[str, str], told: Credits | None) -> None:
     assert credits(headers) == told
+
+
+def test_windows_come_in_events_of_a_websocket_too() -> None:
+    limits = {"primary": {"used_percent": 12.5, "window_minutes": 300, "reset_at": 1000}, "secondary": None}
+    event = {"type": "codex.rate_limits", "plan_type": "plus", "rate_limits": limits}
+    told = json.dumps(event).encode()
+    assert windows_in(told) == [Window(12.5, 300, 1000.0)]
+    assert windows_in(json.dumps({**event, "metered_limit_name": "codex_bengalfox"}).encode())[0].limit == "bengalfox"
+    headers = {"X-Codex-Primary-Used-Percent": "100", "x-codex-primary-window-minutes": "300"}
+    error = {"type": "error", "status": 429, "error": {}, "headers": headers}
+    assert windows_in(json.dumps(error).encode()) == [Window(100, 300, None)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'{"type":"response.output_text.delta","delta":"codex.rate_limits"}',
+        b'{"type":"codex.rate_limits"}',
+        b'{"type":"codex.rate_limits","rate_limits":{"primary":{"used_percent":"x"}}}',
+        b'{"type":"codex.rate_limits","rate_limits":[]}',
+        b'{"type":"error","headers":["x"]}',
+        b'"codex.rate_limits"',
+        b'{"codex.rate_limits": \xff',
+    ],
+)
+def test_other_events_tell_of_no_windows(event: bytes) -> None:
+    assert windows_in(event) == []

@@ -7,8 +7,10 @@ import pytest
 from mitmproxy import contentviews, flow, http
 from mitmproxy.contentviews import Metadata, registry
 from mitmproxy.test import taddons, tflow, tutils
+from mitmproxy.websocket import WebSocketMessage
+from wsproto.frame_protocol import Opcode
 
-from codex_proxy.answer import EventStream
+from codex_proxy.event_stream import EventStream
 from codex_proxy.flows import KEY
 from codex_proxy.live import so_far
 from codex_proxy.repair import Repair
@@ -19,7 +21,8 @@ from standin.usage import Usage
 CAPTURES = json.loads((Path(__file__).parent / "captures" / "nanobot-63c9c55.json").read_text())["requests"]
 REQUEST = json.dumps(CAPTURES["first_turn"]["body"]).encode()
 CALL = {"id": "fc_1", "type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
-STREAM = b"".join(frame(event) for event in events({"model": "gpt-6-sol"}, [CALL], Usage(1, 0, 1, 0), None))
+SAID = events({"model": "gpt-6-sol"}, [CALL], Usage(1, 0, 1, 0), None)
+STREAM = b"".join(frame(event) for event in SAID)
 
 
 def exchange(
@@ -51,7 +54,7 @@ def loaded() -> Iterator[None]:
     registry._by_name.update(before)
 
 
-def shown(message: http.Message, of: flow.Flow) -> tuple[str | None, str]:
+def shown(message: http.Message | WebSocketMessage, of: flow.Flow) -> tuple[str | None, str]:
     """Name and text of the view that mitmproxy chooses."""
     result = contentviews.prettify_message(message, of)
     assert result.syntax_highlight == "yaml" or not (result.view_name or "").startswith("Codex")
@@ -246,3 +249,60 @@ def test_where_there_is_no_difference_the_view_says_why(message: str, said: str,
 def test_empty_lines_hold_a_space(text: str) -> None:
     assert "\n\n" not in with_gaps(text)
     assert with_gaps(text).replace("\n ", "\n") == text
+
+
+def turn(running: bool = False, state: dict[str, Any] | None = None) -> http.HTTPFlow:
+    """A WebSocket's flow with a turn on it, as sockets.py keeps it."""
+    made = tflow.twebsocketflow(messages=False)
+    made.request.path = "/backend-api/codex/responses"
+    assert made.websocket
+    kept = b"".join(b"data: " + frame(event).partition(b"data: ")[2] for event in SAID[: 3 if running else None])
+    asked = {"type": "response.create", **json.loads(REQUEST)}
+    made.websocket.messages = [
+        WebSocketMessage(Opcode.TEXT, True, json.dumps(asked).encode(), 1000.5),
+        WebSocketMessage(Opcode.TEXT, False, kept, 1000.75),
+    ]
+    record = {"asked": 1000.5, "answered": 1000.75, "changes": [["store", "set to false", "why", "x"]], "notes": []}
+    record |= {"marks": [[0, 250]], "sent_model": "gpt-6-sol"}
+    made.metadata[KEY] = {"turns": [{"asked": 1.0, "answered": 2.0}, record], "changes": [], **(state or {})}
+    made.live = running
+    return made
+
+
+def test_a_turn_of_a_websocket_is_shown_as_a_request_and_its_answer(loaded: None) -> None:
+    made = turn()
+    assert made.websocket
+    asked, answered = made.websocket.messages
+    name, text = shown(asked, made)
+    assert name == "Codex request"
+    assert "store: set to false" in text and "response.create" in text
+    name, text = shown(answered, made)
+    assert name == "Codex answer"
+    assert "completed" in text and "0.25 s" in text and "timeline" in text and "broken" not in text
+
+
+def test_a_turn_that_is_running_says_so(loaded: None) -> None:
+    made = turn(running=True)
+    assert made.websocket
+    assert "running" in shown(made.websocket.messages[1], made)[1].splitlines()[0]
+
+
+@pytest.mark.parametrize("state", [{"turns": None}, {"turns": "x"}, {"turns": [None, {}]}])
+def test_a_turn_that_nothing_is_known_of_is_shown_as_well(state: dict[str, Any], loaded: None) -> None:
+    made = turn(state=state)
+    assert made.websocket
+    assert [shown(message, made)[0] for message in made.websocket.messages] == ["Codex request", "Codex answer"]
+
+
+def test_other_messages_of_a_websocket_are_left_to_mitmproxy(loaded: None) -> None:
+    made = turn()
+    for content, from_client in (
+        (b'{"type":"error"}', False),
+        (b'{"type":"response.cancel"}', True),
+        (b"data: x", True),
+    ):
+        message = WebSocketMessage(Opcode.TEXT, from_client, content)
+        assert not (shown(message, made)[0] or "").startswith("Codex")
+    made.request.path = "/socket"
+    assert made.websocket
+    assert not (shown(made.websocket.messages[0], made)[0] or "").startswith("Codex")

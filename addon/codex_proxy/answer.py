@@ -1,73 +1,57 @@
 """The answer on its way down: events as they come, the last one repaired; JSON for who asked for no stream; errors readable."""
 
+import functools
 import time
+import weakref
 
 from mitmproxy import ctx, http
 
-from . import backend_errors, encodings, flows, header_rules, repair, transport_errors, wire
+from . import backend_errors, chat_answer, encodings, flows, header_rules, repair, sse, transport_errors, wire
+from .catalogue import NO_MODELS
 from .errors import ProxyError
-
-# Of a stream this much is kept for who looks at the flow afterwards, in bytes.
-KEPT = 8 << 20
-
-# Of so many pieces it is noted when they came; of more, of every second one.
-MARKS = 4096
+from .event_stream import EventStream, chat_of, stopped
 
 # Clients that read lines of 1 MiB at most: Go's scanner, and nanobot with it (design, section 5).
 SHORT_LINES = "Go-http-client/"
 
-NO_MODELS = (
-    "The backend lists no models for this client_version. It leaves models out for old versions: ask with a newer one,"
-    " or set codex_client_version."
-)
 
+class Watch:
+    """Reads along in an answer that is to come whole: the backend is not silent, and a text of the client's may end a chat's."""
 
-class EventStream:
-    """Takes the backend's bytes as they come and gives the client's; lives as long as the stream."""
+    def __init__(self, flow: http.HTTPFlow, decoder: encodings.StreamDecoder | None) -> None:
+        self.state = flows.state_of(flow)
+        self.frames, self.decoder = sse.Frames(), decoder
+        self.whole: chat_answer.Whole | None = None
+        if "chat" in self.state and self.state["chat"]["stop"]:
+            self.whole = chat_answer.Whole(*chat_of(self.state))
+        self.hang_up = functools.partial(hang_up, weakref.ref(flow))
 
-    def __init__(self, state: flows.State, fixer: repair.Repair, decoder: encodings.StreamDecoder | None) -> None:
-        self.state, self.repair, self.decoder = state, fixer, decoder
-        self.closed = False
-        self.kept = bytearray()
-        # Tuples of numbers, which the garbage collector leaves out; lists it would look through each time, by the million.
-        self.marks: list[tuple[int, int]] = state.setdefault("marks", [])
-
-    def __call__(self, data: bytes) -> list[bytes]:
-        if self.closed:
-            return []
+    def __call__(self, data: bytes) -> None:
         self.state["heard_at"] = time.monotonic()
-        self.state.setdefault("first_at", self.state["heard_at"])
+        if self.whole is None or self.whole.stream.stopped:
+            return
         try:
-            pieces = self._pieces(data)
+            self.whole.feed(self.frames.feed(self.decoder(data) if self.decoder else data))
         except Exception as e:
-            # Raised here, it would leave the client hanging without a word (mitmproxy "has crashed").
-            flows.unforeseen("EventStream", e)
-            pieces = [self.end("The proxy could not read the backend's stream.")]
-        # Never an empty piece: mitmproxy would write it as the chunk that ends the body.
-        joined = b"".join(pieces)
-        if joined and len(self.kept) < KEPT:
-            if len(self.marks) >= MARKS:
-                del self.marks[1::2]
-            self.marks.append((len(self.kept), round((self.state["heard_at"] - self.state["sent_at"]) * 1000)))
-            self.kept += joined
-        return [joined] if joined else []
+            # What can't be read is told of when it is whole.
+            flows.unforeseen("Watch", e)
+            self.whole = None
+            return
+        if self.whole.stream.stopped:
+            stopped(self.state)
+            self.hang_up()
 
-    def _pieces(self, data: bytes) -> list[bytes]:
-        if not data:
-            self.closed = True
-            return self.repair.end()
-        return self.repair.feed(self.decoder(data) if self.decoder else data)
 
-    def end(self, why: str, code: str = "stream_broken") -> bytes:
-        """What is left to say when the backend will not end the stream: nothing, or an `error` event."""
-        if self.closed or self.repair.ended:
-            self.closed = True
-            return b""
-        self.closed = True
-        return self.repair.broken(why, code)
+def hang_up(flow: weakref.ref[http.HTTPFlow]) -> None:
+    """A finished flow must not live on in its own body, so it is known by a weak reference."""
+    if found := flow():
+        wire.hang_up_upstream(found, "stopped")
 
 
 class Answer:
+    def __init__(self) -> None:
+        self.watched: weakref.WeakKeyDictionary[http.HTTPFlow, Watch] = weakref.WeakKeyDictionary()
+
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if not flows.is_claimed(flow) or flow.response is None or "refused" in flows.state_of(flow):
             return
@@ -78,13 +62,15 @@ class Answer:
         response.headers.fields = tuple(header_rules.downward(response.headers.fields))
         if self._is_events(flow) and state.get("stream"):
             self._start_stream(flow)
+        elif self._is_events(flow):
+            self._watch(flow)
 
     def _is_events(self, flow: http.HTTPFlow) -> bool:
         assert flow.response
         kind = flow.response.headers.get("content-type", "")
         # Where the backend says nothing of the type it is a stream (contract section 5).
         events = not kind or "event-stream" in kind
-        return flow.response.status_code == 200 and flows.state_of(flow)["route"] == "responses" and events
+        return flow.response.status_code == 200 and flows.is_turn(flow) and events
 
     def _start_stream(self, flow: http.HTTPFlow) -> None:
         assert flow.response
@@ -102,10 +88,23 @@ class Answer:
             headers.pop("content-length", None)
             headers["transfer-encoding"] = "chunked"
             headers["connection"] = "close"
-        flow.response.stream = EventStream(state, repair.Repair(limit=repair.SHORT_LINE if short else None), decoder)
+        chunks = chat_answer.Chunks(*chat_of(state)) if "chat" in state else None
+        fixer = repair.Repair(limit=repair.SHORT_LINE if short and not chunks else None)
+        at_end = ctx.master.addons.get("memory").keeper(flow)
+        ending = functools.partial(hang_up, weakref.ref(flow))
+        flow.response.stream = EventStream(state, fixer, decoder, at_end, chunks, ending)
+
+    def _watch(self, flow: http.HTTPFlow) -> None:
+        assert flow.response
+        try:
+            decoder = encodings.stream_decoder(flow.response.headers.get("content-encoding", ""))
+        except ProxyError:
+            return  # refused when it is whole
+        self.watched[flow] = Watch(flow, decoder)
+        wire.watch_body(flow, self.watched[flow])
 
     async def response(self, flow: http.HTTPFlow) -> None:
-        if not flows.is_claimed(flow) or flow.response is None:
+        if not flows.is_claimed(flow) or flow.response is None or flow.websocket:
             return
         state = flows.state_of(flow)
         if isinstance(flow.response.stream, EventStream):
@@ -129,7 +128,7 @@ class Answer:
         elif self._is_events(flow):
             state.setdefault("first_at", time.monotonic())
             self._finish_events(flow)
-        elif state["route"] == "models" and (response.content or b"").replace(b" ", b"") == b'{"models":[]}':
+        elif state["route"] == "catalogue" and (response.content or b"").replace(b" ", b"") == b'{"models":[]}':
             flows.note(flow, NO_MODELS)
             response.text = f'{{"models":[],"note":"{NO_MODELS}"}}'
         response.headers["content-length"] = str(len(response.raw_content or b""))
@@ -138,17 +137,19 @@ class Answer:
         assert flow.response
         response, state = flow.response, flows.state_of(flow)
         short = state.get("client", "").startswith(SHORT_LINES)
-        fixer = repair.Repair(limit=repair.SHORT_LINE if short and state.get("stream") else None)
+        chat, streams = "chat" in state, bool(state.get("stream"))
+        fixer = repair.Repair(limit=repair.SHORT_LINE if short and streams and not chat else None)
         pieces = fixer.feed(response.content or b"") + fixer.end()
         flows.tell_ending(flow, fixer)
-        if state.get("stream"):
+        ctx.master.addons.get("memory").keeper(flow)(fixer)
+        if streams:
             response.headers["content-type"] = "text/event-stream; charset=utf-8"
-            response.content = b"".join(pieces)
-        elif fixer.error is not None:
+            response.content = chat_answer.whole(pieces, *chat_of(state), chunks=True) if chat else b"".join(pieces)
+            return
+        if fixer.error is not None:
             raise backend_errors.in_stream(fixer.error)
-        else:
-            response.headers["content-type"] = "application/json"
-            response.content = fixer.response
+        response.headers["content-type"] = "application/json"
+        response.content = chat_answer.whole(pieces, *chat_of(state), chunks=False) if chat else fixer.response
 
     async def _explain(self, flow: http.HTTPFlow) -> None:
         """A refusal of the backend in OpenAI's shape; its headers stay, for the request id and the usage windows."""
@@ -156,10 +157,10 @@ class Answer:
         response = flow.response
         headers = {name.lower(): value for name, value in response.headers.items()}
         error = backend_errors.explain(response.status_code, headers, response.content or b"")
+        if flows.state_of(flow)["route"] == "compact" and error.status == 404:
+            error = backend_errors.no_compact(error)
         if error.code == "model_not_found":
-            names = await ctx.master.addons.get("modelnames").names()
-            if names:
-                error.message += f" Models of this subscription: {', '.join(names)}. (codex_model_map can map names.)"
+            await ctx.master.addons.get("models").explain(flow, error)
         response.status_code = error.status
         response.reason = http.Response.make(error.status).reason
         for name, value in {"content-type": "application/json", **error.headers}.items():
@@ -173,9 +174,13 @@ class Answer:
             return
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
             flow.response.data.content = bytes(flow.response.stream.kept)
+            flow.response.stream.at_end = None
         if wire.client_is_gone(flow):
             return
         state = flows.state_of(flow)
+        if state.get("stopped") and (watch := self.watched.get(flow)) and watch.whole:
+            self._stopped(flow, watch.whole)
+            return
         via = "{}:{}".format(*flow.server_conn.via[1]) if flow.server_conn.via else ""
         failure = transport_errors.explain(flow.error.msg, flows.backend().host, state.get("gave_up", ""), via)
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
@@ -187,7 +192,20 @@ class Answer:
             flow.response = flows.response(failure)
             state["refused"] = failure.code
         assert flow.response
+        ctx.master.addons.get("cors").let_read(flow, flow.response)
         wire.answer_and_close(flow, wire.response_bytes(flow.response))
+
+    def _stopped(self, flow: http.HTTPFlow, whole: chat_answer.Whole) -> None:
+        """A whole answer that ended with a text of the client's."""
+        assert flow.response
+        response = flow.response
+        for name in ("transfer-encoding", "content-encoding"):
+            response.headers.pop(name, None)
+        response.headers["content-type"] = "application/json"
+        response.content = whole.completion()
+        response.headers["content-length"] = str(len(response.raw_content or b""))
+        ctx.master.addons.get("cors").let_read(flow, response)
+        wire.answer_and_close(flow, wire.response_bytes(response))
 
     def _end_stream(self, flow: http.HTTPFlow, stream: EventStream, failure: ProxyError) -> None:
         assert flow.response

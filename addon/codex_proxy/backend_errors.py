@@ -85,6 +85,16 @@ def explain(status: int, headers: Mapping[str, str], body: bytes, now: float | N
     return ProxyError(status, code, message, kind=kind or None, extra=extra)
 
 
+def no_compact(error: ProxyError) -> ProxyError:
+    """For a 404 of responses/compact, which not every account has (contract 1.1)."""
+    return ProxyError(
+        404, "compact_unavailable",
+        f"The backend has no responses/compact for this login ({error.message}). Let the client shorten the conversation itself, or"
+        " ask POST /responses with {\"type\": \"compaction_trigger\"} as the last item of the input.",
+        headers=RETRY_NOT,
+    )  # fmt: skip
+
+
 def is_challenge(status: int, headers: Mapping[str, str]) -> bool:
     """Is it Cloudflare that answers, and not the backend (contract 2.2)?"""
     page = "text/html" in headers.get("content-type", "")

@@ -12,7 +12,7 @@ from typing import Any
 from mitmproxy import command, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 
-from . import __version__, capture_file, capture_report, encodings, flows, guard, redact, wire
+from . import __version__, capture_file, capture_report, cors_rules, encodings, flows, guard, redact, wire
 from .errors import ProxyError
 from .settings import reject
 
@@ -104,6 +104,8 @@ class Capture:
             or "original" not in flows.state_of(flow)
         ):
             return False
+        if cors_rules.is_preflight(flow.request.method, flow.request.headers) and flow.response:
+            return False  # a browser's, that only asks whether its page may
         peer = flow.client_conn.peername[0].partition("%")[0] if flow.client_conn.peername else ""
         return is_let_in(flow) or guard.is_loopback(peer)
 

@@ -61,7 +61,7 @@ def verdict(looked: Sequence[Looked]) -> str:
 def is_beside(one: Looked, looked: Iterable[Looked]) -> bool:
     """Requests that nothing depends on: a look at the proxy's own pages, a WebSocket tried before HTTP."""
     path = paths.canonical(one.path)
-    if path in ("/", "/healthz") or (path == "/models" and not one.failure):
+    if path in ("/", "/healthz") or (path in ("/models", "/models/{id}") and not one.failure):
         return True
     return one.method == "GET" and path == "/responses" and any(other.is_turn for other in looked)
 

@@ -25,6 +25,9 @@ OURS = {
     "body_size_limit": None,
     "store_streamed_bodies": False,
     "validate_inbound_headers": True,
+    # Without it an upgraded connection would be passed on as bytes, with nothing of it patched.
+    "websocket": True,
+    "rawtcp": False,
 }
 
 HTTP1 = b"http/1.1"

@@ -1,4 +1,7 @@
-"""Where requests go and who we say we are, where nobody says anything else: the same for the proxy and the scripts."""
+"""Where requests go, who we say we are and where things are kept, where nobody says anything else: for the proxy and the scripts."""
+
+from collections.abc import Mapping
+from pathlib import Path
 
 UPSTREAM = "https://chatgpt.com/backend-api/codex"
 ISSUER = "https://auth.openai.com"
@@ -6,3 +9,8 @@ ORIGINATOR = "nanobot-proxy"
 
 # The version contract section 15 was measured on; for an older one the backend leaves models out (contract 1.3).
 CLIENT_VERSION = "0.169.0"
+
+
+def state_folder(env: Mapping[str, str], home: Path) -> Path:
+    """Where the proxy keeps what it has to know at its next start (XDG base directories)."""
+    return Path(env.get("XDG_STATE_HOME") or home / ".local" / "state") / "codex-proxy"

@@ -4,13 +4,14 @@ from typing import Any
 
 import msgspec
 
-from .raw import ABSENT
+from .raw import ABSENT, first
 
 
 class ToolDelta(msgspec.Struct, gc=False):
     index: int = 0
     id: str | None = None
     function: dict[str, Any] | None = None
+    custom: dict[str, Any] | None = None
 
 
 class Delta(msgspec.Struct, gc=False):
@@ -18,6 +19,8 @@ class Delta(msgspec.Struct, gc=False):
     refusal: str | None = None
     reasoning_content: str | None = None
     tool_calls: list[ToolDelta] | None = None
+    function_call: dict[str, Any] | None = None
+    annotations: list[dict[str, Any]] | None = None
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -44,6 +47,22 @@ class Event(msgspec.Struct, gc=False):
     code: Any = None
     message: Any = None
     model: Any = None
+
+
+# What the delta of a chunk may bring, in the order in which it is looked for.
+PARTS = ("content", "reasoning_content", "refusal", "tool_calls", "function_call", "annotations")
+
+
+def chunk_part(event: Event) -> str:
+    """What a chunk of a chat completion brings; empty where there is nothing to name it by."""
+    for choice in event.choices or ():
+        if choice.finish_reason:
+            return "finish_reason"
+        for part in PARTS if choice.delta else ():
+            if getattr(choice.delta, part):
+                return part
+        return "begins"
+    return "usage" if first(event.usage) == b"{" else ""
 
 
 class Head(msgspec.Struct):

@@ -27,6 +27,12 @@ CHATGPT = "chatgpt.com"
 ORIGINAL_KEPT = 1 << 20
 
 State = dict[str, Any]
+# Routes (paths.py) of a turn of the model's.
+TURNS = ("responses", "chat")
+
+# Routes that lead to the backend.
+UPWARD = (*TURNS, "socket", "compact", "catalogue")
+
 Hook = Callable[[Any, http.HTTPFlow], Awaitable[None] | None]
 
 
@@ -67,8 +73,7 @@ def claim(flow: http.HTTPFlow) -> State:
         "changes": [],
         "notes": [],
     }
-    if "original" in before:
-        state["original"] = before["original"]
+    state |= {name: before[name] for name in ("original", "caller") if name in before}
     flow.metadata[KEY] = state
     return state
 
@@ -110,6 +115,11 @@ def state_of(flow: http.HTTPFlow) -> State:
 
 def is_claimed(flow: http.HTTPFlow) -> bool:
     return is_ours(flow) and KEY in flow.metadata
+
+
+def is_turn(flow: http.HTTPFlow) -> bool:
+    """Is it a turn of the model's, answered by events?"""
+    return state_of(flow).get("route") in TURNS
 
 
 def note(flow: http.HTTPFlow, text: str) -> None:

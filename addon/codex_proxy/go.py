@@ -45,7 +45,8 @@ class Go:
         request.headers["host"] = target.authority
         state = flows.state_of(flow)
         state["sent_at"] = time.monotonic()
-        Patience(flow, self.connect_timeout, self.idle_timeout)
+        # The official client gives a compaction four times as long (contract 1.1).
+        Patience(flow, self.connect_timeout, self.idle_timeout * (4 if state["route"] == "compact" else 1))
 
 
 class Patience:
@@ -61,7 +62,8 @@ class Patience:
 
     def look(self) -> None:
         flow = self.flow()
-        if flow is None or not flow.live or flow.error:
+        # A WebSocket may be silent for as long as nothing is asked; sockets.py watches its turns.
+        if flow is None or not flow.live or flow.error or flow.websocket:
             return
         if flow.intercepted:  # held by a person in mitmweb, not by the backend
             self.loop.call_later(self.connect, self.look)

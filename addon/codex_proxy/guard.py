@@ -11,7 +11,7 @@ from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
-from . import flows, html_page, paths, redact
+from . import caller, cors_rules, flows, html_page, paths, redact
 from .errors import ProxyError
 from .settings import logger, reject
 
@@ -94,20 +94,23 @@ def wrong_key(*, in_browser: bool) -> ProxyError:
     )
 
 
-def refusal(flow: http.HTTPFlow, key: str, shown: str, route: str) -> ProxyError | None:
+def refusal(flow: http.HTTPFlow, key: str, shown: str, route: str, is_preflight: bool) -> ProxyError | None:
     """Why a caller may not call; None if it may.
 
-    `key` is the client key (empty: none), `shown` what the caller presented, `route` its path as in paths.ROUTES.
+    `key` is the client key (empty: none), `shown` what the caller presented, `route` its path as in paths.ROUTES; a browser's
+    preflight carries no key.
     """
     headers = flow.request.headers
-    if "origin" in headers or is_of_another_site(headers):
+    if ("origin" in headers or is_of_another_site(headers)) and "page" not in flows.state_of(flow):
         return ProxyError(
             403,
             "origin_refused",
-            f"A web page ({headers.get('origin', 'of another site')[:100]}) may not use this proxy; programs may, they send no Origin.",
+            f"A web page ({headers.get('origin', 'of another site')[:100]}) may not use this proxy; programs may, they send no Origin."
+            " A page of your own may if codex_allow_origins names its origin.",
         )
     if key:
-        if route != "/healthz" and not hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), key.encode()):
+        is_open = is_preflight or route == "/healthz"
+        if not is_open and not hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), key.encode()):
             return wrong_key(in_browser=is_page(flow, route) and html_page.wanted(headers.get("accept", "")))
         return None
     peer = flow.client_conn.peername[0] if flow.client_conn.peername else ""
@@ -193,13 +196,25 @@ class Guard:
         route = paths.canonical(flow.request.path)
         shown = presented_key(flow.request.headers, is_page=is_page(flow, route))
         try:
+            flows.state_of(flow).setdefault("caller", caller.name(flow.request.headers))
             flows.keep_original_head(flow)
             self._take_off(flow)
             if flow.is_replay != "request":  # replayed by the person at mitmweb: there is no caller
-                if error := refusal(flow, self.key, shown, route):
+                is_preflight = self._let_page_in(flow)
+                if error := refusal(flow, self.key, shown, route, is_preflight):
                     flows.refuse(flow, error)
+                elif is_preflight:
+                    flow.response = http.Response.make(204, b"", cors_rules.preflight(flow.request.headers))
         except Exception as e:
             flows.refuse(flow, flows.unforeseen("Guard", e))
+
+    def _let_page_in(self, flow: http.HTTPFlow) -> bool:
+        """Note the page that may call, if one does (`codex_allow_origins`); True if its browser only asks whether it may."""
+        request = flow.request
+        if request.headers.get("origin", "") not in ctx.master.addons.get("cors").origins:
+            return False
+        flows.state_of(flow)["page"] = request.headers["origin"]
+        return cors_rules.is_preflight(request.method, request.headers)
 
     def _take_off(self, flow: http.HTTPFlow) -> None:
         for name in redact.REQUEST_HEADERS:

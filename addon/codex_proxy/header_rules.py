@@ -21,8 +21,11 @@ FROM_CODEX = frozenset(
 # The official programs' names for themselves (contract 2.1); each of them begins its User-Agent with it as well.
 CODEX_ORIGINATORS = ("codex_", "codex-tui", "Codex ")
 
-# From the backend, not for the client: cookies, and what holds for the backend's own connection.
-NOT_DOWN = frozenset("set-cookie alt-svc connection keep-alive strict-transport-security report-to nel".split())
+# From the backend, not for the client: cookies, what holds for the backend's own connection, and its word on who may read.
+NOT_DOWN = frozenset(
+    "set-cookie alt-svc connection keep-alive strict-transport-security report-to nel access-control-allow-origin"
+    " access-control-allow-credentials access-control-expose-headers".split()
+)
 
 
 def is_codex(headers: Mapping[str, str]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from . import part_rules, put_back
 from .changes import Change, put, taken_off
 from .raw import ABSENT, Object, encoded, first
 
@@ -65,27 +66,36 @@ class Shape(msgspec.Struct):
 
     @property
     def kind(self) -> str:
-        # An item without a type is a message (contract 4).
-        return self.type or ("message" if self.role else "")
+        # An item without a type is a message, or, with an id and nothing else, a reference (contract 4).
+        return self.type or ("message" if self.role else "item_reference" if self.id else "")
 
 
 SHAPE = msgspec.json.Decoder(Shape)
 
+Looked = tuple[msgspec.Raw, Shape | None]
 
-def apply(body: Object) -> list[Change]:
-    """Put the input of a decoded body right; items with nothing to change stay byte for byte."""
+
+def apply(
+    body: Object, past: put_back.Past | None = None, *, chained: bool = False
+) -> tuple[list[Change], list[Looked]]:
+    """Put the input of a decoded body right; items with nothing to change stay byte for byte. Gives the items as they are then.
+    Raises ProxyError 400 for a reference to an item that `past` does not know.
+
+    `chained`: it holds only what is new since a response, to whose calls its outputs belong.
+    """
     try:
         items = msgspec.json.decode(body.get("input", b"null"), type=list[msgspec.Raw] | None)
     except msgspec.MsgspecError:
-        return []  # no list: the backend's to refuse
+        return [], []  # no list: the backend's to refuse
     changes: list[Change] = []
-    looked = [(raw, _look(raw)) for raw in items or []]
+    looked = _dereferenced([(raw, _look(raw)) for raw in items or []], past, changes)
     kept = [(raw, shape) for raw, shape in looked if not _dropped(shape, changes)]
-    kept = _paired(kept, changes)
-    fixed = [_fixed(raw, shape, changes) for raw, shape in kept]
+    if not chained:
+        kept = _paired(kept, changes)
+    fixed = [(_fixed(raw, shape, changes), shape) for raw, shape in kept]
     if changes:
-        body["input"] = encoded(fixed)
-    return changes
+        body["input"] = encoded([raw for raw, _ in fixed])
+    return changes, fixed
 
 
 def without_encrypted_reasoning(data: bytes) -> bytes | None:
@@ -108,17 +118,30 @@ def _look(raw: msgspec.Raw) -> Shape | None:
         return None  # not of a form any rule knows: the backend's to judge
 
 
+def _dereferenced(items: list[Looked], past: put_back.Past | None, changes: list[Change]) -> list[Looked]:
+    """With items in the place of those that only refer to them."""
+    if not any(shape and shape.kind == "item_reference" for _, shape in items):
+        return items
+    there: set[str] = set()
+    kept = []
+    for raw, shape in items:
+        if shape and shape.kind == "item_reference":
+            if shape.id in there:
+                changes.append(taken_off("second item_reference", "the item stands in the input already"))
+                continue
+            raw = put_back.item(shape.id or "", past)
+            changes.append(put("item_reference", "replaced by its item", put_back.WHY))
+            shape = _look(raw)
+        if shape and shape.id:
+            there.add(shape.id)
+        kept.append((raw, shape))
+    return kept
+
+
 def _dropped(shape: Shape | None, changes: list[Change]) -> bool:
-    """Items that stand for something stored, which nothing is here."""
+    """Reasoning that stands for something stored, which nothing is here."""
     if shape is None:
         return False
-    if shape.kind == "item_reference":
-        changes.append(
-            taken_off(
-                "item_reference", "it stands for a stored item, and nothing is stored; set store: false in the client"
-            )
-        )
-        return True
     if shape.kind == "reasoning" and not shape.encrypted_content:
         changes.append(
             taken_off("reasoning item", "it has no encrypted content, so there is nothing in it for the model")
@@ -127,9 +150,7 @@ def _dropped(shape: Shape | None, changes: list[Change]) -> bool:
     return False
 
 
-def _paired(
-    items: list[tuple[msgspec.Raw, Shape | None]], changes: list[Change]
-) -> list[tuple[msgspec.Raw, Shape | None]]:
+def _paired(items: list[Looked], changes: list[Change]) -> list[Looked]:
     """Without calls that have no output, outputs that have no call, and the second of either."""
     there = Counter((s.kind, s.call_id) for _, s in items if s and s.call_id)
     seen: set[tuple[str, str]] = set()
@@ -236,47 +257,9 @@ def as_text(shape: Shape, changes: list[Change]) -> Edit | None:
     return None
 
 
-# Part types by role: an assistant's texts are outputs, everybody else's inputs (contract 4, P-OH).
-TEXT_PART = {"assistant": "output_text", "user": "input_text", "developer": "input_text", "system": "input_text"}
-OTHER_TEXT_PARTS = {"assistant": ("input_text", "text"), "user": ("output_text", "text")}
-
-
-class Part(msgspec.Struct):
-    """What a rule may be about in a part of a message; texts and images are not decoded."""
-
-    type: str = ""
-    parsed: msgspec.Raw = ABSENT
-
-
-PARTS = msgspec.json.Decoder(list[Part])
-
-
 def part_types(shape: Shape, changes: list[Change]) -> Edit | None:
-    if shape.kind != "message" or first(shape.content) != b"[":
-        return None
-    wrong = OTHER_TEXT_PARTS["assistant" if shape.role == "assistant" else "user"]
-    try:
-        looked = PARTS.decode(shape.content)
-    except msgspec.MsgspecError:
-        return None  # parts of no known form: the backend's to judge
-    if not any(part.type in wrong or first(part.parsed) for part in looked):
-        return None
-    parts = msgspec.json.decode(shape.content, type=list[msgspec.Raw])
-    right = TEXT_PART.get(shape.role or "", "input_text")
-    for index, was in enumerate(looked):
-        if was.type not in wrong and not first(was.parsed):
-            continue
-        part = msgspec.json.decode(parts[index], type=Object)
-        if was.type in wrong:
-            changes.append(
-                put(f"content of {shape.role}", f"{was.type} → {right}", "the backend takes no other text there")
-            )
-            part["type"] = encoded(right)
-        if first(was.parsed):
-            changes.append(taken_off("parsed of content", "a key of the SDK's own"))
-            del part["parsed"]
-        parts[index] = encoded(part)
-    return {"content": parts}
+    parts = part_rules.put_right(shape.role or "", shape.content, changes) if shape.kind == "message" else None
+    return None if parts is None else {"content": parts}
 
 
 RULES: tuple[Callable[[Shape, list[Change]], Edit | None], ...] = (

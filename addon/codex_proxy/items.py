@@ -184,15 +184,31 @@ def chat_items(messages: Sequence[Any]) -> list[Any]:
     for one in messages:
         if not isinstance(one, dict):
             items.append(one)
-        elif one.get("role") == "tool":
-            items.append({"type": RESULTS[0], "call_id": one.get("tool_call_id"), "output": one.get("content")})
+        elif one.get("role") in ("tool", "function"):
+            call_id = one.get("tool_call_id") or one.get("name")
+            items.append({"type": RESULTS[0], "call_id": call_id, "output": one.get("content")})
         else:
+            if one.get("reasoning_content"):
+                items.append(
+                    {"type": "reasoning", "summary": [{"type": "summary_text", "text": one["reasoning_content"]}]}
+                )
             calls = objects(one.get("tool_calls"))
+            if isinstance(one.get("function_call"), dict):
+                calls = [*calls, {"function": one["function_call"]}]
             if one.get("content") or one.get("refusal") or not calls:
-                refused = [{"type": "refusal", "refusal": one["refusal"]}] if one.get("refusal") else None
-                items.append({"type": "message", "role": one.get("role"), "content": refused or one.get("content")})
+                items.append({"type": "message", "role": one.get("role"), "content": chat_content(one)})
             items += [chat_call(each) for each in calls]
     return items
+
+
+def chat_content(message: Mapping[str, Any]) -> Any:
+    if message.get("refusal"):
+        return [{"type": "refusal", "refusal": message["refusal"]}]
+    cited = [
+        one["url_citation"] for one in objects(message.get("annotations")) if isinstance(one.get("url_citation"), dict)
+    ]
+    content = message.get("content")
+    return [{"type": "output_text", "text": content, "annotations": cited}] if cited else content
 
 
 def chat_call(tool_call: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from . import body_rules, canned, capture_file, header_rules, models, paths, raw, tool_rules
+import msgspec
+
+from . import body_rules, canned, capture_file, chat_request, header_rules, model_map, paths, raw, tool_rules
 from .capture_file import Document
 from .changes import Change
 from .errors import ProxyError
@@ -41,6 +43,19 @@ ACCEPTED, CHANGED, TAKEN_OFF, PUT_IN, REFUSED, UNKNOWN = (
 NOT_THE_CLIENT = frozenset({401, 402, 403, 408, 429})
 
 
+class Known:
+    """As if all that a request refers to had passed here; what was not known is told by the answer it got."""
+
+    def item(self, _: str) -> msgspec.Raw:
+        return msgspec.Raw(b'{"type": "message", "role": "assistant", "content": []}')
+
+    def conversation(self, _: str) -> list[msgspec.Raw]:
+        return []
+
+    def reasoning_before(self, _: str) -> list[msgspec.Raw]:
+        return []
+
+
 class Fate(NamedTuple):
     """What becomes of a part of a request, and why."""
 
@@ -64,7 +79,11 @@ class Looked:
 
     @property
     def is_turn(self) -> bool:
-        return self.method == "POST" and paths.canonical(self.path) == "/responses"
+        return self.method == "POST" and (paths.canonical(self.path) == "/responses" or self.is_chat)
+
+    @property
+    def is_chat(self) -> bool:
+        return self.method == "POST" and paths.canonical(self.path) == "/chat/completions"
 
     @property
     def is_changed(self) -> bool:
@@ -81,7 +100,7 @@ def look(document: Document) -> Looked:
     except ProxyError as e:
         one.failure = e.message
     else:
-        if route.name == "responses":
+        if route.name in ("responses", "chat"):
             _look_at_body(one)
     one.failure = answered(document) or one.failure
     return one
@@ -103,7 +122,7 @@ def _look_at_body(one: Looked) -> None:
     options = one.document.get("proxy") or {}
     headers = {name.lower(): value for name, value in reversed(one.document.get("headers") or [])}
     lite = header_rules.is_lite(headers) and header_rules.is_codex(headers)
-    wish = body_rules.Wish(True, lite, models.parse(options.get("model_map") or []))
+    wish = body_rules.Wish(True, lite, model_map.parse(options.get("model_map") or []), past=Known(), chat=one.is_chat)
     if "body" not in one.document and "text" not in one.document and "note" in (one.document.get("sent") or {}):
         one.failure = one.document["sent"]["note"]
         return
@@ -116,14 +135,26 @@ def _look_at_body(one: Looked) -> None:
         one.failure = e.message
         if not one.body:
             return
-        left = {name: value for name, value in one.body.items() if name not in body_rules.MEANINGFUL}
+        meaningful = {*body_rules.MEANINGFUL, *(chat_request.MEANINGFUL if one.is_chat else ())}
+        left = {name: value for name, value in one.body.items() if name not in meaningful}
         try:
             patched = body_rules.patch(capture_file.encoded(left), wish)
         except ProxyError:
             return
     one.fates = fates(one.body, patched.changes)
+    if one.is_chat:
+        _look_at_chat(one)
     _look_at_model(one, patched.sent_model)
     _look_for_unknown(one)
+
+
+def _look_at_chat(one: Looked) -> None:
+    """What the translation makes of the fields of a chat completion."""
+    for name, value in one.body.items():
+        if name in chat_request.MOVED:
+            one.fates[name] = [Fate(CHANGED, f"becomes {chat_request.MOVED[name]}", chat_request.TRANSLATED.why)]
+        elif name in chat_request.MEANINGFUL and chat_request.MEANINGFUL[name][0](value):
+            one.fates[name] = [Fate(REFUSED, "", chat_request.MEANINGFUL[name][1])]
 
 
 def _look_at_model(one: Looked, sent: str) -> None:
@@ -202,7 +233,10 @@ def reads_last(looked: Sequence[Looked]) -> tuple[str, str]:
         return "yes", "it sends back what stood only there"
     if canned.STREAMED in seen:
         return "no", "it sends back what the events before it held"
-    if not any(one.is_turn and one.body.get("stream") is True for one in looked):
+    turns = [one for one in looked if one.is_turn]
+    if turns and all(one.is_chat for one in turns):
+        return "no", "chat completions have no such event"
+    if not any(one.body.get("stream") is True for one in turns):
         return "not known", "it asks for no stream"
     return "not known", "no later request sent a canned answer back"
 

@@ -6,7 +6,7 @@ from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
 from . import flows
-from .answer import EventStream
+from .event_stream import EventStream
 from .settings import reject
 from .tell import TROUBLE
 
@@ -33,6 +33,10 @@ class KeepFlows:
                 self.keep = int(text)
 
     def response(self, flow: http.HTTPFlow) -> None:
+        if not flow.websocket:
+            self._add(flow)
+
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
         self._add(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:

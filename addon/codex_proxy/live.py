@@ -8,7 +8,7 @@ from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 
 from . import flows
-from .answer import EventStream
+from .event_stream import EventStream
 
 # One flow is shown anew at each tick, so at most this many updates a second in all.
 TICKS_A_SECOND = 4

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import identity, login_keyring
+from .defaults import state_folder
 from .identity import Identity
 from .login_file import LoginFile
 from .login_keyring import LoginKeyring
@@ -27,10 +28,9 @@ def locate(option: str, env: Mapping[str, str], home: Path) -> LoginFile:
         tokens["account_id"] = env.get("OPENAI_CHATGPT_ACCOUNT_ID") or env.get("CODEX_ACCOUNT_ID")
         if not access:
             tokens |= {"access_token": "none-yet", "expires_at": 0}
-        state = Path(env.get("XDG_STATE_HOME") or home / ".local" / "state") / "codex-proxy"
         # The refresh token works once: what comes after it is found by a hash of it.
         digest = hashlib.sha256((refresh or access or "").encode()).hexdigest()[:32]
-        return LoginFile(state / f"{digest}.json", {"tokens": tokens}, "the environment")
+        return LoginFile(state_folder(env, home) / f"{digest}.json", {"tokens": tokens}, "the environment")
     folder = Path(env["CODEX_HOME"]).expanduser() if env.get("CODEX_HOME") else home / ".codex"
     return login_keyring.at(folder / "auth.json")
 

@@ -49,7 +49,8 @@ class Originals:
         if original["body_cut"]:
             raise exceptions.CommandError("The client's body was too large to be kept whole; replay the patched one.")
         copy: http.HTTPFlow = sent.copy()
-        del copy.metadata[flows.KEY]
+        # Replayed, it is its caller's again: what that one refers to is found, and its session is the same.
+        copy.metadata[flows.KEY] = {name: value for name, value in sent.metadata[flows.KEY].items() if name == "caller"}
         copy.response = copy.error = None
         copy.comment = "what the client sent"
         copy.request.method, copy.request.path = original["method"], original["path"].replace(HIDDEN, "")

@@ -27,6 +27,10 @@ class Answer:
         return next((v.decode("latin-1") for k, v in self.headers if k.decode("latin-1").lower() == name), "")
 
 
+class TooLarge(httpx2.HTTPError):
+    pass
+
+
 def why(error: BaseException) -> str:
     """What a failed request failed of, in the words of what caused it; httpx2's own are "All connection attempts failed"."""
     while True:
@@ -40,13 +44,25 @@ def why(error: BaseException) -> str:
         error = cause
 
 
-async def send(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], content: bytes, silence: float) -> Answer:
-    """One request; `silence` is how long the answer may pause, in seconds. Raises httpx2.HTTPError."""
+async def send(
+    method: str,
+    url: str,
+    headers: Sequence[tuple[bytes, bytes]],
+    content: bytes,
+    silence: float,
+    limit: float = float("inf"),
+) -> Answer:
+    """One request; `silence` is how long the answer may pause, in seconds, `limit` how long it may be, in bytes. Raises
+    httpx2.HTTPError."""
     timeout = httpx2.Timeout(silence, connect=CONNECT_TIMEOUT)
     # Reading the trust store takes tens of milliseconds, which would be everybody's.
     client = await asyncio.to_thread(httpx2.AsyncClient, timeout=timeout, trust_env=True)
-    async with client:
-        response = await client.request(method, url, headers=list(headers), content=content)
+    async with client, client.stream(method, url, headers=list(headers), content=content) as response:
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > limit:
+                raise TooLarge(f"the answer is larger than {limit:,.0f} bytes")
         # Freeing it with the trust store takes a millisecond, in which a token that just came could be lost: that can wait.
         asyncio.get_running_loop().call_later(1, id, client)
-        return Answer(response.status_code, list(response.headers.raw), response.content)
+        return Answer(response.status_code, list(response.headers.raw), bytes(body))

@@ -28,7 +28,7 @@ class Pages:
             flow.response = answer(page, status)
         elif state["route"] == "about" and flow.request.path.endswith(f"?{LIVE}"):
             state["unseen"] = True
-            ctx.master.addons.get("modelnames").look()
+            ctx.master.addons.get("models").look()
             flow.response = answer(await self.about(flow), indent=None)
         elif state["route"] == "about":
             if html_page.wanted(flow.request.headers.get("accept", "")):
@@ -48,21 +48,18 @@ class Pages:
         return {
             "name": "codex proxy",
             "version": __version__,
-            "what": "OpenAI's Responses API on your own ChatGPT subscription, through the Codex backend. Unofficial.",
+            "what": "OpenAI's API on your own ChatGPT subscription, through the Codex backend. Unofficial.",
             "now": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "base_urls": [f"http://{host}:{port}", f"http://{host}:{port}/v1"],
             "needs_key": bool(addon("guard").key),
             "dry_run": flows.is_dry_run(),
-            "paths": {
-                f"{' '.join(route.methods)} {path}": route.about
-                for path, route in paths.ROUTES.items()
-                if route.name not in paths.LATER
-            },
+            "paths": {f"{' '.join(route.methods)} {path}": route.about for path, route in paths.ROUTES.items()}
+            | {"GET /responses (WebSocket)": paths.SOCKET.about},
             "backend": flows.backend().url,
             "login": await self.login(),
             "usage": addon("status").page(),
             "credits": (held := addon("status").credits) and held._asdict(),
-            "models": [model._asdict() for model in addon("modelnames").known()],
+            "models": addon("models").page(),
             "requests": addon("recent").rows(),
         }
 

@@ -1,12 +1,13 @@
 """The body made acceptable to the backend; every change is noted on the flow."""
 
 import asyncio
+from dataclasses import replace
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.utils import human
 
-from . import body_rules, encodings, flows, models, wire
+from . import body_rules, encodings, flows, model_map, raw, stored, wire
 from .errors import ProxyError
 from .settings import reject
 
@@ -28,8 +29,12 @@ class PatchBody:
             "full: everything the backend would refuse is put right; store: store:false and nothing else.",
         )
         loader.add_option(
-            "codex_model_map", models.Entries, [],
+            "codex_model_map", model_map.Entries, [],
             "Sequence of PATTERN=MODEL or PATTERN=MODEL:EFFORT; first match wins. As in gpt-4.1=gpt-6-luna, *=gpt-6-sol:low.",
+        )  # fmt: skip
+        loader.add_option(
+            "codex_model_default", str, "",
+            "MODEL or MODEL:EFFORT in the place of names that the account does not have; empty: the backend refuses them.",
         )  # fmt: skip
         loader.add_option(
             "codex_body_limit", str, "128m", "Largest request body taken; k, m and g as in mitmproxy's own options."
@@ -45,13 +50,13 @@ class PatchBody:
                 reject(f"codex_body_limit={ctx.options.codex_body_limit!r} is no size; write it as 128m, 500k, 1g")
         if "codex_patch" in updated and ctx.options.codex_patch not in PATCHES:
             reject(f"codex_patch={ctx.options.codex_patch!r}; it can be {' or '.join(PATCHES)}")
-        if updated & {"codex_patch", "codex_model_map"}:
+        if updated & {"codex_patch", "codex_model_map", "codex_model_default"}:
             try:
-                model_map = models.parse(ctx.options.codex_model_map)
+                models = model_map.parse(ctx.options.codex_model_map, ctx.options.codex_model_default)
             except ValueError as e:
-                reject(f"codex_model_map: {e}")
+                reject(str(e))
             else:
-                self.wish = body_rules.Wish(ctx.options.codex_patch != "store", False, model_map)
+                self.wish = body_rules.Wish(full=ctx.options.codex_patch != "store", models=models)
 
     @flows.step
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -70,15 +75,36 @@ class PatchBody:
         coding = request.headers.get("content-encoding", "")
         body = await self.decoded(request.raw_content or b"", coding)
         flows.keep_original_body(flow, body)
-        if state["route"] != "responses":
+        if not flows.is_turn(flow) and state["route"] != "compact":
             return
-        patched = body_rules.patch(body, body_rules.Wish(self.wish.full, state["lite"], self.wish.models))
+        top = body_rules.opened(body)
+        patched = body_rules.patch(top, await self.wish_of(flow, top))
         state.update(stream=patched.stream, model=patched.model, sent_model=patched.sent_model)
+        state.update(believes_stored=patched.believes_stored, cache_key=patched.cache_key)
+        if patched.chat:
+            state["chat"] = patched.chat.record()
         state["changes"] = [list(change) for change in patched.changes]
         request.headers["content-type"] = "application/json"
         if patched.body is not None or not set(encodings.codings(coding)) <= set(BACKEND_CODINGS):
             request.headers.pop("content-encoding", None)
             request.raw_content = body if patched.body is None else patched.body
+
+    async def wish_of(self, flow: http.HTTPFlow, body: raw.Object) -> body_rules.Wish:
+        """How a body of this flow, decoded at its top level, is to be changed."""
+        state = flows.state_of(flow)
+        past = stored.Past(ctx.master.addons.get("memory").store, state["caller"])
+        caller = state["caller"] if ctx.options.codex_affinity else None
+        wish = replace(self.wish, unsaid=await ctx.master.addons.get("unsaid").now())
+        return replace(
+            wish,
+            catalogue=await ctx.master.addons.get("models").for_body(body, wish),
+            lite=state["lite"],
+            compact=state["route"] == "compact",
+            chat=state["route"] == "chat",
+            past=past,
+            caller=caller,
+            session=state.get("session", ""),
+        )
 
     async def decoded(self, body: bytes, coding: str) -> bytes:
         """The body without its codings. Raises ProxyError."""

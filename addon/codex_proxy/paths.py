@@ -2,7 +2,7 @@
 
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, unquote, urlencode
 
 from .errors import ProxyError
 
@@ -20,14 +20,17 @@ ROUTES = {
     "/": Route("about", ("GET",), None, "what this is, and how it goes: a page in a browser, JSON for programs"),
     "/healthz": Route("health", ("GET",), None, "200 while there is a usable login, else 503"),
     "/responses": Route("responses", ("POST",), "/responses", "OpenAI's Responses API, streaming and not"),
-    "/models": Route("models", ("GET",), "/models", "the models of the subscription, in the backend's shape"),
-    "/responses/compact": Route("compact", ("POST",), None, "not yet served"),
-    "/chat/completions": Route("chat", ("POST",), None, "not yet served: use the Responses API"),
-    "/models/{id}": Route("model", ("GET",), None, "not yet served"),
+    "/models": Route("models", ("GET",), None, "the models of the subscription"),
+    "/responses/compact": Route("compact", ("POST",), "/responses/compact", "a conversation in a shorter, sealed form"),
+    "/chat/completions": Route("chat", ("POST",), "/responses", "OpenAI's chat completions, translated"),
+    "/models/{id}": Route("model", ("GET",), None, "one of them"),
 }
 
-# Answered with 501 until they are served.
-LATER = frozenset({"compact", "chat", "model"})
+# `GET /responses`, where it asks for a WebSocket.
+SOCKET = Route("socket", ("GET",), "/responses", "the same over WebSocket, as the Codex CLI speaks it")
+
+# `GET /models` with a client_version, as the Codex CLI asks: the backend's own answer, byte for byte.
+CATALOGUE = Route("catalogue", ("GET",), "/models", "the models as the backend lists them")
 
 # In front of a path: what OpenAI clients, and clients of the backend itself, put there.
 PREFIX = re.compile(r"^(?:/backend-api/codex|/v1)(?=/|$)")
@@ -37,7 +40,14 @@ def find(method: str, path: str) -> Route:
     """The route of a client's path and query. Raises ProxyError: 404 or 405 with `Allow`."""
     route = ROUTES.get(canonical(path))
     if route is None:
-        served = ", ".join(f"{' '.join(r.methods)} {p}" for p, r in ROUTES.items() if r.name not in LATER)
+        if canonical(path).startswith("/responses/"):
+            raise ProxyError(
+                404,
+                "unknown_path",
+                f"No such path here: {method} {bare(path)}. Answers can't be fetched or deleted later, as nothing is stored behind this"
+                " backend.",
+            )
+        served = ", ".join(f"{' '.join(r.methods)} {p}" for p, r in ROUTES.items())
         raise ProxyError(
             404,
             "unknown_path",
@@ -49,13 +59,7 @@ def find(method: str, path: str) -> Route:
         raise ProxyError(
             405, "wrong_method", f"{bare(path)} takes {allowed}, not {method}.", headers={"Allow": allowed}
         )
-    if route.name in LATER:
-        raise ProxyError(
-            501,
-            "not_implemented",
-            f"{bare(path)} is not served by this proxy yet. POST /responses is: point the client at the Responses API.",
-        )
-    return route
+    return CATALOGUE if route.name == "models" and client_version(path) else route
 
 
 def canonical(path: str) -> str:
@@ -69,9 +73,16 @@ def bare(path: str) -> str:
     return path.partition("?")[0]
 
 
-def backend_query(route: Route, path: str, client_version: str) -> str:
+def model(path: str) -> str:
+    """The name in a path of the route `/models/{id}`."""
+    return unquote(re.sub(r"/{2,}", "/", bare(path)).rstrip("/").partition("/models/")[2])
+
+
+def client_version(path: str) -> str:
+    """What a query asks for; empty if it does not."""
+    return parse_qs(path.partition("?")[2]).get("client_version", [""])[0]
+
+
+def backend_query(route: Route, path: str) -> str:
     """The query that goes up: only the catalogue has one (contract 1.3), and keys in queries stay here."""
-    if route.name != "models":
-        return ""
-    asked = parse_qs(path.partition("?")[2]).get("client_version", [])
-    return "?" + urlencode({"client_version": asked[0] if asked else client_version})
+    return "?" + urlencode({"client_version": client_version(path)}) if route is CATALOGUE else ""

@@ -50,12 +50,13 @@ class PutToken:
 
     @flows.step
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
-        if flows.state_of(flow)["route"] in ("responses", "models") and not flows.is_dry_run():
+        if flows.state_of(flow)["route"] in flows.UPWARD and not flows.is_dry_run():
             self.put(flow, await self.store.fresh())
 
     def put(self, flow: http.HTTPFlow, login: Login) -> None:
         """Put the headers of `login` on the request; they are written only on the way to the backend."""
-        flows.state_of(flow)["token"] = fingerprint(login.access_token)
+        state = flows.state_of(flow)
+        state["token"], state["token_ends"] = fingerprint(login.access_token), login.expires_at
         request, target = flow.request, flows.backend()
 
         def goes_to_backend() -> bool:

@@ -106,40 +106,49 @@ class Repair:
         event = {"type": "error", "code": code, "message": message, "param": None, "sequence_number": self.events}
         return sse.build("error", encode(event))
 
+    def message(self, data: bytes) -> bytes:
+        """One event as a WebSocket brings it, by itself; the answer is what the client gets."""
+        self.events += 1
+        return self._event("", data) if worth_a_look(data) else data
+
     def _frame(self, frame: bytes) -> bytes:
         kind, data = sse.parse(frame)
+        fixed = self._event(kind, data)
+        # Data that came in several lines has line ends between its values, which one line can't have.
+        return frame if fixed == data else sse.with_data(frame, fixed.replace(b"\n", b" "))
+
+    def _event(self, kind: str, data: bytes) -> bytes:
         try:
             event = msgspec.json.decode(data, type=Event)
             kind = event.type or kind
             if kind in FAILED and (clean := without_tokens(data)) != data:
-                frame, event = sse.with_data(frame, clean), msgspec.json.decode(clean, type=Event)
+                data, event = clean, msgspec.json.decode(clean, type=Event)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return frame
+            return data
         if kind == "response.output_item.done" and first(event.item) == b"{":
             index = max(self._items, default=-1) + 1 if event.output_index is None else event.output_index
             self._items[index] = bytes(event.item)
         elif kind in LAST and first(event.response) == b"{":
-            return self._last(kind, frame, data, bytes(event.response))
+            return self._last(kind, data, bytes(event.response))
         elif kind == "response.failed" and first(event.response) == b"{":
             self.ended, self.response = kind, bytes(event.response)
             ending = _ending(self.response)
             self.error, self.usage = (ending.error or {}), ending.usage
         elif kind == "error":
             self.ended, self.error = kind, _error(event)
-        return frame
+        return data
 
-    def _last(self, kind: str, frame: bytes, data: bytes, response: bytes) -> bytes:
+    def _last(self, kind: str, data: bytes, response: bytes) -> bytes:
         self.ended, self.response = kind, response
         ending = _ending(response)
         self.usage, self.model = ending.usage, ending.model
         if ending.output or not self._items:
-            return frame
+            return data
         items = [self._items[index] for index in sorted(self._items)]
         if self.limit is not None:
             items = self._shortened(items, self.limit - len(data))
         self.response = _set(response, "output", b"[" + b",".join(items) + b"]")
-        # Data that came in several lines has line ends between its values, which one line can't have.
-        return sse.with_data(frame, _set(data, "response", self.response).replace(b"\n", b" "))
+        return _set(data, "response", self.response)
 
     def _shortened(self, items: list[bytes], room: int) -> list[bytes]:
         """Items that fit into `room` bytes: without images and encrypted reasoning first, then without the largest."""

@@ -30,7 +30,10 @@ class Repeat:
         status, body = flow.response.status_code, flow.response.content or b""
         try:
             if status == 401 and not backend_errors.is_region(backend_errors.parse(body).get("message") or ""):
-                await self._with_other_token(flow)
+                if flows.state_of(flow)["route"] == "socket":
+                    await self._let_upgrade_again(flow)
+                else:
+                    await self._with_other_token(flow)
             elif backend_errors.refuses_encrypted(status, body):
                 await self._without_encrypted_reasoning(flow)
         except ProxyError as e:
@@ -41,6 +44,8 @@ class Repeat:
     async def error(self, flow: http.HTTPFlow) -> None:
         """After a kept-alive connection turned out to be closed: the request was not answered, and not on a fresh one."""
         if not (self._may_repeat(flow) and flow.error and flow.response is None and self._was_stale(flow)):
+            return
+        if flows.state_of(flow)["route"] == "socket":
             return
         try:
             flow.response = await self._again(
@@ -70,6 +75,14 @@ class Repeat:
         state = flows.state_of(flow)
         login = await self._tokens().store.replaced(state["token"])
         flow.response = await self._again(flow, login, "the token was refused, sent again with another")
+
+    async def _let_upgrade_again(self, flow: http.HTTPFlow) -> None:
+        """An upgrade can't be sent again from here; the client's next one finds another token."""
+        await self._tokens().store.replaced(flows.state_of(flow)["token"])
+        raise ProxyError(
+            503, "token_replaced", "The backend refused the token; now there is another. Connect again.",
+            headers={"retry-after": "0"},
+        )  # fmt: skip
 
     async def _without_encrypted_reasoning(self, flow: http.HTTPFlow) -> None:
         body = encodings.decode(

@@ -35,8 +35,23 @@ def seconds(name: str, text: str) -> float:
     return value
 
 
+def check_bool(name: str) -> None:
+    """From `load`, before the option is added: for a value that is neither true nor false mitmproxy would start without any
+    addon of ours, say nothing, and pass all requests on."""
+    given = getattr(ctx.options.deferred.get(name), "val", [])
+    if len(given) > 1 or not {*given} <= {"true", "false"}:
+        sys.exit(f"{name}={' and '.join(given)}; it can be true or false")
+
+
 # Options that may be given several times, or, as a bool, without a value.
-CHECKED_BY_ITSELF = ("codex_model_map", "codex_dry_run")
+CHECKED_BY_ITSELF = (
+    "codex_model_map",
+    "codex_dry_run",
+    "codex_affinity",
+    "codex_compress",
+    "codex_allow_origins",
+    "codex_model_variants",
+)
 
 
 class Settings:

@@ -37,7 +37,11 @@ class Status:
         if not flows.is_claimed(flow) or flow.response is None:
             return
         self.credits = usage.credits(flow.response.headers) or self.credits
-        for window in usage.windows(flow.response.headers):
+        self.take(usage.windows(flow.response.headers))
+
+    def take(self, told: list[usage.Window]) -> None:
+        """Windows as an answer tells of them."""
+        for window in told:
             self._windows[window.name] = window
             self._alert(window)
 

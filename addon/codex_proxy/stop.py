@@ -14,14 +14,16 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 
 from . import flows, wire
-from .answer import EventStream
 from .errors import ProxyError
+from .event_stream import EventStream
 from .settings import seconds
 
 logger = logging.getLogger(__name__)
 
 # How often it is looked whether all answers have gone out, in seconds.
 TICK = 0.05
+
+CUT = "its answer was not complete in time"
 
 # How long clients have to take what they are told when their answers are cut off, in seconds.
 LAST_WORDS = 1.0
@@ -65,7 +67,7 @@ class Stop:
     def asked(self) -> None:
         """SIGTERM: end as soon as nothing runs; asked again, at once."""
         running = self._running()
-        if self._deadline is not None or not running:
+        if self._deadline is not None or not (running or self._quiet()):
             ctx.master.shutdown()
             return
         self._deadline = asyncio.get_running_loop().time() + self.timeout
@@ -76,10 +78,16 @@ class Stop:
         )
         self._tick()
 
+    @property
+    def is_asked(self) -> bool:
+        return self._deadline is not None
+
     def _tick(self) -> None:
         assert self._deadline is not None
-        running = self._running()
-        self._close_idle({flow.client_conn.id for flow in running})
+        running, quiet = self._running(), self._quiet()
+        for flow in quiet:
+            ctx.master.addons.get("sockets").close(flow)
+        self._close_idle({flow.client_conn.id for flow in (*running, *quiet)})
         left = self._deadline - asyncio.get_running_loop().time()
         if left <= 0 and not self._cut and running:
             self._cut_off(running)
@@ -92,7 +100,13 @@ class Stop:
         asyncio.get_running_loop().call_later(TICK, self._tick)
 
     def _running(self) -> list[http.HTTPFlow]:
-        return [flow for flow in list(self._seen.values()) if flow.live]
+        quiet = self._quiet()
+        return [flow for flow in list(self._seen.values()) if flow.live and flow not in quiet]
+
+    def _quiet(self) -> list[http.HTTPFlow]:
+        """WebSockets with no turn running: nothing is lost with them."""
+        sockets = ctx.master.addons.get("sockets")
+        return [flow for flow in list(self._seen.values()) if flow.live and sockets.is_quiet(flow)]
 
     def _close_idle(self, busy: set[str]) -> None:
         """Close the connections that carry no request; what is still to be written goes out first."""
@@ -105,7 +119,10 @@ class Stop:
         self._cut = len(running)
         self._deadline = asyncio.get_running_loop().time() + LAST_WORDS
         for flow in running:
-            wire.answer_and_close(flow, last_words(flow))
+            if flow.websocket:
+                ctx.master.addons.get("sockets").close(flow, stopped(CUT))
+            else:
+                wire.answer_and_close(flow, last_words(flow))
 
 
 def connections() -> list[ProxyConnectionHandler]:
@@ -116,9 +133,11 @@ def connections() -> list[ProxyConnectionHandler]:
 
 def last_words(flow: http.HTTPFlow) -> bytes:
     """What a client gets whose answer can't be waited for: the end of its stream, or an error."""
-    error = stopped("its answer was not complete in time")
+    error = stopped(CUT)
     if flow.response is None or not isinstance(flow.response.stream, EventStream):
-        return wire.response_bytes(flows.response(error))
+        response = flows.response(error)
+        ctx.master.addons.get("cors").let_read(flow, response)
+        return wire.response_bytes(response)
     last = flow.response.stream.end(error.message)
     if "chunked" in flow.response.headers.get("transfer-encoding", ""):
         last = (b"%x\r\n%s\r\n" % (len(last), last) if last else b"") + b"0\r\n\r\n"

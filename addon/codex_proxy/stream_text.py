@@ -6,7 +6,7 @@ from typing import Any
 
 from . import sse
 from .answer_text import sections
-from .events import EVENT, UNREADABLE
+from .events import EVENT, UNREADABLE, chunk_part
 from .frames import Frame, Usual, Windows, cut, given_windows, windows
 from .layout import LARGEST, LONGEST_TOKEN, block, bounded, clip, count, prose, size
 from .shortened import line
@@ -99,9 +99,9 @@ class Reader:
                 self._frame(Frame(end, line + b"data: " + data, True))
             return
         begun, start = 0, found.start
-        lines = found.lines
+        lines, kinds = found.lines, [event.type or chunk_part(event) for event in events]
         for place in range(1, len(events) + 1):
-            if place == len(events) or events[place].type != events[begun].type or lines[place] != lines[begun]:
+            if place == len(events) or kinds[place] != kinds[begun] or lines[place] != lines[begun]:
                 kind = events[begun].type or sse.parse(lines[begun])[0]
                 name = self.transcript.add(kind, events[begun:place])
                 self.timeline.add(name, found.ends[begun:place], found.ends[place - 1] - start)

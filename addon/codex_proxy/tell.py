@@ -7,7 +7,8 @@ from typing import Any
 from mitmproxy import ctx, http
 
 from . import __version__, flows
-from .answer import EventStream
+from .errors import ProxyError
+from .event_stream import EventStream
 from .redact import redact
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,8 @@ class Tell:
             flow.comment = redact(brief(flows.state_of(flow)))
 
     def response(self, flow: http.HTTPFlow) -> None:
-        if flows.is_claimed(flow):
+        # A WebSocket is told of turn by turn (sockets.py).
+        if flows.is_claimed(flow) and not flow.websocket:
             self._tell(flow, "")
 
     def error(self, flow: http.HTTPFlow) -> None:
@@ -34,7 +36,10 @@ class Tell:
             flow.error.msg = redact(flow.error.msg)
             if flow.response is not None and flow.response.timestamp_end is None:
                 flow.response.timestamp_end = flow.error.timestamp
-            self._tell(flow, flow.error.msg)
+            if flows.state_of(flow).get("stopped"):
+                # By the proxy itself, when the answer was complete.
+                flow.error = None
+            self._tell(flow, flow.error.msg if flow.error else "")
 
     def _tell(self, flow: http.HTTPFlow, problem: str) -> None:
         state = flows.state_of(flow)
@@ -48,6 +53,36 @@ class Tell:
             flow.marked = TROUBLE
         level = logging.WARNING if problem or (flow.response and flow.response.status_code >= 500) else logging.INFO
         logger.log(level, f"{state['method']} {redact(state['path'])} {line}")
+
+
+def turn(flow: http.HTTPFlow, record: dict[str, Any], number: int) -> None:
+    """A turn of a WebSocket is over: its log line, and the flow's comment."""
+    state = flows.state_of(flow)
+    model, sent = record["model"], record["sent_model"]
+    name = model if model == sent else f"{model} → {sent}"
+    ended = record.get("error") or record.get("ended", "").removeprefix("response.")
+    told = " · ".join([f"turn {record['number']} {name} {ended}", *details(flow, record)])
+    flow.comment = redact(", ".join(part for part in (brief(record), turns_so_far(number)) if part))
+    if "error" in record and not flow.marked:
+        flow.marked = TROUBLE
+    logger.info(f"WebSocket {redact(state['path'])} {redact(told)}")
+
+
+def refused_message(flow: http.HTTPFlow, error: ProxyError) -> None:
+    """A message of a WebSocket did not go up."""
+    flow.marked = flow.marked or TROUBLE
+    logger.info(f"WebSocket {redact(flows.state_of(flow)['path'])} message refused: {error.code}")
+
+
+def socket_end(flow: http.HTTPFlow, by: str, number: int) -> None:
+    assert flow.websocket
+    state, code = flows.state_of(flow), flow.websocket.close_code
+    told = [f"closed by the {by} ({code})", turns_so_far(number), f"took {span(time.monotonic() - state['sent_at'])}"]
+    logger.info(f"WebSocket {redact(state['path'])} " + " · ".join(told))
+
+
+def turns_so_far(number: int) -> str:
+    return f"{number} turn" + ("" if number == 1 else "s")
 
 
 def outcome(flow: http.HTTPFlow, state: dict[str, Any], problem: str) -> str:

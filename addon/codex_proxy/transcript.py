@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from .events import UNREADABLE, Delta, Event, Head, Response, decoded
+from .events import UNREADABLE, Delta, Event, Head, Response, chunk_part, decoded
 from .layout import clip
 from .raw import first
 from .repair import LAST
@@ -43,6 +43,8 @@ class Item:
     pieces: dict[tuple[str, int], list[str]] = field(default_factory=dict)
     done: bytes = b""
     gap: bool = False
+    cited: list[Any] = field(default_factory=list)
+    """Of a chat's text: what it refers to."""
 
     def pieces_of(self, part: str, index: int = 0) -> list[str]:
         """The pieces so far of one of its texts, to put more to."""
@@ -64,7 +66,8 @@ class Item:
             text = "".join(pieces)
             if part in ("output_text", "refusal"):
                 key = "refusal" if part == "refusal" else "text"
-                item.setdefault("content", []).append({"type": part, key: text})
+                cited = {"annotations": self.cited} if self.cited and part == "output_text" else {}
+                item.setdefault("content", []).append({"type": part, key: text, **cited})
             elif part in ("summary", "content"):
                 item.setdefault(part, []).append({"type": "summary_text", "text": text})
             else:
@@ -105,7 +108,8 @@ class Transcript:
         else:
             for event in events:
                 self._chunk(event)
-            kind = NO_TYPE if events[-1].choices is None else CHUNK
+            part = chunk_part(events[-1])
+            kind = NO_TYPE if events[-1].choices is None else f"{part}: {CHUNK}" if part else CHUNK
         self.last = kind
         return kind
 
@@ -230,13 +234,20 @@ class Transcript:
             self._item((index, "reasoning"), "reasoning").pieces_of("summary").append(delta.reasoning_content)
         if delta.refusal:
             self._item((index, "text"), "message").pieces_of("refusal", 1).append(delta.refusal)
+        for one in delta.annotations or ():
+            self._item((index, "text"), "message").cited.append(one.get("url_citation"))
         for tool in delta.tool_calls or ():
-            function = tool.function or {}
-            item = self._item((index, "call", tool.index), "function_call")
-            known = {"call_id": tool.id, "name": function.get("name")}
-            item.head.update({key: value for key, value in known.items() if value})
-            if isinstance(function.get("arguments"), str):
-                item.pieces_of("arguments").append(function["arguments"])
+            self._called((index, "call", tool.index), tool.id, tool.function or {}, tool.custom or {})
+        if delta.function_call:
+            self._called((index, "call", 0), None, delta.function_call, {})
+
+    def _called(self, key: Any, call_id: str | None, function: dict[str, Any], custom: dict[str, Any]) -> None:
+        item = self._item(key, "custom_tool_call" if custom else "function_call")
+        known = {"call_id": call_id, "name": (custom or function).get("name")}
+        item.head.update({key: value for key, value in known.items() if value})
+        for inner, name in ((function, "arguments"), (custom, "input")):
+            if isinstance(inner.get(name), str):
+                item.pieces_of(name).append(inner[name])
 
     def skip(self) -> None:
         """What comes next does not follow upon what came before."""

@@ -5,8 +5,13 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 # `x-codex-primary-used-percent`, `x-codex-bengalfox-secondary-used-percent`.
 FAMILY = re.compile(r"x-(.+?)-(?:primary|secondary)-used-percent")
+
+# Events of a WebSocket that may tell of windows; the decoded type decides.
+TELLS = re.compile(rb'"codex\.rate_limits"|"headers"')
 
 
 class Window(NamedTuple):
@@ -71,6 +76,40 @@ def credits(headers: Mapping[str, str]) -> Credits | None:
 
 def _yes(value: str | None) -> bool:
     return (value or "").strip().lower() in ("true", "1")
+
+
+class _Event(msgspec.Struct):
+    type: Any = None
+    rate_limits: Any = None
+    limit_name: Any = None
+    metered_limit_name: Any = None
+    headers: Any = None
+
+
+def windows_in(event: bytes) -> list[Window]:
+    """The windows that an event of a WebSocket tells of: `codex.rate_limits`, or an error with headers (contract 5, 11)."""
+    if not TELLS.search(event):
+        return []
+    try:
+        told = msgspec.json.decode(event, type=_Event)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return []
+    if told.type == "error" and isinstance(told.headers, dict):
+        return windows({name.lower(): value for name, value in told.headers.items()})
+    if told.type != "codex.rate_limits" or not isinstance(told.rate_limits, dict):
+        return []
+    limit = str(told.limit_name or told.metered_limit_name or "")
+    found = []
+    for slot in ("primary", "secondary"):
+        if (
+            isinstance(one := told.rate_limits.get(slot), dict)
+            and (used := _number(one.get("used_percent"))) is not None
+        ):
+            minutes, resets_at = _number(one.get("window_minutes")), _number(one.get("reset_at"))
+            if used or minutes or resets_at:
+                family = "" if limit == "codex" else limit.removeprefix("codex_")
+                found.append(Window(used, int(minutes) if minutes else None, resets_at, family))
+    return found
 
 
 def _limit(family: str, headers: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from mitmproxy import contentviews, exceptions, http
 from mitmproxy.addonmanager import Loader
+from mitmproxy.websocket import WebSocketMessage
 
 from . import paths
 from .answer_text import object_text
@@ -25,8 +26,30 @@ def state(metadata: contentviews.Metadata) -> dict[str, Any]:
     """What the proxy keeps of the flow; empty for a flow that was not ours, or loaded without the addon."""
     kept = metadata.flow.metadata.get(KEY) if metadata.flow else None
     known = kept if isinstance(kept, dict) else {}
+    if metadata.websocket_message is not None:
+        return turn_of(known, metadata.websocket_message)
     # How it ended in mitmproxy's own words, where the proxy has none.
     return {"ended": metadata.flow.error.msg, **known} if metadata.flow and metadata.flow.error else known
+
+
+def turn_of(kept: dict[str, Any], message: WebSocketMessage) -> dict[str, Any]:
+    """What is kept of the turn that a message of a WebSocket asks for, or answers."""
+    turns, place = kept.get("turns"), "asked" if message.from_client else "answered"
+    for turn in turns if isinstance(turns, list) else []:
+        if isinstance(turn, dict) and turn.get(place) == message.timestamp:
+            return turn
+    return {}
+
+
+def is_socket_request(data: bytes, metadata: contentviews.Metadata) -> bool:
+    message = metadata.websocket_message
+    return message is not None and message.from_client and b'"response.create"' in data
+
+
+def is_socket_answer(data: bytes, metadata: contentviews.Metadata) -> bool:
+    """Is it the events of a turn, which are kept as one message?"""
+    message = metadata.websocket_message
+    return message is not None and not message.from_client and data.startswith(b"data:")
 
 
 def has_conversation(metadata: contentviews.Metadata) -> bool:
@@ -39,6 +62,8 @@ def is_running(metadata: contentviews.Metadata) -> bool:
     flow = metadata.flow
     if not isinstance(flow, http.HTTPFlow) or flow.response is None or flow.error is not None:
         return False
+    if metadata.websocket_message is not None:
+        return bool(flow.live) and "ended" not in state(metadata)
     return bool(flow.live) and flow.response.timestamp_end is None
 
 
@@ -57,6 +82,8 @@ class CodexRequest(contentviews.Contentview):
         return with_gaps(request_text(data, state(metadata)))
 
     def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
+        if is_socket_request(data, metadata) and has_conversation(metadata):
+            return OURS
         ours = isinstance(metadata.http_message, http.Request) and has_conversation(metadata)
         return OURS if ours and data and metadata.content_type in (JSON, None) else NOT_OURS
 
@@ -73,6 +100,8 @@ class CodexAnswer(contentviews.Contentview):
         return with_gaps(stream_text(data, state(metadata), is_running(metadata)))
 
     def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
+        if is_socket_answer(data, metadata) and has_conversation(metadata):
+            return OURS
         message = metadata.http_message
         if not data or not isinstance(message, http.Response) or not has_conversation(metadata):
             return NOT_OURS

@@ -3,7 +3,7 @@
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
-from . import flows, paths
+from . import flows, paths, upgrade
 from .defaults import CLIENT_VERSION
 from .errors import ProxyError
 
@@ -18,20 +18,23 @@ class Where:
     @flows.step
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         request = flow.request
-        if request.method == "GET" and request.headers.get("upgrade", "").lower() == "websocket":
-            self._no_websocket(request.path)
-        route = paths.find(request.method, request.path)
+        if upgrade.is_asked(request.method, request.headers) and paths.canonical(request.path) == "/responses":
+            route = self._socket(request)
+        else:
+            route = paths.find(request.method, request.path)
         flows.state_of(flow)["route"] = route.name
         if route.backend is not None:
-            query = paths.backend_query(route, request.path, ctx.options.codex_client_version)
+            query = paths.backend_query(route, request.path)
             request.path = flows.backend().path + route.backend + query
 
-    def _no_websocket(self, path: str) -> None:
-        if paths.canonical(path) == "/responses":
+    def _socket(self, request: http.Request) -> paths.Route:
+        if flows.is_dry_run() or ctx.options.codex_capture:
             # 426 at once sends the Codex CLI to HTTP for the rest of its session (contract 11, clients.md).
             raise ProxyError(
                 426,
                 "use_http",
-                "WebSocket is not served here yet: POST the request instead.",
+                "A dry run and capture mode take requests over HTTP only: POST them instead.",
                 headers={"Upgrade": "HTTP/1.1"},
             )
+        upgrade.check(request.headers)
+        return paths.SOCKET

@@ -79,7 +79,8 @@ def _layers(handler: ProxyConnectionHandler) -> list[Any]:
     return found
 
 
-def _stream_of(flow: http.HTTPFlow) -> HttpStream | None:
+def stream_of(flow: http.HTTPFlow) -> HttpStream | None:
+    """What runs a flow's exchange; None for a loaded one, or when it is over."""
     handler = handler_of(flow.client_conn)
     for layer in _layers(handler) if handler else []:
         if isinstance(layer, HttpLayer):
@@ -107,8 +108,27 @@ class BoundedBuffer(ReceiveBuffer):
 
 def bound_body(flow: http.HTTPFlow, limit: int, overflowed: Callable[[], None] = lambda: None) -> None:
     """From `requestheaders`: hold at most `limit` bytes of the body that is coming; mitmproxy itself holds all of it."""
-    if stream := _stream_of(flow):
+    if stream := stream_of(flow):
         stream.request_body_buf = BoundedBuffer(limit, overflowed)
+
+
+class WatchedBuffer(ReceiveBuffer):
+    """Holds what the backend sends, and shows each piece to `seen`."""
+
+    def __init__(self, seen: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def __iadd__(self, other: bytes) -> "WatchedBuffer":
+        super().__iadd__(other)
+        self.seen(other)
+        return self
+
+
+def watch_body(flow: http.HTTPFlow, seen: Callable[[bytes], None]) -> None:
+    """From `responseheaders`: see the pieces of an answer that mitmproxy holds until it is whole. `seen` must not raise."""
+    if stream := stream_of(flow):
+        stream.response_body_buf = WatchedBuffer(seen)
 
 
 def client_is_gone(flow: http.HTTPFlow) -> bool:

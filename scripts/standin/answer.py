@@ -34,7 +34,8 @@ class Says:
     text: str | None = None
     items: Sequence[Item] | None = None
     reasoning: bool = True
-    tool: tuple[str, dict[str, Any]] | None = None
+    tool: tuple[str, dict[str, Any] | str] | None = None
+    """Name, and arguments, or the text that a custom tool gets."""
     deltas: int | Sequence[str] | None = None
     pieces: Pieces | None = None
 
@@ -94,9 +95,13 @@ def _message(text: str) -> Item:
     return {**head, "phase": "final_answer", "content": [part]}
 
 
-def _call(name: str, arguments: dict[str, Any]) -> Item:
+def _call(name: str, arguments: dict[str, Any] | str) -> Item:
+    call = {"call_id": f"call_{secrets.token_hex(12)}", "name": name}
+    if isinstance(arguments, str):
+        head = {"id": new_id("ctc"), "type": "custom_tool_call", "status": "completed"}
+        return {**head, "input": arguments, **call}
     head = {"id": new_id("fc"), "type": "function_call", "status": "completed"}
-    return {**head, "arguments": dumps(arguments).decode(), "call_id": f"call_{secrets.token_hex(12)}", "name": name}
+    return {**head, "arguments": dumps(arguments).decode(), **call}
 
 
 def _reasoning(settings: dict[str, Any], vault: Vault, account: str, size: int) -> Item:

@@ -37,6 +37,8 @@ class Model:
     visible: bool = True
     upgrade: str | None = None
     plans: tuple[str, ...] = EVERY_PLAN
+    shown_to_all: bool = False
+    """Is it listed for plans that may not use it, as gpt-5.5 was (openai/codex#19654)?"""
 
     def entry(self, priority: int) -> dict[str, Any]:
         """Everything the CLI needs to decode it, and what else its catalogue has."""
@@ -81,7 +83,9 @@ class Model:
         }
 
 
-MODELS = (
+type Models = tuple[Model, ...]
+
+MODELS: Models = (
     Model("gpt-6.1-sol", "low", TO_ULTRA, "0.165.0"),
     Model("gpt-6-astra", "low", TO_ULTRA, "0.151.0"),
     Model("gpt-6-sol", "medium", TO_ULTRA, "0.151.0"),
@@ -97,7 +101,6 @@ MODELS = (
     Model("gpt-5.5", "medium", TO_XHIGH, "0.124.0", max_context=272_000, lite=False, upgrade="gpt-6-sol"),
     Model("codex-auto-review", "medium", TO_MAX, "0.98.0", visible=False, plans=PAID),
 )  # fmt: skip
-BY_SLUG = {model.slug: model for model in MODELS}
 
 
 def parse_version(text: str) -> Version | None:
@@ -111,9 +114,9 @@ def is_older(version: str, minimum: str) -> bool:
     return (parse_version(version) or (0,)) < (parse_version(minimum) or (0,))
 
 
-def known_model(slug: str, plan: str, version: str | None) -> Model:
+def known_model(slug: str, plan: str, version: str | None, models: Models = MODELS) -> Model:
     """The model of that name for that plan and client; Refused otherwise (contract 3.1)."""
-    model = BY_SLUG.get(slug)
+    model = next((each for each in models if each.slug == slug), None)
     if model is None or plan not in model.plans:
         raise detail(f"The '{slug}' model is not supported when using Codex with a ChatGPT account.")
     if version is not None and is_older(version, model.minimal_version):
@@ -125,12 +128,13 @@ def known_model(slug: str, plan: str, version: str | None) -> Model:
 
 
 @lru_cache(64)
-def listing(plan: str, version: str | None) -> tuple[bytes, str]:
+def listing(plan: str, version: str | None, models: Models = MODELS) -> tuple[bytes, str]:
     """The body of `GET /models` for a plan and a client version, and its ETag. None: of any version."""
     entries = [
         model.entry(priority)
-        for priority, model in enumerate(MODELS, 1)
-        if plan in model.plans and not (version is not None and is_older(version, model.minimal_version))
+        for priority, model in enumerate(models, 1)
+        if (plan in model.plans or model.shown_to_all)
+        and not (version is not None and is_older(version, model.minimal_version))
     ]
     body = dumps({"models": entries})
     return body, f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'

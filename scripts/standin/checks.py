@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import items, tools
-from .catalogue import Model, known_model
+from .catalogue import MODELS, Model, Models, known_model
 from .replies import api_error, detail, invalid_value, missing, unknown, wrong_type
 from .tokens import Login
 from .vault import Vault
@@ -45,6 +45,8 @@ class Case:
     instructions_required: bool = True
     status_refused: bool = True
     allowed: tuple[str, ...] = ALLOWED
+    session: str | None = None
+    models: Models = MODELS
 
 
 def parsed(data: bytes) -> Body:
@@ -131,7 +133,7 @@ def model(case: Case) -> None:
         raise missing("model")
     if not isinstance(slug, str):
         raise wrong_type("model", "a string", slug)
-    known_model(slug, case.login.plan, case.version)
+    known_model(slug, case.login.plan, case.version, case.models)
 
 
 def other_types(case: Case) -> None:
@@ -153,7 +155,7 @@ def other_types(case: Case) -> None:
 def reasoning(case: Case) -> None:
     """Efforts as the API behind words it; `ultra` is a name for clients only (contract 3.2)."""
     settings = case.body.get("reasoning") or {}
-    chosen = known_model(case.body["model"], case.login.plan, case.version)
+    chosen = known_model(case.body["model"], case.login.plan, case.version, case.models)
     check_effort(settings.get("effort"), chosen)
     for key, allowed in (("summary", SUMMARIES), ("context", CONTEXTS)):
         if settings.get(key) is not None and settings[key] not in allowed:

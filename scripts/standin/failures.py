@@ -12,7 +12,7 @@ from . import spoiling as s
 from .replies import Refused, Wire
 from .script import Script, Situation
 
-type Kind = Literal["responses", "models", "token"]
+type Kind = Literal["responses", "upgrade", "compact", "models", "token"]
 type Refuse = Callable[[Situation], Refused]
 type Spoil = Callable[[Script, str], None]
 
@@ -95,6 +95,15 @@ FAILURES: dict[str, Failure] = {
     "reset-before-answer": Failure("the request is read and the connection reset", wire="reset"),
     "stale": Failure("the next request on a used connection meets a close without a byte", wire="close", used_only=True),
     "garbage": Failure("bytes that are not HTTP", wire="garbage"),
+    # The upgrade to a WebSocket
+    "no-websocket": refused("426, which sends the Codex CLI to HTTP", r.no_websocket, "upgrade"),
+    "upgrade-unauthorized": refused("401 token_expired, though the token is fresh", r.unauthorized, "upgrade"),
+    "upgrade-cloudflare": refused("403, Cloudflare's challenge page", r.cloudflare, "upgrade"),
+    "upgrade-usage-limit": refused("429 usage_limit_reached; SECONDS until the reset", r.usage_limit, "upgrade", "3600"),
+    "upgrade-500": refused("500 with an error object", r.json_500, "upgrade"),
+    "upgrade-reset": Failure("a reset in place of an answer", "upgrade", wire="reset"),
+    # POST /responses/compact
+    "no-compact": refused("404, as third parties were seen to get", r.no_compact, "compact"),
     # GET /models
     "models-empty": refused("an empty list", r.models_empty, "models"),
     "models-500": refused("500 with an error object", r.json_500, "models"),

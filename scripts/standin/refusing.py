@@ -75,6 +75,10 @@ def html_502(_: Situation) -> Refused:
     return html(502, PAGE, "502 Bad Gateway", cloudflare_headers())
 
 
+def no_compact(_: Situation) -> Refused:
+    return detail("Not Found", 404)
+
+
 def json_500(_: Situation) -> Refused:
     return api_error(SERVER_ERROR, status=500, type="server_error", code="server_error")
 
@@ -115,6 +119,10 @@ def context_length(_: Situation) -> Refused:
 def cyber_policy(_: Situation) -> Refused:
     text = "This content was flagged for possible cybersecurity risk."
     return api_error(text, type="invalid_request", code="cyber_policy")
+
+
+def no_websocket(_: Situation) -> Refused:
+    return detail("Upgrade Required", 426)
 
 
 def models_empty(_: Situation) -> Refused:

@@ -1,7 +1,7 @@
 """What the server answers with, and the forms in which it refuses (contract 7.1)."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -37,6 +37,8 @@ class Reply:
     wire: Wire | None = None
     wait: float = 0
     close_after: bool = False
+    socket: Callable[[Any], Awaitable[None]] | None = None
+    """What talks on the connection after an upgrade."""
 
 
 class Refused(Exception):

@@ -7,15 +7,13 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import answer, checks, control, device, headers, usage_windows
+from . import answer, checks, control, device, headers, sockets, turn, usage_windows
 from .catalogue import listing
 from .failures import Active
 from .headers import ACCOUNT, LITE
 from .replies import Headers, Refused, Reply, detail, ok
-from .script import Script, Situation
-from .stream import events, response_object
+from .script import Situation
 from .tokens import Login
-from .usage import Usage, tokens
 from .wire import Request
 
 if TYPE_CHECKING:
@@ -73,42 +71,26 @@ def _case(standin: Standin, request: Request, login: Login) -> checks.Case:
     lite = request.header(LITE) == "true"
     version = request.header("version")
     switches = (standin.instructions_required, standin.status_refused)
-    return checks.Case(body, login, standin.vault, version, lite, *switches)
+    session = request.header("session-id") or request.header("session_id")
+    return checks.Case(body, login, standin.vault, version, lite, *switches, session=session, models=standin.models)
 
 
 def responses(standin: Standin, request: Request) -> Reply:
     login = _login(standin, request)
     case = _case(standin, request, login)
     checks.check_responses(case)
-    active = standin.take("responses", request.used)
-    situation = Situation(active.argument if active else "", login.plan, standin.now())
-    if active and active.failure.refuse:
-        raise active.failure.refuse(situation)
+    good = _good_headers(standin, request, case.body["model"], login)
+    script, active, _ = turn.script(standin, case, used=request.used, headers=good)
     if active and active.failure.wire:
         return Reply(0, refusal=active.text, wire=active.failure.wire)
-    script = Script(_good_headers(request, case.body["model"], login, standin.now()), [])
-    says = standin.says
-    huge = int(float(active.argument)) if active and active.name == "huge-frame" else 0
-    items = answer.output_items(case.body, says, standin.vault, login.account_id, huge)
-    whole, cached = standin.prompts.count(login.account_id, case.body)
-    thought = 64 if any(item["type"] == "reasoning" for item in items) else 0
-    spent = Usage(whole, cached, tokens([_visible(item) for item in items]) + thought, thought)
-    script.events = events(response_object(case.body), items, spent, says.deltas)
-    script.pieces = says.pieces
-    if active and active.failure.spoil:
-        active.failure.spoil(script, active.argument)
     reply = script.reply()
     reply.refusal = active.text if active else None
     return reply
 
 
-def _visible(item: answer.Item) -> object:
-    return item.get("content") or item.get("arguments") or item.get("input") or ""
-
-
-def _good_headers(request: Request, model: str, login: Login, now: float) -> Headers:
+def _good_headers(standin: Standin, request: Request, model: str, login: Login) -> Headers:
     """Contract 6."""
-    _, etag = listing(login.plan, request.header("version"))
+    _, etag = listing(login.plan, request.header("version"), standin.models)
     turn_state: Headers = []
     if request.header("x-codex-turn-state") is None:
         turn_state = [("x-codex-turn-state", f"ts_{secrets.token_urlsafe(180)}")]
@@ -118,7 +100,7 @@ def _good_headers(request: Request, model: str, login: Login, now: float) -> Hea
         ("x-reasoning-included", "true"),
         ("x-models-etag", etag),
         *turn_state,
-        *usage_windows.usual(login.plan, now),
+        *usage_windows.usual(login.plan, standin.now()),
         *request_ids(),
         *COOKIES,
     ]
@@ -134,6 +116,9 @@ def compact(standin: Standin, request: Request) -> Reply:
     login = _login(standin, request)
     case = _case(standin, request, login)
     checks.check_compact(case)
+    active = standin.take("compact", request.used)
+    if active and active.failure.refuse:
+        raise active.failure.refuse(Situation(active.argument, login.plan, standin.now()))
     kept = [item for item in case.body["input"] if item.get("role") == "user"]
     return ok({"output": [*kept, answer.compaction(standin.vault, login.account_id)]}, request_ids())
 
@@ -152,15 +137,23 @@ def models(standin: Standin, request: Request) -> Reply:
         raise active.failure.refuse(Situation(active.argument, login.plan, standin.now()))
     # An empty list is what some accounts get without the account header.
     unlisted = request.header(ACCOUNT) is None and standin.require_account
-    body, etag = listing(login.plan, "0" if unlisted else version)
+    body, etag = listing(login.plan, "0" if unlisted else version, standin.models)
     return Reply(200, [("content-type", "application/json"), ("etag", etag), *request_ids(), *COOKIES], body)
 
 
 def upgrade(standin: Standin, request: Request) -> Reply:
-    """A WebSocket is refused with 426, which sends the CLI to HTTP (contract 11)."""
-    if (request.header("upgrade") or "").lower() == "websocket":
-        raise detail("Upgrade Required", 426)
-    raise detail("Method Not Allowed", 405, [("allow", "POST")])
+    """A WebSocket, where one is asked for (contract 11)."""
+    if (request.header("upgrade") or "").lower() != "websocket":
+        raise detail("Method Not Allowed", 405, [("allow", "POST")])
+    login = _login(standin, request)
+    headers.check_account(request, login, standin.require_account)
+    active = standin.take("upgrade", request.used)
+    if active and active.failure.refuse:
+        raise active.failure.refuse(Situation(active.argument, login.plan, standin.now()))
+    if active and active.failure.wire:
+        return Reply(0, refusal=active.text, wire=active.failure.wire)
+    good = _good_headers(standin, request, "gpt-6-sol", login)
+    return sockets.upgraded(standin, request, login, good)
 
 
 def usage(standin: Standin, request: Request) -> Reply:

@@ -142,7 +142,7 @@ class Standin(Switches):
             while request := await connection.next_request():
                 reply = self._reply(request)
                 await self._write(connection, request, reply)
-                if reply.wire or reply.close_after or not connection.next_cycle():
+                if reply.wire or reply.socket or reply.close_after or not connection.next_cycle():
                     break
         except ClientGone:
             self.closed_by_client += 1
@@ -192,12 +192,16 @@ class Standin(Switches):
         log.debug("headers: %s", safe_headers(request.headers))
 
     async def _write(self, connection: Connection, request: Request, reply: Reply) -> None:
-        hold = self.hold_for(KINDS.get(request.path))
+        # Of a WebSocket the turns are held, not the upgrade.
+        hold = None if reply.socket else self.hold_for(KINDS.get(request.path))
         if reply.wait:
             await connection.sleep(reply.wait)
         if hold and hold.before_headers:
-            await self._stand(connection)
-        if reply.wire:
+            await self.stand(connection)
+        if reply.socket:
+            await connection.switch(reply)
+            await reply.socket(connection)
+        elif reply.wire:
             if reply.wire == "garbage":
                 connection.write(NOT_HTTP)
             elif reply.wire == "reset":
@@ -216,13 +220,14 @@ class Standin(Switches):
                 await connection.sleep(stream.pauses[place])
             await connection.piece(piece)
             if place == 0 and hold and not hold.before_headers:
-                await self._stand(connection)
+                await self.stand(connection)
         if stream.end == "proper":
             connection.finish()
             await connection.drain()
         elif stream.end == "reset":
             connection.reset()
 
-    async def _stand(self, connection: Connection) -> None:
+    async def stand(self, connection: Connection) -> None:
+        """Hold an answer until it is released."""
         self.held.set()
         await connection.until(self.released)

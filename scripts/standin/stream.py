@@ -84,6 +84,10 @@ def _item_events(item: Item, index: int, deltas: int | Sequence[str] | None) -> 
         case "custom_tool_call":
             begun["input"] = ""
             inner.extend(_argument_events(item["input"], at, "custom_tool_call_input", "input"))
+        case "web_search_call" | "image_generation_call" as kind:
+            begun["status"] = "in_progress"
+            begun.pop("result", None)
+            inner.extend(_hosted_events(item, at, kind))
         case "reasoning":
             begun.pop("encrypted_content", None)
             begun["summary"] = []
@@ -111,6 +115,18 @@ def _argument_events(text: str, at: dict[str, Any], name: str, key: str) -> Iter
     for delta in cut(text, 3):
         yield {"type": f"response.{name}.delta", **at, "delta": delta}
     yield {"type": f"response.{name}.done", **at, key: text}
+
+
+def _hosted_events(item: Item, at: dict[str, Any], kind: str) -> Iterator[Event]:
+    """Of a tool that runs at the backend: no text, but an image is sent before it is finished as well."""
+    yield {"type": f"response.{kind}.in_progress", **at}
+    if kind == "web_search_call":
+        yield {"type": "response.web_search_call.searching", **at}
+    else:
+        yield {"type": "response.image_generation_call.generating", **at}
+        partial = {"partial_image_index": 0, "partial_image_b64": item.get("result")}
+        yield {"type": "response.image_generation_call.partial_image", **at, **partial}
+    yield {"type": f"response.{kind}.completed", **at}
 
 
 def _summary_events(part: dict[str, Any], at: dict[str, Any]) -> Iterator[Event]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from . import catalogue
 from .answer import Item, Pieces, Says
 from .device import Device
 from .failures import Active, Kind, parse
@@ -31,7 +32,16 @@ class Switches:
         self.oauth = OAuth(self.tokens, person)
         self.devices: dict[str, Device] = {}
         self.prompts = PromptCache()
+        self.models = catalogue.MODELS
+        """What the catalogue has from now on; another one has another mark."""
         self.says = Says()
+        self.socket_life = 3600.0
+        """How long a WebSocket takes requests, in seconds."""
+        self.deflate = True
+        """Are messages of WebSockets compressed where that is offered?"""
+        self.closed_with: int | None = None
+        """The code with which the last WebSocket was closed by its client."""
+        self._turns: deque[Says] = deque()
         self.held = asyncio.Event()
         self.released = asyncio.Event()
         self._holds: deque[Hold] = deque()
@@ -45,7 +55,7 @@ class Switches:
         text: str | None = None,
         items: Sequence[Item] | None = None,
         reasoning: bool = True,
-        tool: tuple[str, dict[str, Any]] | None = None,
+        tool: tuple[str, dict[str, Any] | str] | None = None,
         deltas: int | Sequence[str] | None = None,
         pieces: Pieces | None = None,
     ) -> None:
@@ -55,6 +65,14 @@ class Switches:
         and cuts it into the chunks that are written.
         """
         self.says = Says(text, items, reasoning, tool, deltas, pieces)
+        self._turns.clear()
+
+    def answers(self, *turns: Says) -> None:
+        """What the next answers say, one each; after them it goes on as before."""
+        self._turns = deque(turns)
+
+    def next_says(self) -> Says:
+        return self._turns.popleft() if self._turns else self.says
 
     def fail(self, *names: str, times: int | None = 1) -> None:
         """The next requests meet these failures, in this order, each so many times; None: in turn until recover()."""

@@ -41,18 +41,20 @@ def _characters(value: object) -> int:
 
 
 class PromptCache:
-    """Remembers the last prompt of each cache key, and how far the next one is the same."""
+    """Remembers the last prompt of each cache key and session, and how far the next one is the same."""
 
     def __init__(self) -> None:
-        self.seen: OrderedDict[tuple[str, str | None], list[object]] = OrderedDict()
+        self.seen: OrderedDict[tuple[str, str, str | None], list[object]] = OrderedDict()
 
-    def count(self, account: str, body: dict[str, Any]) -> tuple[int, int]:
-        """All input tokens, and those of the prefix in common with the last prompt of that key."""
+    def count(self, account: str, session: str | None, body: dict[str, Any]) -> tuple[int, int]:
+        """All input tokens, and those of the prefix in common with the last prompt of that key; without a key, none."""
         head = [body["model"], body.get("instructions"), body.get("tools")]
         prompt = [head, *body["input"]]
-        key = (account, body.get("prompt_cache_key"))
-        before = self.seen.get(key, [])
         counts = [tokens(each) for each in prompt]
+        if not body.get("prompt_cache_key"):
+            return sum(counts), 0
+        key = (account, body["prompt_cache_key"], session)
+        before = self.seen.get(key, [])
         common = 0
         for old, new in zip(before, prompt, strict=False):
             if old != new:

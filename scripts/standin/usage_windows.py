@@ -42,6 +42,16 @@ def exhausted(window: str, plan: str, now: float, left: float) -> Headers:
     ]
 
 
+def event(plan: str, now: float) -> dict[str, Any]:
+    """`codex.rate_limits`, which a WebSocket has beside the headers of its upgrade (contract 5)."""
+    windows = {
+        name: {"used_percent": USED[name], "window_minutes": MINUTES[name], "reset_at": int(now + LEFT[name])}
+        for name in MINUTES
+    }
+    limits = {"allowed": True, "limit_reached": False, **windows}
+    return {"type": "codex.rate_limits", "plan_type": plan, "rate_limits": limits, "credits": None}
+
+
 def status(plan: str, account: str, email: str, now: float) -> dict[str, Any]:
     """`GET /wham/usage`."""
     windows = {

@@ -59,6 +59,7 @@ class Connection(asyncio.Protocol):
         self.busy = False
         self.served = 0
         self._serve = serve
+        self._raw: bytearray | None = None
         self._more = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -71,7 +72,10 @@ class Connection(asyncio.Protocol):
         await self._serve(self)
 
     def data_received(self, data: bytes) -> None:
-        self.h11.receive_data(data)
+        if self._raw is None:
+            self.h11.receive_data(data)
+        else:
+            self._raw += data
         self._more.set()
 
     def eof_received(self) -> None:
@@ -81,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._end()
 
     def _end(self) -> None:
-        if not self.gone.is_set():
+        if not self.gone.is_set() and self._raw is None:
             self.h11.receive_data(b"")
         for event in (self.gone, self._more, self._writable):
             event.set()
@@ -133,6 +137,23 @@ class Connection(asyncio.Protocol):
         self._send(h11.Data(data=data))
         await asyncio.sleep(0)
         await self.drain()
+
+    async def switch(self, reply: Reply) -> None:
+        """The upgrade: bytes from now on."""
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in [_date(), *reply.headers]]
+        self._send(h11.InformationalResponse(status_code=reply.status, headers=headers))
+        self._raw = bytearray(self.h11.trailing_data[0])
+        await self.drain()
+
+    async def more(self) -> bytes:
+        """What came after the upgrade; empty when the peer is gone."""
+        assert self._raw is not None
+        while not self._raw and not self.gone.is_set():
+            self._more.clear()
+            await self._more.wait()
+        data = bytes(self._raw)
+        self._raw.clear()
+        return data
 
     def finish(self) -> None:
         self._send(h11.EndOfMessage())

@@ -7,12 +7,13 @@ import pytest
 
 from .harness import ROOT
 
-INSTALLED = ROOT / "tests" / "clients" / "node_modules" / ".bin"
+# The program itself: what npm puts on the PATH only starts it, and wants Node for that.
+CODEX = list((ROOT / "tests" / "clients" / "node_modules" / "@openai").glob("codex-*/vendor/*/bin/codex"))
 
 
-def program(name: str) -> str:
-    """Its path; without one the test is skipped."""
-    found = shutil.which(name, path=f"{INSTALLED}{os.pathsep}{os.environ.get('PATH', '')}")
+def codex() -> str:
+    """The path of the Codex CLI; without one the test is skipped."""
+    found = next((os.fspath(path) for path in CODEX), None) or shutil.which("codex")
     if found is None:
-        pytest.skip(f"no {name} here (scripts/test --clients installs it, with npm)")
+        pytest.skip("no codex here (scripts/test --clients installs it, with npm)")
     return found

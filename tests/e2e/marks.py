@@ -194,6 +194,7 @@ REQUESTS: tuple[tuple[str, str, Any, str, int], ...] = (
     ("POST", "/v1/responses", QUESTION, "", 200),
     ("POST", "/v1/responses", {**QUESTION, "stream": False, "temperature": 1}, "", 200),
     ("GET", "/v1/models", None, "", 200),
+    ("GET", "/v1/models?client_version=0.169.0", None, "", 200),
     ("GET", "/", None, "", 200),
     ("GET", "/healthz", None, "", 200),
     ("POST", "/v1/embeddings", {}, "", 404),

@@ -30,7 +30,7 @@ async def test_a_question_is_answered_as_the_first_model_of_the_account(
     standin.answer(text="Twelve degrees, ünverändert.")
     assert await ask(proxy.url, tmp_path, "What is", "the weather?") == (0, "Twelve degrees, ünverändert.\n", "")
     request = standin.requests[1]
-    assert request.json["model"] == json.loads(await models(proxy))["models"][0]["slug"]
+    assert request.json["model"] == json.loads(await models(proxy))["data"][0]["id"]
     assert request.json["input"][0]["content"][0]["text"] == "What is the weather?"
 
 
@@ -47,6 +47,61 @@ async def test_standard_input_stands_below_the_question(proxy: Proxy, standin: S
     sent = standin.requests[0].json
     assert sent["input"][0]["content"][0]["text"] == "Is it right?\n\na = 1"
     assert sent["reasoning"] == {"effort": "low"}
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+
+
+async def test_files_go_along(proxy: Proxy, standin: Standin, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("Stadt,Höhe\nOslo,23\n")
+    (tmp_path / "chart.png").write_bytes(PNG)
+    (tmp_path / "report.pdf").write_bytes(b"%PDF-1.7\n")
+    files = [part for name in ("table.csv", "chart.png", "report.pdf") for part in ("--file", name)]
+    status, _, err = await ask(proxy.url, tmp_path, "--model", "gpt-6-sol", *files, "What is this?", stdin=b"Say it.")
+
+    assert (status, err) == (0, "")
+    assert standin.requests[0].json["input"][0]["content"] == [
+        {"type": "input_text", "text": "What is this?\n\nSay it."},
+        {"type": "input_text", "text": "table.csv:\n\nStadt,Höhe\nOslo,23\n"},
+        {"type": "input_image", "image_url": "data:image/png;base64," + base64.b64encode(PNG).decode()},
+        {
+            "type": "input_file",
+            "filename": "report.pdf",
+            "file_data": "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.7\n").decode(),
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, data, says", [("a.bin", b"\xff\x00", "no text in UTF-8"), ("a.txt", None, "No such file")]
+)
+async def test_a_file_that_cannot_go_is_named(name: str, data: bytes | None, says: str, tmp_path: Path) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    status, out, err = await ask("http://127.0.0.1:1", tmp_path, "--model", "m", "--file", name, "x")
+    assert (status, out) == (1, "") and err.startswith(f"{name} can't be sent: ") and says in err, err
+
+
+async def test_the_whole_response_as_json(proxy: Proxy, standin: Standin, tmp_path: Path) -> None:
+    standin.answer(text="Twelve degrees, ünverändert.")
+    status, out, err = await ask(proxy.url, tmp_path, "--model", "gpt-6-sol", "--json", "x")
+    answer = json.loads(out)
+    assert (status, err, answer["status"]) == (0, "", "completed")
+    assert answer["output"][-1]["content"][0]["text"] == "Twelve degrees, ünverändert." and "ünver" in out
+    assert answer["usage"]["total_tokens"] > 0
+
+
+@pytest.mark.parametrize("failure, printed, said", [
+    ("model-refused", False, "model_not_found: "), ("cut-close", False, "stream_broken: "),
+    ("failed", True, ""), ("incomplete", True, ""),
+])  # fmt: skip
+async def test_json_of_an_answer_that_is_not_whole(
+    failure: str, printed: bool, said: str, proxy: Proxy, standin: Standin, tmp_path: Path
+) -> None:
+    standin.fail(failure)
+    status, out, err = await ask(proxy.url, tmp_path, "--model", "gpt-6-sol", "--json", "x")
+    assert status == 1 and said in err and "Traceback" not in err, err
+    assert (json.loads(out)["status"] == failure) if printed else not out
 
 
 async def test_a_tools_call_is_told_beside_the_answer(proxy: Proxy, standin: Standin, tmp_path: Path) -> None:
@@ -79,7 +134,9 @@ async def test_no_proxy_is_said_with_what_to_do(tmp_path: Path) -> None:
     assert (status, out) == (1, "") and err.endswith("Start it: scripts/serve\n"), err
 
 
-@pytest.mark.parametrize("args", [(), ("--capture", "a.json", "and a question")])
+@pytest.mark.parametrize(
+    "args", [(), ("--capture", "a.json", "and a question"), ("--capture", "a.json", "--file", "b")]
+)
 async def test_it_wants_a_question_or_a_file(args: tuple[str, ...], tmp_path: Path) -> None:
     status, _, err = await ask("http://127.0.0.1:1", tmp_path, *args)
     assert status == 2 and "a question, or --capture FILE" in err

@@ -14,12 +14,12 @@ async def bench(home: Path, *arguments: str) -> list[str]:
     env = environment(home, PYTHONPATH=os.fspath(ROOT / "scripts"))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks", *arguments, env=env,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     async with asyncio.timeout(2 * PATIENCE):
-        said = (await process.communicate())[0].decode()
-    assert process.returncode == 0, said
-    return said.splitlines()
+        said, complaints = await process.communicate()
+    assert process.returncode == 0, (said + complaints).decode()
+    return said.decode().splitlines()
 
 
 def figures(line: str) -> list[str]:

@@ -13,6 +13,7 @@ from playwright.async_api import Page, expect
 
 from standin import Standin
 
+from ..websocket_client import connected, create
 from .browser import NEEDS_CHROMIUM, Seen, browsing, keep_picture, keeps_pictures
 from .harness import PATIENCE, Proxy, Start, free_port, new_client
 
@@ -96,11 +97,11 @@ async def test_the_list_says_what_happened(web: Proxy, page: Page, opened: Seen,
 
     await expect(page.locator("tr.has-request")).to_have_count(5)
     comments = [row(page, number).locator(".col-comment") for number in range(5)]
-    await expect(comments[0]).to_contain_text("gpt-6-luna, 4 changes")
+    await expect(comments[0]).to_contain_text("gpt-6-luna, 5 changes")
     await expect(comments[1]).to_contain_text("model_not_found, gpt-5-turbo")
     await expect(comments[2]).to_contain_text("stream_broken, gpt-6-sol")
     await expect(comments[3]).to_contain_text("usage_limit_reached")
-    await expect(comments[4]).to_contain_text("gpt-6-sol, 3 changes")
+    await expect(comments[4]).to_contain_text("gpt-6-sol, 4 changes")
     marked = [await row(page, number).locator(".marker").inner_text() for number in range(4)]
     assert marked == ["", "🔴", "🔴", "🔴"]
     await picture(page, "list")
@@ -222,3 +223,23 @@ async def test_nothing_that_the_page_loads_holds_a_secret(
     marks = [*tokens.values(), "the-callers-own", "in-the-query", "dummy", "__cf_bm"]
     marks += [part for token in tokens.values() for part in token.split(".") if len(part) > 20]
     assert [mark for mark in marks if mark in loaded] == []
+
+
+async def test_a_websocket_is_shown_turn_by_turn(web: Proxy, page: Page, opened: Seen, standin: Standin) -> None:
+    standin.answer(text=SAID, deltas=12)
+    standin.hold()
+    async with connected(f"{web.url}/v1/responses", {"authorization": "Bearer dummy"}) as socket:
+        await row(page, 0).click()
+        shown = await show(page, "WebSocket")
+        await expect(page.get_by_text("0 Messages")).to_be_visible()
+        await socket.send(create(input="What is the weather in Oslo?", temperature=0.2))
+        await expect(shown.nth(1)).to_contain_text("running")
+        standin.release()
+        await socket.answer()
+        await expect(row(page, 0).locator(".col-comment")).to_contain_text("gpt-6-sol, 7 changes, 1 turn")
+        await expect(shown.nth(0)).to_contain_text("What is the weather in Oslo?")
+        await expect(shown.nth(0)).to_contain_text("temperature: taken off")
+        await expect(shown.nth(1)).to_contain_text("It is 12 degrees in Oslo")
+        await expect(shown.nth(1)).to_contain_text(re.compile(r"output_text\.delta x \d+ in"))
+        await expect(shown).to_have_count(2)
+        await picture(page, "websocket")

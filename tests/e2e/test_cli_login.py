@@ -13,7 +13,7 @@ from standin import Standin
 
 from ..secret_service import secret_service
 from .a_script import Ended, Terminal, bare, check_no_secrets, run
-from .clients import program
+from .clients import codex
 from .harness import PATIENCE, QUESTION, Proxy, Start, new_client
 
 
@@ -50,7 +50,7 @@ class Cli:
         nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1"}
         refresh = {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": f"{self.standin.issuer}/oauth/token"}
         process = await asyncio.create_subprocess_exec(
-            program("codex"), *args, cwd=self.home, env=bare(self.home, **nowhere, **refresh),
+            codex(), *args, cwd=self.home, env=bare(self.home, **nowhere, **refresh),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, err = await asyncio.wait_for(process.communicate(), PATIENCE)

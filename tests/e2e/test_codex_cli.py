@@ -108,6 +108,7 @@ async def test_a_body_for_which_the_backend_has_no_decoder_goes_up_plain(proxy: 
         "stream": True,
         "store": False,
         "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": "k",
     }
     answer = await send(proxy, {"content-encoding": "br"}, brotli.compress(json.dumps(body).encode()))
 

@@ -12,6 +12,7 @@ import pytest
 
 from standin import Standin
 
+from ..websocket_client import connected, create
 from .harness import PATIENCE, QUESTION, Proxy, Start, free_port, new_client
 
 
@@ -83,7 +84,7 @@ async def test_the_comment_says_what_happened(web: Proxy, page: Web) -> None:
         await client.post("/v1/responses", json={**QUESTION, "temperature": 1})
 
     comment = (await page.flows())[0]["comment"]
-    assert comment.startswith("gpt-6-sol, 5 changes · changed: -temperature"), comment
+    assert comment.startswith("gpt-6-sol, 6 changes · changed: input text made a list, -temperature"), comment
 
 
 async def test_an_answer_is_seen_growing_while_a_browser_is_there(
@@ -232,3 +233,33 @@ async def test_a_plain_key_is_shown_nowhere_and_goes_on_being_asked_for(
         assert (await client.get("/", headers={"authorization": "Bearer another-one"})).status_code == 200
         assert "another-one" not in (await page.client.get("/options")).text
     assert "plain-key-itself" not in (tmp_path / "saved.yaml").read_text() + proxy.log
+
+
+async def test_a_turn_of_a_websocket_is_shown_growing_and_then_whole(web: Proxy, page: Web, standin: Standin) -> None:
+    async def told(flow: dict[str, Any]) -> list[dict[str, Any]]:
+        answer = await page.client.get(f"/flows/{flow['id']}/messages/content/Auto.json")
+        messages: list[dict[str, Any]] = answer.json()
+        return messages
+
+    standin.answer(text="All of it.", deltas=["All of ", "it."])
+    standin.hold()
+    async with connected(f"{web.url}/v1/responses", {"authorization": "Bearer a-key-of-the-clients"}) as socket:
+        await socket.send(create(input="How much?"))
+        await socket.receive()
+        (flow,) = await page.until(lambda flows: flows and flows[0].get("websocket", {}).get("messages_meta"))
+        async with asyncio.timeout(PATIENCE):
+            while len(running := await told(flow)) < 2:
+                pass
+        assert "running" in running[1]["text"].splitlines()[0]
+        standin.release()
+        await socket.answer()
+        (flow,) = await page.until(lambda flows: flows[0]["comment"])
+        asked, answered = await told(flow)
+
+    assert flow["comment"] == "gpt-6-sol, 6 changes, 1 turn"
+    assert (asked["view_name"], answered["view_name"]) == ("Codex request", "Codex answer")
+    assert "How much?" in asked["text"] and "text made a list" in asked["text"]
+    assert "All of it." in answered["text"] and "completed" in answered["text"] and "tokens:" in answered["text"]
+    assert "response.output_text.delta x 2" in answered["text"]
+    everything = str(await page.flows()) + str([asked, answered])
+    assert "a-key-of-the-clients" not in everything

@@ -79,7 +79,7 @@ async def test_nothing_of_nanobots_own_headers_goes_up(proxy: Proxy, standin: St
 
     names = sorted(name.lower() for name, _ in standin.requests[0].headers)
     expected = "accept accept-encoding authorization chatgpt-account-id content-length content-type host openai-beta"
-    assert names == [*expected.split(), "originator", "user-agent"]
+    assert names == [*expected.split(), "originator", "session-id", "user-agent"]
     values = {name.lower(): value for name, value in standin.requests[0].headers}
     assert values["accept-encoding"] == "identity"
     assert values["originator"] == "nanobot-proxy"
@@ -94,18 +94,22 @@ async def test_a_title_for_an_unmapped_model_names_the_models_there_are(
     response = await send(proxy, CAPTURES["thread_title"], CAPTURES["thread_title"]["body"])
 
     error = response.json()["error"]
-    assert response.status_code == 400
+    assert response.status_code == 404
     assert error["code"] == "model_not_found"
     assert "'gpt-4.1' model is not supported" in error["message"]
-    assert "gpt-6-sol" in error["message"]
+    assert "Nearest of this subscription: gpt-5.5, " in error["message"]
 
 
-async def test_chat_completions_are_refused_honestly(proxy: Proxy, standin: Standin) -> None:
+async def test_nanobots_chat_completion_is_answered(proxy: Proxy, standin: Standin) -> None:
     response = await send(proxy, CAPTURES["chat_completions"], CAPTURES["chat_completions"]["body"])
 
-    assert response.status_code == 501
-    assert response.json()["error"]["code"] == "not_implemented"
-    assert standin.requests == []
+    *chunks, usage = events(response.text)
+    (called,) = [one for chunk in chunks for one in chunk["choices"][0]["delta"].get("tool_calls", []) if "id" in one]
+    assert called["function"]["name"] == "get_weather"
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+    assert usage["usage"]["prompt_tokens"] > 0
+    assert response.text.endswith("data: [DONE]\n\n")
+    assert [seen.refusal for seen in standin.requests] == [None]
 
 
 async def test_the_last_event_fits_a_go_client_and_the_log_says_what_was_left_out(

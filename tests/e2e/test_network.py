@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from standin import Standin
 
+from ..websocket_client import connected
 from .harness import QUESTION, Start, new_client, write_login
 
 
@@ -158,9 +159,14 @@ async def test_the_outgoing_proxy_is_used_for_backend_and_issuer(
     )
     async with new_client(proxy) as client:
         answer = await client.post("/responses", json=QUESTION)
+    async with connected(f"{proxy.url}/responses") as socket:
+        # Of the proxy's own messages too the way is found (mitmproxy's injection looks for the connection).
+        refused = (await socket.ask(conversation="conv_1"))[-1]
+        event = (await socket.ask())[-1]
 
     assert answer.status_code == 200, answer.text
-    assert len(outgoing.connects) == 2
+    assert (event["type"], refused["error"]["code"]) == ("response.completed", "not_supported")
+    assert len(outgoing.connects) == 3
     assert "p@ss" not in proxy.log
     assert "p%40ss" not in proxy.log
 

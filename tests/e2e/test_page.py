@@ -96,9 +96,9 @@ async def test_a_request_is_seen_by_itself_while_it_runs_and_when_it_has_ended(
 
     await expect(opened.cell(0, "Status")).to_have_text("200")
     await expect(opened.cell(0, "Tokens")).to_have_text(re.compile(r"\d+ in, \d+ out\d+ % cached"))
-    await expect(opened.cell(1, "Status")).to_have_text("400model_not_found")
+    await expect(opened.cell(1, "Status")).to_have_text("404model_not_found")
     await expect(opened.cell(2, "Model")).to_have_text("gpt-4.1 → gpt-6-luna")
-    await expect(opened.cell(2, "Changes").locator("summary")).to_have_text("7 changes")
+    await expect(opened.cell(2, "Changes").locator("summary")).to_have_text("8 changes")
     bars = page.get_by_role("meter")
     await expect(bars).to_have_count(2)
     await expect(page.get_by_role("meter", name="5-hour window")).to_have_attribute("aria-valuenow", "12.5")

@@ -61,7 +61,7 @@ async def test_a_conversation_sent_back_item_by_item(sdk: openai.AsyncOpenAI, st
 
 ERRORS = [
     ("usage-limit:3600", openai.RateLimitError, "limit"),
-    ("model-refused", openai.BadRequestError, "gpt-6-sol"),
+    ("model-refused", openai.NotFoundError, "gpt-6-sol"),
     ("cloudflare", openai.PermissionDeniedError, "Cloudflare"),
     ("json-500", openai.InternalServerError, "error"),
     ("close-before-answer", openai.InternalServerError, "closed the connection"),

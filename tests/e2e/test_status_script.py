@@ -445,7 +445,8 @@ async def test_a_probe_sends_what_the_proxy_would_send(
 ) -> None:
     await status("--probe", "--yes", "--model", "gpt-6-luna")
     directly = standin.requests[-1]
-    proxy = await beside(start, standin, auth_file)
+    # Of one request there is nothing to be found in a cache.
+    proxy = await beside(start, standin, auth_file, codex_affinity="false")
     async with new_client(proxy) as client:
         await client.post("/responses", json={"model": "gpt-6-luna", "input": "Reply with the one word OK."})
     through = standin.requests[-1]

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from standin.answer import Says
+
 from .kit import CODEX, call, events, function, items, output, running, spoken, user
 
 SHORT = [
@@ -161,8 +163,8 @@ async def test_a_structured_answer_fits_its_schema(schema: dict[str, Any], expec
 async def test_the_prompt_cache_counts_the_common_prefix() -> None:
     async with running() as c:
 
-        async def cached(key: str | None, *sent: dict[str, Any]) -> int:
-            text = (await c.ask(prompt_cache_key=key, input=list(sent))).text
+        async def cached(key: str | None, *sent: dict[str, Any], **headers: str) -> int:
+            text = (await c.ask(prompt_cache_key=key, input=list(sent), headers=headers)).text
             count: int = events(text)[-1]["response"]["usage"]["input_tokens_details"]["cached_tokens"]
             return count
 
@@ -172,6 +174,30 @@ async def test_the_prompt_cache_counts_the_common_prefix() -> None:
         assert 0 < one < two
         assert await cached("b", user("first question"), user("second")) == 0
         assert 0 < await cached("a", user("another question")) < one
+        # Without a key, and in another session, nothing is found again.
+        for _ in range(2):
+            assert await cached(None, user("first question")) == 0
+        assert await cached("a", user("first question"), session_id="other") == 0
+        assert await cached("a", user("first question"), session_id="other") > 0
+
+
+async def test_tools_of_the_backends_own_tell_of_their_work() -> None:
+    async with running() as c:
+        c.s.answer(
+            items=[
+                {"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "x"}},
+                {"type": "image_generation_call", "status": "completed", "result": "aW1hZ2U="},
+            ]
+        )
+        text = (await c.ask()).text
+        assert [event["type"].removeprefix("response.") for event in events(text)[2:-1]] == [
+            "output_item.added", "web_search_call.in_progress", "web_search_call.searching", "web_search_call.completed",
+            "output_item.done", "output_item.added", "image_generation_call.in_progress", "image_generation_call.generating",
+            "image_generation_call.partial_image", "image_generation_call.completed", "output_item.done",
+        ]  # fmt: skip
+        assert [item.get("result") for item in items(text)] == [None, "aW1hZ2U="]
+        added = [event["item"] for event in events(text) if event["type"] == "response.output_item.added"]
+        assert [item["status"] for item in added] == ["in_progress"] * 2 and "result" not in added[1]
 
 
 async def test_the_answer_can_be_told() -> None:
@@ -189,6 +215,16 @@ async def test_the_answer_can_be_told() -> None:
         assert items((await c.ask()).text)[0]["id"].startswith("ctc_")
         c.s.answer()
         assert "Hello there" in spoken((await c.ask()).text)
+
+
+async def test_the_next_answers_can_be_told_one_by_one() -> None:
+    async with running() as c:
+        c.s.answer(text="later")
+        c.s.answers(Says(text="first"), Says(tool=("exec", "ls")))
+        assert spoken((await c.ask()).text) == "first"
+        made = items((await c.ask()).text)[-1]
+        assert (made["type"], made["name"], made["input"]) == ("custom_tool_call", "exec", "ls")
+        assert spoken((await c.ask()).text) == "later"
 
 
 async def test_a_long_answer_has_as_many_deltas_as_asked_for() -> None:

@@ -341,6 +341,28 @@ async def test_the_list_of_models_may_fail() -> None:
         assert (await c.models()).status_code == 500
 
 
+# The upgrade to a WebSocket
+
+UPGRADES = [
+    ("no-websocket", 426), ("upgrade-unauthorized", 401), ("upgrade-cloudflare", 403), ("upgrade-usage-limit", 429),
+    ("upgrade-500", 500), ("upgrade-reset", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("failure", "status"), UPGRADES)
+async def test_an_upgrade_may_fail(failure: str, status: int | None) -> None:
+    asks = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    async with running() as c:
+        c.s.fail(failure)
+        asking = c.http.get(f"{c.s.upstream}/responses", headers=c.headers | asks)
+        if status is None:
+            with pytest.raises(httpx2.ReadError):
+                await asking
+        else:
+            assert (await asking).status_code == status
+        assert (await c.ask()).status_code == 200
+
+
 # POST /oauth/token
 
 TOKEN: list[tuple[str, int, str]] = [
@@ -458,6 +480,15 @@ async def test_requests_are_told_over_http_without_their_secrets() -> None:
         assert told.json()["oauth"][0]["status"] == 200
         for secret in (*c.login["tokens"].values(), "__cf_bm=secret"):
             assert secret == c.login["tokens"]["account_id"] or secret not in told.text
+
+
+async def test_there_are_accounts_without_the_unary_compaction() -> None:
+    async with running() as c:
+        c.s.fail("no-compact")
+        body = {"model": "gpt-6-sol", "input": []}
+        answer = await c.http.post(f"{c.s.upstream}/responses/compact", json=body, headers=c.headers)
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
+        assert (await c.ask()).status_code == 200
 
 
 def test_every_failure_is_tried_here() -> None:

@@ -211,14 +211,6 @@ async def test_other_paths_are_refused(method: str, path: str, status: int, text
         assert (answer.status_code, answer.json()) == (status, {"detail": text})
 
 
-async def test_a_websocket_is_sent_to_http() -> None:
-    async with running() as c:
-        headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
-        answer = await c.http.get(f"{c.s.upstream}/responses", headers=c.headers | headers)
-        assert answer.status_code == 426
-        assert (await c.ask()).status_code == 200
-
-
 async def test_refusals_can_be_found_again_by_the_support() -> None:
     async with running() as c:
         answer: httpx2.Response = await c.ask(store=True)

@@ -1,0 +1,112 @@
+"""What mitmproxy's WebSocket hooks can't do: messages of any length whole, a word and a close of our own, a lost backend
+told from a normal end. Design, section 4.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import wsproto
+from mitmproxy import ctx, http
+from mitmproxy.proxy.layers import websocket
+from wsproto.events import CloseConnection, Event, TextMessage
+from wsproto.frame_protocol import CloseReason
+
+from . import wire
+
+# A connection is good for 60 minutes (contract 11); without a word for longer than this mitmproxy ends it, in seconds.
+IDLE = 65 * 60
+
+
+class Bounded(bytearray):
+    """Grows up to `limit` bytes; what comes after that is dropped."""
+
+    limit: int | None = None
+    overflowed = False
+
+    def __iadd__(self, more: bytes) -> "Bounded":  # type: ignore[override, misc]
+        if self.limit is not None and len(self) + len(more) > self.limit:
+            self.limit, self.overflowed = 0, True
+            self.clear()
+        else:
+            self.extend(more)
+        return self
+
+
+class Pieces(list[Bounded]):
+    """The pieces of a message, put together in one; where they were cut is not kept, or a changed message would be cut there
+    again, characters and all."""
+
+    def append(self, _: object) -> None:
+        pass
+
+
+class Side(websocket.WebsocketConnection):
+    """One side of the connection. `limit` is the longest message taken, in bytes; `last_words` is said when the other side is
+    lost without a close."""
+
+    limit: int | None = None
+    last_words: Callable[[], tuple[bytes, int, str]] | None = None
+    was_too_large = False
+    _pieces = Pieces([Bounded()])
+
+    @property
+    def frame_buf(self) -> Any:
+        return self._pieces
+
+    @frame_buf.setter
+    def frame_buf(self, _: list[bytes]) -> None:
+        self.was_too_large = self._pieces[0].overflowed
+        piece = Bounded()
+        piece.limit = self.limit
+        self._pieces = Pieces([piece])
+
+    def send(self, event: Event) -> bytes:
+        if isinstance(event, CloseConnection) and event.code == CloseReason.ABNORMAL_CLOSURE and self.last_words:
+            # wsproto would say that all went well.
+            said, code, reason = self.last_words()
+            words: bytes = super().send(TextMessage(said.decode())) if said else b""
+            return words + bytes(super().send(CloseConnection(code, reason)))
+        return bytes(super().send(event))
+
+
+def layer_of(flow: http.HTTPFlow) -> websocket.WebsocketLayer | None:
+    """What relays a connection's messages, once it is upgraded."""
+    layer = getattr(wire.stream_of(flow), "child_layer", None)
+    return layer if isinstance(layer, websocket.WebsocketLayer) else None
+
+
+def take_over(flow: http.HTTPFlow, limit: int, last_words: Callable[[], tuple[bytes, int, str]]) -> None:
+    """From `websocket_start`: messages whole, the client's up to `limit` bytes."""
+    layer, handler = layer_of(flow), wire.handler_of(flow.client_conn)
+    assert layer and handler
+    # For whole messages, whatever their length: mitmproxy cuts changed ones, and decodes each slice for itself.
+    websocket.Fragmentizer.FRAGMENT_SIZE = 1 << 62
+    handler.timeout_watchdog.timeout = IDLE
+    client, server = (
+        Side(kind, before._proto.extensions, conn=before.conn)
+        for kind, before in (
+            (wsproto.ConnectionType.SERVER, layer.client_ws),
+            (wsproto.ConnectionType.CLIENT, layer.server_ws),
+        )
+    )
+    client.limit, client.last_words = limit, last_words
+    client.frame_buf = []
+    layer.client_ws, layer.server_ws = client, server
+
+
+def was_too_large(flow: http.HTTPFlow) -> bool:
+    """From `websocket_message`: was the client's message longer than the limit, and so is not there?"""
+    layer = layer_of(flow)
+    return layer is not None and isinstance(layer.client_ws, Side) and layer.client_ws.was_too_large
+
+
+def say(flow: http.HTTPFlow, message: bytes) -> None:
+    """Send the client a message of our own, as soon as what is going on just now is done."""
+    if flow.live:
+        ctx.master.commands.call("inject.websocket", flow, True, message, True)
+
+
+def close_after_message(flow: http.HTTPFlow, code: int, reason: str) -> None:
+    """From `websocket_message`, for one that goes to the client: close both sides after it."""
+    if layer := layer_of(flow):
+        layer.server_ws._events.append(CloseConnection(code, reason))

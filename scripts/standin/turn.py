@@ -1,0 +1,44 @@
+"""One turn of the model's, whichever way it was asked for: what is answered, and the failure that meets it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import answer, checks
+from .failures import Active
+from .replies import Headers
+from .script import Script, Situation
+from .stream import events, response_object
+from .usage import Usage, tokens
+
+if TYPE_CHECKING:
+    from .server import Standin
+
+
+def script(
+    standin: Standin, case: checks.Case, *, used: bool, headers: Headers, generate: bool = True
+) -> tuple[Script, Active | None, list[answer.Item]]:
+    """The answer to a request that was right, the failure that it meets, and the answer's items. Raises Refused."""
+    login = case.login
+    active = standin.take("responses", used)
+    situation = Situation(active.argument if active else "", login.plan, standin.now())
+    if active and active.failure.refuse:
+        raise active.failure.refuse(situation)
+    said = Script(headers, [])
+    if active and active.failure.wire:
+        return said, active, []
+    says = standin.next_says() if generate else standin.says
+    huge = int(float(active.argument)) if active and active.name == "huge-frame" else 0
+    items = answer.output_items(case.body, says, standin.vault, login.account_id, huge)
+    whole, cached = standin.prompts.count(login.account_id, case.session, case.body)
+    thought = 64 if any(item["type"] == "reasoning" for item in items) else 0
+    spent = Usage(whole, cached, tokens([_visible(item) for item in items]) + thought, thought)
+    said.events = events(response_object(case.body), items, spent, says.deltas)
+    said.pieces = says.pieces
+    if active and active.failure.spoil:
+        active.failure.spoil(said, active.argument)
+    return said, active, items
+
+
+def _visible(item: answer.Item) -> object:
+    return item.get("content") or item.get("arguments") or item.get("input") or ""

@@ -1,0 +1,10 @@
+// Vercel's AI SDK with @ai-sdk/openai, which believes that answers are stored.
+// configuration
+import { createOpenAI } from "@ai-sdk/openai";
+
+const openai = createOpenAI({ baseURL: "http://127.0.0.1:9090/v1", apiKey: "dummy" });
+// end of configuration
+import { drive } from "./drivers/drive.mjs";
+import { scenarios } from "./drivers/ai_sdk_scenarios.mjs";
+
+await drive(scenarios({ model: openai("gpt-6-sol") }));

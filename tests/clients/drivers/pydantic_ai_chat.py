@@ -1,0 +1,13 @@
+"""pydantic-ai with chat completions."""
+
+# configuration
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
+
+model = OpenAIChatModel("gpt-6-sol", provider=OpenAIProvider(base_url="http://127.0.0.1:9090/v1", api_key="dummy"))
+# end of configuration
+
+from drive import drive
+from pydantic_ai_scenarios import scenarios
+
+drive(*scenarios(model))

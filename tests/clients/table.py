@@ -1,0 +1,177 @@
+"""The clients that are driven, and what is known of each besides what a run shows."""
+
+import functools
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+DRIVERS = HERE / "drivers"
+# In the order of the page's columns, and what stands over them; those below are not for every client.
+SCENARIOS = {
+    "text": "text",
+    "stream": "stream",
+    "tools": "three rounds of tools",
+    "structured": "structured output",
+    "image": "image",
+    "cancel": "cancel",
+    "model": "no such model",
+    "limit": "usage limit",
+}
+MORE = {
+    "turns": "A second turn, with the messages that the client keeps of the first",
+    "models": "The list of models, and one of them",
+    "contexts": "The list of models, each with its context window",
+}
+ADDRESS = "http://127.0.0.1:9090"
+LANGUAGES = {".py": "python", ".mjs": "js", ".yaml": "yaml", ".toml": "toml", ".sh": "sh"}
+
+
+@dataclass(frozen=True)
+class Client:
+    name: str
+    package: str
+    """What is pinned in a requirements file or in package.json; "" where it is no such package."""
+    driver: str
+    configuration: str = ""
+    """File in drivers/; without one it is the part of the driver that is marked so."""
+    environment: str = "clients"
+    """Of a driver in Python: which .venv-… it runs in."""
+    lacks: dict[str, str] = field(default_factory=dict)
+    """Scenario → why it is not run, for the page."""
+    more: tuple[str, ...] = ()
+    """Scenarios that only some clients have."""
+    output_tool: str = ""
+    """The tool that it asks a structured output with."""
+    call: tuple[str, str] = ("get_weather", '{"city": "CITY"}')
+    """How its tool is called: name, and arguments as JSON or as what a custom tool takes."""
+    version_is: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return Path(self.configuration or self.driver).stem
+
+    @property
+    def scenarios(self) -> list[str]:
+        return [name for name in (*SCENARIOS, *self.more) if name not in self.lacks]
+
+    @property
+    def anchor(self) -> str:
+        """Of its heading, as GitHub makes it."""
+        return re.sub(r"[^\w -]", "", self.name.lower()).replace(" ", "-")
+
+    @property
+    def language(self) -> str:
+        return LANGUAGES[Path(self.configuration or self.driver).suffix]
+
+    def settings(self) -> str:
+        """The configuration, as the page shows it and the driver runs it."""
+        if self.configuration:
+            return (DRIVERS / self.configuration).read_text()
+        source = (DRIVERS / self.driver).read_text()
+        found = re.search(r"^(?:#|//) configuration\n(.*?)^(?:#|//) end of", source, re.M | re.S)
+        assert found, self.driver
+        return found[1]
+
+    @property
+    def version(self) -> str:
+        """The pinned version of its package."""
+        of_npm = self.driver.endswith(".mjs") or self.package.startswith("@")
+        return self.version_is or pinned("node" if of_npm else self.environment)[self.package]
+
+
+@functools.cache
+def pinned(environment: str) -> dict[str, str]:
+    """Package → version; `environment` "node" is package.json's."""
+    if environment == "node":
+        return dict(json.loads((HERE / "package.json").read_text())["dependencies"])
+    return dict(re.findall(r"^([\w.-]+)==([\w.]+)", (HERE / f"requirements-{environment}.txt").read_text(), re.M))
+
+
+LLM = "In `extra-openai-models.yaml`, in the folder of `llm logs path`. Without the `supports_…` lines it refuses tools and schemas itself."
+CODEX_FILE = "In `~/.codex/config.toml`. Its tool calls are JavaScript of the model's, which calls the shell."
+CODEX: Any = {
+    "lacks": {"stream": "`codex exec` prints whole messages"},
+    "more": ("turns",),
+    "call": ("exec", "text(await tools.exec_command({cmd: 'echo CITY | tee -a called'}))"),
+}
+RETRIES = "It asks again after a 429 whatever the answer says (`x-should-retry: false`): its own doing. `maxRetries: 0` ends that."
+
+CLIENTS = (
+    Client("openai (Python), responses", "openai", "openai_responses.py", more=("models",)),
+    Client("openai (Python), chat", "openai", "openai_chat.py"),
+    Client("openai (Python), asyncio", "openai", "openai_async.py"),
+    Client("openai (Node), responses", "openai", "openai_node_responses.mjs", more=("models",)),
+    Client("openai (Node), chat", "openai", "openai_node_chat.mjs"),
+    Client(
+        "AI SDK, openai", "@ai-sdk/openai", "ai_sdk_openai.mjs", more=("turns",),
+        notes=(
+            "It believes that answers are stored, and sends its earlier ones by id: the proxy puts them back from memory, as long as it has"
+            " them (`codex_memory`). With `store: false`, as below, nothing depends on that.",
+            RETRIES,
+        ),
+    ),
+    Client(
+        "AI SDK, openai, not stored", "@ai-sdk/openai", "ai_sdk_openai_not_stored.mjs",
+        more=("turns",), notes=(RETRIES,),
+    ),
+    Client(
+        "AI SDK, openai-compatible", "@ai-sdk/openai-compatible", "ai_sdk_compatible.mjs",
+        more=("turns",),
+        notes=(
+            "Without `supportsStructuredOutputs` it sends no schema, but asks for any JSON, and says so in a warning.",
+            RETRIES,
+        ),
+    ),
+    Client("LangChain, responses", "langchain-openai", "langchain_responses.py"),
+    Client(
+        "LangChain, chat", "langchain-openai", "langchain_chat.py",
+        notes=("It tells what a stream used up only with `stream_usage=True`.",),
+    ),
+    Client(
+        "openai-agents", "openai-agents", "openai_agents.py",
+        notes=("Its tracing is on by itself, and goes to OpenAI's platform, not through the proxy.",),
+    ),
+    Client(
+        "pydantic-ai, responses", "pydantic-ai-slim", "pydantic_ai_responses.py", output_tool="final_result",
+        notes=("A structured output is a required tool call by itself; that is what was driven.",),
+    ),
+    Client(
+        "pydantic-ai, chat", "pydantic-ai-slim", "pydantic_ai_chat.py", output_tool="final_result",
+        notes=("A structured output is a required tool call by itself; that is what was driven.",),
+    ),
+    Client(
+        "litellm, completion", "litellm", "litellm_sdk.py", environment="litellm",
+        notes=("With tools it wants the package `mcp`, which it does not bring: `pip install litellm mcp`.",),
+    ),
+    Client(
+        "litellm, responses", "litellm", "litellm_responses.py", environment="litellm",
+        notes=("It wants the package `mcp`, which it does not bring: `pip install litellm mcp`.",),
+    ),
+    Client("llm, chat", "llm", "llm_cli.py", "llm_chat.yaml", more=("turns",), notes=(LLM,)),
+    Client("llm, responses", "llm", "llm_cli.py", "llm_responses.yaml", more=("turns",), notes=(LLM,)),
+    Client("Codex CLI, WebSocket", "@openai/codex", "codex_cli.py", "codex_websocket.toml", **CODEX,
+        notes=(CODEX_FILE, "A model that is not there is refused on a WebSocket in the backend's own words, which the CLI prints as JSON."),
+    ),
+    Client("Codex CLI, HTTP", "@openai/codex", "codex_cli.py", "codex_http.toml", **CODEX, notes=(CODEX_FILE,)),
+    Client(
+        "nanobot", "", "nanobot_requests.py", "nanobot.sh", version_is="63c9c55",
+        lacks={"stream": "it reads only the last event"},
+        notes=(
+            "Its recorded requests were sent, header by header, not the program itself.",
+            "It asks for a chat's title with `gpt-4.1` unless its agent names another model: `codex_model_map`.",
+        ),
+    ),
+    Client(
+        "Letta", "", "letta_models.py", "letta.sh", version_is="server 0.16",
+        lacks=dict.fromkeys(SCENARIOS, "its server, with over a hundred packages, was not installed"), more=("contexts",),
+        notes=("What was driven is its server's way of asking for the models, written anew after its source.",),
+    ),
+    Client(
+        "curl", "", "curl_command.py", "curl.sh", version_is="any",
+        lacks={"tools": "that would be a program"}, more=("models",),
+    ),
+)  # fmt: skip
