@@ -10,6 +10,7 @@ from mitmproxy.addonmanager import Loader
 
 from . import (
     backend_calls,
+    backend_errors,
     body_rules,
     catalogue,
     dry_run,
@@ -20,6 +21,7 @@ from . import (
     model_name,
     paths,
     tokens,
+    turns,
 )
 from .catalogue import Catalogue
 from .errors import ProxyError
@@ -29,6 +31,9 @@ from .settings import check_bool
 
 # How long the backend may take over the list before a request goes on without it (contract 1.3); seconds.
 PATIENCE = 5.0
+
+# An event says within so many bytes that it is an error.
+HEAD = 4096
 
 
 class Models:
@@ -105,10 +110,25 @@ class Models:
         The Codex CLI keeps the backend's own status, 400: it tries others again.
         """
         state = flows.state_of(flow)
-        error.message += model_list.hint(state.get("sent_model") or "", await self.kept.fresh(PATIENCE))
+        asked = state["turns"][-1] if state.get("turns") else state
+        error.message += model_list.hint(asked.get("sent_model") or "", await self.kept.fresh(PATIENCE))
         sent = {name.lower(): value for name, value in state["original"]["headers"]}
         if not header_rules.is_codex(sent):
             error.status = 404
+
+    async def websocket_message(self, flow: http.HTTPFlow) -> None:
+        """The same for a refusal that comes as an event."""
+        if not flows.is_claimed(flow) or flow.websocket is None:
+            return
+        message = flow.websocket.messages[-1]
+        event = b"" if message.from_client or message.injected or not message.is_text else message.content
+        status = turns.status_of(event) if b'"error"' in event[:HEAD] else None
+        try:
+            if status and (error := backend_errors.explain(status, {}, event)).code == "model_not_found":
+                await self.explain(flow, error)
+                message.content = turns.error_event(error)
+        except Exception as e:
+            flows.unforeseen("Models", e)
 
     async def _listed(self, flow: http.HTTPFlow) -> Catalogue:
         """Raises ProxyError if nothing is known, and nothing can be had."""

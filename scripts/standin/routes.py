@@ -96,7 +96,7 @@ def _good_headers(standin: Standin, request: Request, model: str, login: Login) 
         turn_state = [("x-codex-turn-state", f"ts_{secrets.token_urlsafe(180)}")]
     return [
         ("cache-control", "no-cache"),
-        ("openai-model", model),
+        *([("openai-model", model)] if model else []),
         ("x-reasoning-included", "true"),
         ("x-models-etag", etag),
         *turn_state,
@@ -152,7 +152,9 @@ def upgrade(standin: Standin, request: Request) -> Reply:
         raise active.failure.refuse(Situation(active.argument, login.plan, standin.now()))
     if active and active.failure.wire:
         return Reply(0, refusal=active.text, wire=active.failure.wire)
-    good = _good_headers(standin, request, "gpt-6-sol", login)
+    # No turn has named a model yet; the official client names it in a header (contract 15.2).
+    model = (request.header("x-codex-routing-hint") or "").removeprefix("model=")
+    good = _good_headers(standin, request, model, login)
     return sockets.upgraded(standin, request, login, good)
 
 

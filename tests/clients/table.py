@@ -154,7 +154,7 @@ CLIENTS = (
     Client("llm, chat", "llm", "llm_cli.py", "llm_chat.yaml", more=("turns",), notes=(LLM,)),
     Client("llm, responses", "llm", "llm_cli.py", "llm_responses.yaml", more=("turns",), notes=(LLM,)),
     Client("Codex CLI, WebSocket", "@openai/codex", "codex_cli.py", "codex_websocket.toml", **CODEX,
-        notes=(CODEX_FILE, "A model that is not there is refused on a WebSocket in the backend's own words, which the CLI prints as JSON."),
+        notes=(CODEX_FILE,),
     ),
     Client("Codex CLI, HTTP", "@openai/codex", "codex_cli.py", "codex_http.toml", **CODEX, notes=(CODEX_FILE,)),
     Client(

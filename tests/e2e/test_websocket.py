@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from mitmproxy import http, io
 
@@ -144,9 +145,17 @@ async def test_errors_come_with_their_status_and_words(socket: WebSocket, standi
     assert (await socket.ask())[-1]["type"] == "response.completed"
 
 
-async def test_usage_windows_of_events_are_told(socket: WebSocket, proxy: Proxy) -> None:
-    import httpx2
+async def test_a_model_that_is_not_there_is_refused_with_the_names_that_come_near(
+    socket: WebSocket, proxy: Proxy
+) -> None:
+    (refused,) = await socket.ask(model="gpt-6-sun")
+    assert (refused["status"], refused["error"]["code"]) == (404, "model_not_found")
+    assert "Nearest of this subscription: " in (said := refused["error"]["message"]) and "gpt-6-sol" in said
+    await proxy.logged("turn 1 gpt-6-sun model_not_found")
+    assert (await socket.ask())[-1]["type"] == "response.completed"
 
+
+async def test_usage_windows_of_events_are_told(socket: WebSocket, proxy: Proxy) -> None:
     await socket.ask()
     async with httpx2.AsyncClient(trust_env=False) as client:
         about = (await client.get(f"{proxy.url}/")).json()
