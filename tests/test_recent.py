@@ -105,6 +105,31 @@ def test_a_flow_that_is_not_ours_is_left_alone() -> None:
     assert recent.rows() == []
 
 
+def test_of_a_websocket_the_turns_are_told() -> None:
+    recent, flow = Recent(), asked("/v1/responses")
+    recent.requestheaders(flow)
+    recent.response(answered(flow, 101))
+    assert recent.rows() == []
+
+    one, two = (
+        {"asked": 1e9 + n, "model": f"m{n}", "sent_model": f"m{n}", "changes": [], "notes": [], "sent_at": time.monotonic()}
+        for n in range(2)
+    )  # fmt: skip
+    recent.turn_begins(flow, one)
+    recent.turn_begins(flow, two)
+    one["error"] = "usage_limit_reached"
+    recent.turn_ends(flow, one)
+    rows = recent.rows()
+    assert [(row["model"], row["running"], row["error"], row["status"]) for row in rows] == [
+        ("m1", True, None, None),
+        ("m0", False, "usage_limit_reached", 101),
+    ]
+    assert (rows[1]["method"], rows[1]["at"]) == ("WebSocket", "2001-09-09T01:46:40.000+00:00")
+    assert rows[0]["number"] > rows[1]["number"]
+    recent.turn_ends(flow, two)
+    assert [row["running"] for row in recent.rows()] == [False, False]
+
+
 def test_the_newest_come_first_and_the_oldest_go() -> None:
     recent = Recent()
     runs = asked(model="runs")

@@ -132,9 +132,7 @@ class Sockets:
     async def _up(self, flow: http.HTTPFlow, socket: Socket | None, message: WebSocketMessage) -> None:
         """Let a client's message through, patched. Raises ProxyError."""
         if socket is None:
-            raise ProxyError(
-                500, "not_claimed", "The proxy did not get to see this connection begin; nothing was sent."
-            )
+            raise NOT_SEEN.with_traceback(None)
         if socket_wire.was_too_large(flow):
             raise ctx.master.addons.get("patchbody").too_large()
         if not message.is_text:
@@ -177,6 +175,7 @@ class Sockets:
         turn = socket.turns.begin(record, time.monotonic())
         turn.cache_key = patched.cache_key
         state["turns"].append(record)
+        addons.get("recent").turn_begins(flow, record)
         memory = addons.get("memory").store
         if patched.believes_stored and memory.room:
             asked = await asyncio.to_thread(stored.parts_of_request, message.content)
@@ -280,6 +279,7 @@ class Sockets:
         state = flows.state_of(flow)
         if turn.asked is not None and turn.response_id:
             ctx.master.addons.get("memory").store.remember(state["caller"], turn.asked, turn.repair.response)
+        ctx.master.addons.get("recent").turn_ends(flow, turn.record)
         tell.turn(flow, turn.record, socket.turns.number)
         asyncio.get_running_loop().call_soon(self._settle, flow, socket_messages.of(flow).turn_over())
 

@@ -96,7 +96,7 @@ class Turn:
         repair = self.repair
         self.record["ended"] = repair.ended
         if repair.usage:
-            self.record["usage"] = repair.usage.line()
+            self.record["usage"], self.record["tokens"] = repair.usage.line(), repair.usage.counts()
         if repair.error is not None:
             self.record["error"] = str(repair.error.get("code") or repair.error.get("type") or "failed")
 

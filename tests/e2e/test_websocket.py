@@ -155,11 +155,19 @@ async def test_a_model_that_is_not_there_is_refused_with_the_names_that_come_nea
     assert (await socket.ask())[-1]["type"] == "response.completed"
 
 
-async def test_usage_windows_of_events_are_told(socket: WebSocket, proxy: Proxy) -> None:
+async def test_usage_windows_and_turns_are_told(socket: WebSocket, proxy: Proxy) -> None:
     await socket.ask()
     async with httpx2.AsyncClient(trust_env=False) as client:
         about = (await client.get(f"{proxy.url}/")).json()
     assert [(each["window"], each["used_percent"]) for each in about["usage"]] == [("5-hour", 12.5), ("weekly", 34)]
+    (turn,) = about["requests"]
+    assert (turn["method"], turn["sent_model"], turn["running"], turn["error"]) == (
+        "WebSocket",
+        "gpt-6-sol",
+        False,
+        None,
+    )
+    assert turn["tokens"]["in"] > 0
 
 
 UPGRADES = [
