@@ -41,6 +41,9 @@ FAILED, RESTART = 1011, 1012
 # A close frame has room for so much of a reason, in bytes.
 REASON = 123
 
+# No turn begins with a token that has less than this, in seconds: it would end on the way to the backend.
+ENDS_SOON = 5.0
+
 LOST = ProxyError(502, "stream_broken", "The connection to the backend was lost before the answer's last event.")
 NOT_SEEN = ProxyError(
     500, "not_claimed",
@@ -153,7 +156,7 @@ class Sockets:
         state, addons = flows.state_of(flow), ctx.master.addons
         if addons.get("stop").is_asked:
             raise stop.stopped("it takes no new requests")
-        if (ends := state.get("token_ends")) is not None and ends <= time.time():
+        if (ends := state.get("token_ends")) is not None and ends - ENDS_SOON <= time.time():
             self.close(flow, turns.connect_anew("The token that this connection was opened with has run out."))
             return None
         before = text(body.get("previous_response_id", ABSENT))
@@ -165,13 +168,7 @@ class Sockets:
         patched = body_rules.patch(body, wish)
         if patched.body is not None:
             message.content = patched.body
-        record = {
-            "asked": message.timestamp,
-            "model": patched.model,
-            "sent_model": patched.sent_model,
-            "changes": [list(change) for change in patched.changes],
-            "notes": ["warm-up"] if body.get("generate") == b"false" else [],
-        }
+        record = turns.record_of(message.timestamp, patched, is_warm_up=body.get("generate") == b"false")
         turn = socket.turns.begin(record, time.monotonic())
         turn.cache_key = patched.cache_key
         state["turns"].append(record)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from .body_rules import decode, readable
+from .body_rules import Patched, decode, readable
 from .errors import ProxyError
 from .raw import ABSENT, Object, text, value
 from .repair import LAST, Repair
@@ -134,6 +134,17 @@ class Turns:
                 if len(self.known) > KNOWN:
                     del self.known[next(iter(self.known))]
         return fixed, turn
+
+
+def record_of(asked: float, patched: Patched, *, is_warm_up: bool) -> dict[str, Any]:
+    """What is told of a turn as it begins; `asked` in unix seconds."""
+    return {
+        "asked": asked,
+        "model": patched.model,
+        "sent_model": patched.sent_model,
+        "changes": [list(change) for change in patched.changes],
+        "notes": ["warm-up"] if is_warm_up else [],
+    }
 
 
 def read(message: bytes) -> tuple[str, Object]:

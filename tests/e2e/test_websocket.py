@@ -282,7 +282,7 @@ async def test_a_token_that_runs_out_in_a_connection_is_not_used_any_more(
     """Nobody renews it here: the issuer is down."""
     path = tmp_path / "auth.json"
     proxy = await start(codex_upstream=standin.upstream, codex_issuer="http://127.0.0.1:1", codex_auth_file=path)
-    write_login(path, standin.login(expires_in=3))
+    write_login(path, standin.login(expires_in=8))
     async with connected(f"{proxy.url}/responses", KEY) as socket:
         while (event := (await socket.ask())[-1])["type"] == "response.completed":
             pass
