@@ -72,11 +72,12 @@ class LoginFile:
                 time.sleep(0.05)
 
     @contextlib.asynccontextmanager
-    async def locked(self, patience: float = LOCK_PATIENCE) -> AsyncIterator[None]:
+    async def locked(self, patience: float | None = None) -> AsyncIterator[None]:
         """Hold the file against other processes, without blocking the event loop. Raises IssuerError, LoginError.
 
-        `patience` is how long another may hold it, in seconds.
+        `patience` is how long another may hold it, in seconds; LOCK_PATIENCE if it is not given.
         """
+        patience = LOCK_PATIENCE if patience is None else patience
         real = await asyncio.to_thread(self.path.resolve)
         async with contextlib.AsyncExitStack() as stack:
             try:

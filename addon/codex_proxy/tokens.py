@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from .errors import IssuerError, LoginError
 from .kept_login import KeptLogin
 from .login import LOGIN_COMMAND, Grant, Login
-from .login_file import LOCK_PATIENCE, Draft, LoginFile
+from .login_file import Draft, LoginFile
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class TokenStore:
     async def _renew(self, rejected: str | None) -> Login:
         lives = rejected is None and self._left() > 0
         try:
-            async with self.file.locked(SHORT_PATIENCE if lives else LOCK_PATIENCE):
+            async with self.file.locked(SHORT_PATIENCE if lives else None):
                 return await self._renew_locked(rejected)
         except Refused as e:
             refused = e

@@ -62,17 +62,21 @@ def test_a_program_that_ends_keeps_what_it_is_just_being_granted(path: Path) -> 
 
 
 # The process is killed at the first line that it runs of ours, at the second, and so on, until it gets to the end. Each time
-# the next program finds out what has become of the login, at a server that takes each refresh token once.
+# the next program finds out what has become of the login, at a server that takes each refresh token once. What that server
+# knows is replaced in one step, as it may be killed in another thread's line.
 KILLED_AT_EVERY_LINE = """
 from codex_proxy.errors import LoginError
-valid = path.with_name("valid")
-valid.write_text("r0")
+valid = path.parent.with_name("valid")
+def now_valid(token):
+    valid.with_suffix(".new").write_text(token)
+    valid.with_suffix(".new").replace(valid)
+now_valid("r0")
 fresh = json.loads(path.read_text())
 async def refresh(refresh_token, *, proactive):
     if refresh_token != valid.read_text():
         raise LoginError("refresh_token_reused", "")
     new = "r" + str(int(refresh_token[1:]) + 1)
-    valid.write_text(new)
+    now_valid(new)
     return Grant("access " + new, new, None, 3600)
 def login(expires_at):
     fresh["tokens"] |= {"refresh_token": valid.read_text(), "expires_at": expires_at}
@@ -107,7 +111,7 @@ for last in range(1, 1000):
         after = next_start()
     except LoginError as e:
         after = e.code
-    print(before, granted, found, after, sorted(os.listdir(path.parent)) == ["auth.json", "auth.lock", "valid"])
+    print(before, granted, found, after, sorted(os.listdir(path.parent)) == ["auth.json", "auth.lock"])
     if killed == 0:
         break
 """
