@@ -184,10 +184,3 @@ def test_what_is_no_capture_is_left_out(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
 
     assert len(capture_file.read(tmp_path)) == 1
-
-
-def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(OSError, match=r"file"):
-            capture_file.make_folder(path)

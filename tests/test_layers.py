@@ -18,7 +18,7 @@ PLAIN = {
     "login_source", "model_list", "model_map", "model_name", "oauth", "our_headers", "outbound", "part_rules",
     "paths", "pkce", "ports", "probe", "put_back", "raw", "redact", "repair", "schemas", "shortened", "sign_in",
     "sign_out", "sse", "stored", "stream_text", "system_keyring", "timeline", "tokens", "tool_list", "tool_rules",
-    "transcript", "transport_errors", "turns", "unsaid_rules", "upgrade", "upstream", "usage", "wham",
+    "transcript", "transport_errors", "turns", "unsaid_rules", "upgrade", "upstream", "usage", "wham", "whole_files",
 }  # fmt: skip
 
 # What all addons share, and no addon itself.

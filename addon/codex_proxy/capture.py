@@ -12,7 +12,7 @@ from typing import Any
 from mitmproxy import command, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 
-from . import __version__, capture_file, capture_report, cors_rules, encodings, flows, guard, redact, wire
+from . import __version__, capture_file, capture_report, cors_rules, encodings, flows, guard, redact, whole_files, wire
 from .errors import ProxyError
 from .settings import reject
 
@@ -45,7 +45,7 @@ class Capture:
         path = Path(ctx.options.codex_capture).expanduser().absolute() if ctx.options.codex_capture else None
         if path is not None:
             try:
-                capture_file.make_folder(path)
+                whole_files.make_folder(path)
             except OSError as e:
                 reject(f"codex_capture={ctx.options.codex_capture}: {e.strerror or e}")
         self.folder = capture_file.Folder(path) if path else None

@@ -8,13 +8,13 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from . import whole_files
 from .redact import TOKENS, redact
 
 Document = dict[str, Any]
@@ -152,34 +152,6 @@ def rendered(document: Document) -> bytes:
     return b"{\n" + b",\n".join(lines) + b"\n}\n"
 
 
-def make_folder(folder: Path) -> None:
-    """The folder and those above it that are missing, for this user alone. Raises OSError."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(mode=0o700, exist_ok=True)
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is not a folder")
-
-
-@contextlib.contextmanager
-def temporary(folder: Path, data: bytes) -> Iterator[Path]:
-    """A whole file under a passing name, 0600, gone at the end unless it was moved. Raises OSError."""
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-        yield Path(name)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write a file whole, 0600. Raises OSError."""
-    with temporary(path.parent, data) as written:
-        os.replace(written, path)
-
-
 class Folder:
     """Numbers the captures in a folder; for one thread at a time. Several processes may share the folder."""
 
@@ -189,15 +161,15 @@ class Folder:
 
     def add(self, document: Document, parts: dict[str, str]) -> Path:
         """Write a document under the next number. Raises OSError."""
-        make_folder(self.path)
+        whole_files.make_folder(self.path)
         for name, text in parts.items():
             self._keep_part(self.path / PARTS / name, text)
         number = (self._highest() if self._last is None else self._last) + 1
         while True:
             path = self.path / f"{number:04}.json"
-            with temporary(self.path, rendered({"number": number, **document})) as written:
+            with whole_files.temporary(self.path, rendered({"number": number, **document})) as written:
                 try:
-                    move_to_new(written, path)
+                    whole_files.move_to_new(written, path)
                 except FileExistsError:
                     number += 1
                     continue
@@ -209,26 +181,14 @@ class Folder:
 
     def _keep_part(self, path: Path, text: str) -> None:
         if not path.exists():
-            make_folder(path.parent)
-            replace(path, text.encode())
-
-
-def move_to_new(source: Path, target: Path) -> None:
-    """Rename, unless the target is there already. Raises FileExistsError."""
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        if target.exists():
-            raise FileExistsError(target) from None
-        os.rename(source, target)
+            whole_files.make_folder(path.parent)
+            whole_files.replace(path, text.encode())
 
 
 def tell(path: Path, answer: Document) -> None:
     """Add to a capture how it was answered. Raises OSError."""
     document = json.loads(path.read_bytes())
-    replace(path, rendered({**document, "answer": answer}))
+    whole_files.replace(path, rendered({**document, "answer": answer}))
 
 
 def read(folder: Path) -> list[Document]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import capture_file, judged, paths
+from . import capture_file, judged, paths, whole_files
 from .capture_file import Document
 from .judged import Looked
 
@@ -22,7 +22,7 @@ class Report:
 def write(folder: Path) -> Report:
     """The report of all captures in a folder, left there as report.md. Raises OSError."""
     report = make(capture_file.read(folder))
-    capture_file.replace(folder / "report.md", report.markdown.encode())
+    whole_files.replace(folder / "report.md", report.markdown.encode())
     return report
 
 

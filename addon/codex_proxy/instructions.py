@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 
-from . import capture_file, outbound, upstream
+from . import outbound, upstream, whole_files
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class WebText:
         data = json.dumps({"url": self.url, "etag": self.etag, "text": self.text}, ensure_ascii=False).encode()
         try:
             self._kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            capture_file.replace(self._kept, data)
+            whole_files.replace(self._kept, data)
         except OSError as e:
             where = self._kept.parent
             logger.warning(

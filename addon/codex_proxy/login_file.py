@@ -17,6 +17,7 @@ from typing import Any
 
 from filelock import AsyncFileLock, Timeout
 
+from . import whole_files
 from .errors import IssuerError, LoginError
 from .login import LOGIN_COMMAND, read
 
@@ -81,7 +82,7 @@ class LoginFile:
         real = await asyncio.to_thread(self.path.resolve)
         async with contextlib.AsyncExitStack() as stack:
             try:
-                await asyncio.to_thread(make_folder, real.parent)
+                await asyncio.to_thread(whole_files.make_folder, real.parent)
                 # Beside the link and beside what it leads to: either may be the path another program knows.
                 for path in dict.fromkeys((self.path.with_suffix(".lock"), real.with_suffix(".lock"))):
                     await stack.enter_async_context(
@@ -141,13 +142,6 @@ class LoginFile:
         """A name of our own, not the CLI's `.auth-XXXXXX`; nobody can guess it who does not have the token."""
         real = self.path.resolve()
         return real.with_name(f".{real.name}.{hashlib.sha256(after.encode()).hexdigest()[:32]}.new")
-
-
-def make_folder(folder: Path) -> None:
-    """For this user only, and so are the folders above it that had to be made. Raises OSError."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(mode=0o700, exist_ok=True)
 
 
 def not_writable(folder: Path, e: OSError) -> LoginError:

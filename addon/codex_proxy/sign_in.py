@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import identity, login_file, oauth, upstream
+from . import identity, oauth, upstream, whole_files
 from .errors import IssuerError, LoginError
 from .identity import Identity
 from .login import Grant, read
@@ -61,9 +61,9 @@ def check_place(file: LoginFile) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """As `login_file.make_folder`. Raises LoginError."""
+    """As `whole_files.make_folder`. Raises LoginError."""
     try:
-        login_file.make_folder(folder)
+        whole_files.make_folder(folder)
     except OSError as e:
         raise Unfinished(f"{folder} can't be made: {e.strerror}.") from e
 
