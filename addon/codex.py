@@ -3,39 +3,39 @@
     mitmdump -s addon/codex.py --mode reverse:https://chatgpt.com@127.0.0.1:9090
 
 or `mitmweb` with the same arguments, then point the program at http://127.0.0.1:9090 (any API key). The list below is
-the walk of a request, one addon a step; `codex_proxy` beside this file holds them.
+the walk of a request, one addon a step, each in the module of its name in `codex_proxy/addons`.
 """
 
-from codex_proxy.affinity import Affinity
-from codex_proxy.answer import Answer
-from codex_proxy.capture import Capture
-from codex_proxy.compress import Compress
-from codex_proxy.connections import Connections
-from codex_proxy.cors import Cors
-from codex_proxy.dry_run import DryRun
-from codex_proxy.go import Go
-from codex_proxy.guard import Guard
-from codex_proxy.journal import Journal
-from codex_proxy.keep_flows import KeepFlows
-from codex_proxy.live import Live
-from codex_proxy.memory import Memory
-from codex_proxy.models import Models
-from codex_proxy.originals import Originals
-from codex_proxy.pages import Pages
-from codex_proxy.patch_body import PatchBody
-from codex_proxy.put_token import PutToken
-from codex_proxy.recent import Recent
-from codex_proxy.repeat import Repeat
-from codex_proxy.set_headers import SetHeaders
-from codex_proxy.settings import Settings
-from codex_proxy.sockets import Sockets
-from codex_proxy.status import Status
-from codex_proxy.stop import Stop
-from codex_proxy.tell import Tell
-from codex_proxy.unsaid import Unsaid
-from codex_proxy.unseen import Unseen
-from codex_proxy.views import Views
-from codex_proxy.where import Where
+from codex_proxy.addons.affinity import Affinity
+from codex_proxy.addons.answer import Answer
+from codex_proxy.addons.capture import Capture
+from codex_proxy.addons.compress import Compress
+from codex_proxy.addons.connections import Connections
+from codex_proxy.addons.cors import Cors
+from codex_proxy.addons.dry_run import DryRun
+from codex_proxy.addons.go import Go
+from codex_proxy.addons.guard import Guard
+from codex_proxy.addons.journal import Journal
+from codex_proxy.addons.keep_flows import KeepFlows
+from codex_proxy.addons.live import Live
+from codex_proxy.addons.memory import Memory
+from codex_proxy.addons.models import Models
+from codex_proxy.addons.originals import Originals
+from codex_proxy.addons.pages import Pages
+from codex_proxy.addons.patch_body import PatchBody
+from codex_proxy.addons.put_token import PutToken
+from codex_proxy.addons.recent import Recent
+from codex_proxy.addons.repeat import Repeat
+from codex_proxy.addons.set_headers import SetHeaders
+from codex_proxy.addons.settings import Settings
+from codex_proxy.addons.sockets import Sockets
+from codex_proxy.addons.status import Status
+from codex_proxy.addons.stop import Stop
+from codex_proxy.addons.tell import Tell
+from codex_proxy.addons.unsaid import Unsaid
+from codex_proxy.addons.unseen import Unseen
+from codex_proxy.addons.views import Views
+from codex_proxy.addons.where import Where
 
 addons = [
     Journal(),  # how the log is written, where systemd reads it

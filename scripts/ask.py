@@ -15,7 +15,8 @@ import httpx2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
-from codex_proxy import capture_file, sse
+from codex_proxy.answer import sse
+from codex_proxy.capture import capture_file
 from codex_proxy.redact import HIDDEN
 
 EXAMPLES = """\

@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
-from codex_proxy import callback, callback_page, device, identity, issuer, login_source, sign_in
+from codex_proxy.account import callback, callback_page, device, identity, issuer, login_source, sign_in
+from codex_proxy.account.identity import Identity
+from codex_proxy.account.login import sentence
+from codex_proxy.account.login_file import LoginFile
+from codex_proxy.account.oauth import Unfinished
+from codex_proxy.account.pkce import Pkce
+from codex_proxy.account.sign_in import SignIn
 from codex_proxy.errors import LoginError, ProxyError
-from codex_proxy.identity import Identity
-from codex_proxy.login import sentence
-from codex_proxy.login_file import LoginFile
-from codex_proxy.oauth import Unfinished
-from codex_proxy.pkce import Pkce
-from codex_proxy.sign_in import SignIn
 from terminal import err, out, tell
 
 EXAMPLES = """\

@@ -10,13 +10,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
-from codex_proxy import identity, login_source
-from codex_proxy.credentials import KINDS
+from codex_proxy.account import identity, login_source
+from codex_proxy.account.credentials import KINDS
+from codex_proxy.account.identity import Identity
+from codex_proxy.account.login import sentence
+from codex_proxy.account.login_file import LoginFile
+from codex_proxy.account.sign_out import SignOut
 from codex_proxy.errors import IssuerError, LoginError, ProxyError
-from codex_proxy.identity import Identity
-from codex_proxy.login import sentence
-from codex_proxy.login_file import LoginFile
-from codex_proxy.sign_out import SignOut
 from terminal import err, out, tell
 
 EXAMPLES = """\

@@ -17,10 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import status_text
 import terminal
-from codex_proxy import backend_calls, credentials, defaults, login_source, probe, upstream, wham
-from codex_proxy.account_state import AccountState
-from codex_proxy.backend_calls import BackendCalls
+from codex_proxy import defaults, upstream
+from codex_proxy.account import credentials, login_source
+from codex_proxy.backend import backend_calls
+from codex_proxy.backend.backend_calls import BackendCalls
 from codex_proxy.errors import ProxyError
+from codex_proxy.status import probe, wham
+from codex_proxy.status.account_state import AccountState
 from terminal import err
 
 EXAMPLES = """\

@@ -9,12 +9,13 @@ from pathlib import Path
 from rich.text import Text
 
 import terminal
-from codex_proxy import __version__, login_source, usage
-from codex_proxy.account_state import AccountState, instant
-from codex_proxy.identity import printable
-from codex_proxy.login import Login
-from codex_proxy.usage import Window
-from codex_proxy.wham import Report
+from codex_proxy import __version__
+from codex_proxy.account import login_source, usage
+from codex_proxy.account.identity import printable
+from codex_proxy.account.login import Login
+from codex_proxy.account.usage import Window
+from codex_proxy.status.account_state import AccountState, instant
+from codex_proxy.status.wham import Report
 
 # Percent from which a bar is yellow, and red.
 NARROW, CLOSE = 80, 95

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 
 from codex_proxy import defaults, upstream
-from codex_proxy.identity import printable
+from codex_proxy.account.identity import printable
 from codex_proxy.redact import redact
 
 

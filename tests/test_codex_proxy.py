@@ -6,7 +6,7 @@ import pytest
 
 from codex_proxy import PACKAGES, how_to_install
 
-ADDON = Path(__file__).parents[1] / "addon"
+from .places import ADDON
 
 
 @pytest.mark.parametrize(

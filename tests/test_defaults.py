@@ -1,10 +1,10 @@
-from pathlib import Path
-
 from mitmproxy.test import taddons
 
 from codex_proxy import defaults
 
-SCRIPT = Path(__file__).parents[1] / "addon" / "codex.py"
+from .places import ADDON
+
+SCRIPT = ADDON / "codex.py"
 
 
 async def test_the_proxy_and_the_scripts_go_to_the_same_places() -> None:

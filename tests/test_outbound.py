@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import httpx2
 import pytest
 
-from codex_proxy import outbound, transport_errors
+from codex_proxy import outbound
+from codex_proxy.backend import transport_errors
 
 
 @pytest.fixture

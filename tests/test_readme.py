@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from mitmproxy.test import taddons
 
-ROOT = Path(__file__).resolve().parent.parent
+from .places import ROOT
+
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -41,7 +42,7 @@ async def test_every_option_that_is_named_exists(page: Path, loaded: taddons.con
 def codes() -> set[str]:
     """Every code of our own that a client can meet, read off the sources."""
     found: set[str] = set()
-    for path in (ROOT / "addon" / "codex_proxy").glob("*.py"):
+    for path in (ROOT / "addon" / "codex_proxy").rglob("*.py"):
         source = path.read_text()
         found |= set(re.findall(r'(?:ProxyError|LoginError|IssuerError)\(\s*(?:\d+,\s*)?"([a-z_]+)"', source))
         found |= set(re.findall(r'\bnot_found\(\s*"([a-z_]+)"', source))
@@ -70,8 +71,8 @@ def test_every_script_that_is_named_can_be_run(script: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_that_is_named_is_there(page: Path) -> None:
-    for name in re.findall(r"`(?:addon/codex_proxy/)?(\w+\.py)`", page.read_text()):
-        assert (ROOT / "addon" / "codex_proxy" / name).exists() or (ROOT / "addon" / name).exists(), name
+    for name in re.findall(r"`([\w/]+\.py)`", page.read_text()):
+        assert (ROOT / name).exists() or list((ROOT / "addon").rglob(name)), name
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
 

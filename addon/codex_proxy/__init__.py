@@ -1,4 +1,4 @@
-"""The parts of the proxy: one concern a module, the walk of a request in `addon/codex.py`.
+"""The parts of the proxy: one concern a module, a folder for those that belong together; `addons` has the walk of a request.
 
 Loading it checks that the packages are there that mitmproxy does not bring along: a `SystemExit` here passes
 through mitmproxy's script loader without a traceback (mitmproxy/addons/script.py).

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import re
-import socket
 import sys
 import tempfile
 import time
@@ -12,6 +11,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import jwt
+
+from free_port import free_port
 
 ADDON = Path(__file__).resolve().parents[2] / "addon" / "codex.py"
 
@@ -83,11 +84,3 @@ async def _drop(output: asyncio.StreamReader) -> None:
     """A log that nobody reads would stop the tool."""
     while await output.read(1 << 16):
         pass
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -8,7 +8,8 @@ import signal
 from pathlib import Path
 from typing import Any, Self
 
-from ..e2e.harness import ROOT, environment
+from ..e2e.harness import environment
+from ..places import ROOT
 from .table import ADDRESS, DRIVERS, HERE, Client
 
 # How long a scenario may take, in seconds: some clients wait before they try again.

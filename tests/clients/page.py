@@ -1,10 +1,11 @@
 """Writes docs/clients.md from what a run of all clients showed. A plugin of pytest's: scripts/test --clients loads it."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from ..e2e.harness import ROOT
+from ..places import ROOT
 from .table import CLIENTS, MORE, SCENARIOS, Client
 
 PAGE = ROOT / "docs" / "clients.md"
@@ -29,7 +30,7 @@ results: dict[str, dict[str, str]] = {}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What looks at the page as it was has no say where it is written."""
-    items[:] = [item for item in items if item.path.name != "test_page.py"]
+    items[:] = [item for item in items if item.path != Path(__file__).with_name("test_page.py")]
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

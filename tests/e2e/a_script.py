@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from standin import Standin
 
-from .harness import PATIENCE, ROOT, environment
+from ..places import ROOT
+from .harness import PATIENCE, environment
 
 
 class Ended(NamedTuple):

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from .harness import ROOT
+from ..places import ROOT
 
 # The program itself: what npm puts on the PATH only starts it, and wants Node for that.
 CODEX = list((ROOT / "tests" / "clients" / "node_modules" / "@openai").glob("codex-*/vendor/*/bin/codex"))

@@ -5,16 +5,15 @@ import contextlib
 import json
 import os
 import re
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-SCRIPT = ROOT / "addon" / "codex.py"
-CAPTURES: dict[str, Any] = json.loads((ROOT / "tests" / "captures" / "nanobot-63c9c55.json").read_text())["requests"]
+from ..places import ADDON
+
+SCRIPT = ADDON / "codex.py"
 
 # How long anything here may take before it counts as hung, in seconds.
 PATIENCE = 30.0
@@ -75,14 +74,6 @@ class Proxy:
             self.process.kill()
             await self.ended()
             raise
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment(home: Path, **extra: str) -> dict[str, str]:

@@ -9,9 +9,10 @@ import pytest
 
 from standin import Standin
 
-from .harness import CAPTURES, PATIENCE, Proxy, Start, events, new_client
+from ..places import NANOBOT
+from .harness import PATIENCE, Proxy, Start, events, new_client
 
-FIRST: dict[str, Any] = CAPTURES["first_turn"]["body"]
+FIRST: dict[str, Any] = NANOBOT["first_turn"]["body"]
 
 
 async def loop(client: httpx2.AsyncClient, standin: Standin, turns: int = 10) -> list[dict[str, Any]]:

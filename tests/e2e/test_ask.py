@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from free_port import free_port
 from standin import Standin
 
-from .harness import PATIENCE, QUESTION, ROOT, Proxy, Start, environment, free_port, new_client
+from ..places import ROOT
+from .harness import PATIENCE, QUESTION, Proxy, Start, environment, new_client
 
 
 async def ask(proxy: str, tmp_path: Path, *args: str, stdin: bytes = b"", **env: str) -> tuple[int, str, str]:

@@ -6,7 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-from .harness import PATIENCE, ROOT, environment
+from ..places import ROOT
+from .harness import PATIENCE, environment
 
 
 async def bench(home: Path, *arguments: str) -> list[str]:

@@ -11,11 +11,12 @@ import httpx2
 import pytest
 from playwright.async_api import Page, expect
 
+from free_port import free_port
 from standin import Standin
 
 from ..websocket_client import connected, create
 from .browser import NEEDS_CHROMIUM, Seen, browsing, keep_picture, keeps_pictures
-from .harness import PATIENCE, Proxy, Start, free_port, new_client
+from .harness import PATIENCE, Proxy, Start, new_client
 
 pytestmark = NEEDS_CHROMIUM
 

@@ -16,10 +16,11 @@ import httpx2
 import openai
 import pytest
 
-from codex_proxy import capture_file
+from codex_proxy.capture import capture_file
 from standin import Standin
 
-from .harness import CAPTURES, PATIENCE, QUESTION, ROOT, Proxy, Start, environment, events, new_client
+from ..places import NANOBOT, ROOT
+from .harness import PATIENCE, QUESTION, Proxy, Start, environment, events, new_client
 
 SECRETS = {
     "header": "sk-proj-MARKheader1234567890",
@@ -62,7 +63,7 @@ async def send(proxy: Proxy, request: dict[str, Any], body: dict[str, Any]) -> h
 
 
 async def test_nanobot_is_taken_through_a_tool_loop_without_a_login(dry: Proxy, folder: Path) -> None:
-    request, body = CAPTURES["first_turn"], dict(CAPTURES["first_turn"]["body"])
+    request, body = NANOBOT["first_turn"], dict(NANOBOT["first_turn"]["body"])
     called = []
     for _ in range(5):
         response = await send(dry, request, body)
@@ -80,9 +81,9 @@ async def test_nanobot_is_taken_through_a_tool_loop_without_a_login(dry: Proxy, 
     assert called == [("count_words", {"text": "dry-run"})]
     assert output[-1]["content"][0]["text"].startswith("This is a dry run")
     first, second = captured(folder)
-    assert first["body"] == CAPTURES["first_turn"]["body"]
+    assert first["body"] == NANOBOT["first_turn"]["body"]
     assert first["request_line"] == "POST /responses HTTP/1.1"
-    order = [name for name, _ in CAPTURES["first_turn"]["headers"] if name != "Host"]
+    order = [name for name, _ in NANOBOT["first_turn"]["headers"] if name != "Host"]
     assert [name for name, _ in first["headers"] if name in order] == order
     assert second["body"]["input"] == body["input"][:-2]
     await dry.stop()
@@ -93,7 +94,7 @@ async def test_nanobot_is_taken_through_a_tool_loop_without_a_login(dry: Proxy, 
 
 
 async def test_each_request_of_nanobot_is_answered_and_kept(dry: Proxy, folder: Path) -> None:
-    requests = [request for request in CAPTURES.values() if request["request_line"].startswith("POST /responses")]
+    requests = [request for request in NANOBOT.values() if request["request_line"].startswith("POST /responses")]
     for number, request in enumerate(requests):
         response = await send(dry, request, request["body"])
         assert response.status_code == 200, request

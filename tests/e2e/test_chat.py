@@ -17,7 +17,8 @@ import pytest
 from standin import Standin
 from standin.switches import Says
 
-from .harness import PATIENCE, ROOT, Proxy, Start, environment, events
+from ..places import ROOT
+from .harness import PATIENCE, Proxy, Start, environment, events
 
 TOOL: Any = {"type": "function", "function": {
     "name": "get_weather", "description": "The weather in a city.",

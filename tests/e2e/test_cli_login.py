@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from codex_proxy import login_keyring
+from codex_proxy.account import login_keyring
 from standin import Standin
 
 from ..secret_service import secret_service

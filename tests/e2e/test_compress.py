@@ -12,7 +12,7 @@ import zstandard
 from mitmproxy import http
 from mitmproxy.io import FlowReader
 
-from codex_proxy import originals
+from codex_proxy.addons import originals
 from standin import Standin
 
 from .harness import Proxy, Start, events, new_client

@@ -21,7 +21,8 @@ from ruamel.yaml import YAML
 
 from standin import Standin
 
-from .harness import PATIENCE, ROOT, Start
+from ..places import ROOT
+from .harness import PATIENCE, Start
 
 KEY = "the key of the agents"
 BRIDGE, AGENT = "10.213.7.1", "10.213.7.2"

@@ -29,7 +29,7 @@ def broken(*args, **kwargs):
 
 class Breaker:
     def running(self):
-        place = importlib.import_module("codex_proxy.{module}")
+        place = importlib.import_module("codex_proxy.addons.{module}")
         *holders, name = "{name}".split(".")
         for holder in holders:
             place = getattr(place, holder)

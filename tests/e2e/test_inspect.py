@@ -10,10 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from free_port import free_port
 from standin import Standin
 
 from ..websocket_client import connected, create
-from .harness import PATIENCE, QUESTION, Proxy, Start, free_port, new_client
+from .harness import PATIENCE, QUESTION, Proxy, Start, new_client
 
 
 class Web:

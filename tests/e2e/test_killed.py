@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .harness import ROOT
+from ..places import ROOT
 
 # Some hundred processes one after the other take their time on a busy machine, in seconds.
 PATIENCE = 400
@@ -17,9 +17,9 @@ PROGRAM = f"""
 import asyncio, json, os, signal, sys, threading
 sys.path.insert(0, {str(ROOT / "addon")!r})
 from pathlib import Path
-from codex_proxy.login import Grant
-from codex_proxy.login_file import LoginFile
-from codex_proxy.tokens import TokenStore
+from codex_proxy.account.login import Grant
+from codex_proxy.account.login_file import LoginFile
+from codex_proxy.account.tokens import TokenStore
 path = Path(sys.argv[1])
 """
 
@@ -97,8 +97,8 @@ def renew_until(last):
     sys.settrace(trace)
     next_start()
     os._exit(0)
-import codex_proxy.tokens
-codex_proxy.tokens.BETWEEN_LOOKS = 0.0
+import codex_proxy.account.tokens
+codex_proxy.account.tokens.BETWEEN_LOOKS = 0.0
 for last in range(1, 1000):
     login(1)
     before = valid.read_text()

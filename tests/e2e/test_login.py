@@ -19,10 +19,12 @@ import pytest
 from filelock import FileLock
 from playwright.async_api import Page, async_playwright, expect
 
+from free_port import free_port
 from standin import Standin
 
+from ..places import ROOT
 from .a_script import Terminal, bare, take_interrupts, until
-from .harness import PATIENCE, QUESTION, ROOT, Proxy, Start, free_port, new_client, write_login
+from .harness import PATIENCE, QUESTION, Proxy, Start, new_client, write_login
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 

@@ -8,9 +8,10 @@ import pytest
 
 from standin import Standin
 
-from .harness import CAPTURES, PATIENCE, Proxy, events
+from ..places import NANOBOT
+from .harness import PATIENCE, Proxy, events
 
-RESPONSES = [name for name, request in CAPTURES.items() if request["request_line"].startswith("POST /responses")]
+RESPONSES = [name for name, request in NANOBOT.items() if request["request_line"].startswith("POST /responses")]
 
 
 def output_as_nanobot_reads_it(body: str) -> list[dict[str, Any]]:
@@ -38,7 +39,7 @@ async def test_each_captured_request_is_answered(start: Any, login_file: Any, su
         )
         for name in RESPONSES:
             with subtests.test(name):
-                response = await send(proxy, CAPTURES[name], CAPTURES[name]["body"])
+                response = await send(proxy, NANOBOT[name], NANOBOT[name]["body"])
 
                 assert response.status_code == 200, response.text
                 last = output_as_nanobot_reads_it(response.text)[-1]
@@ -52,7 +53,7 @@ def write(path: Any, standin: Standin) -> Any:
 
 
 async def test_the_tool_loop_runs_to_its_end(proxy: Proxy, standin: Standin) -> None:
-    request, body = CAPTURES["first_turn"], dict(CAPTURES["first_turn"]["body"])
+    request, body = NANOBOT["first_turn"], dict(NANOBOT["first_turn"]["body"])
     calls = []
     for _ in range(5):
         response = await send(proxy, request, body)
@@ -75,7 +76,7 @@ async def test_the_tool_loop_runs_to_its_end(proxy: Proxy, standin: Standin) -> 
 
 
 async def test_nothing_of_nanobots_own_headers_goes_up(proxy: Proxy, standin: Standin) -> None:
-    await send(proxy, CAPTURES["thread_title"], CAPTURES["thread_title"]["body"])
+    await send(proxy, NANOBOT["thread_title"], NANOBOT["thread_title"]["body"])
 
     names = sorted(name.lower() for name, _ in standin.requests[0].headers)
     expected = "accept accept-encoding authorization chatgpt-account-id content-length content-type host openai-beta"
@@ -91,7 +92,7 @@ async def test_a_title_for_an_unmapped_model_names_the_models_there_are(
     start: Any, standin: Standin, login_file: Any
 ) -> None:
     proxy = await start(codex_upstream=standin.upstream, codex_auth_file=login_file)
-    response = await send(proxy, CAPTURES["thread_title"], CAPTURES["thread_title"]["body"])
+    response = await send(proxy, NANOBOT["thread_title"], NANOBOT["thread_title"]["body"])
 
     error = response.json()["error"]
     assert response.status_code == 404
@@ -101,7 +102,7 @@ async def test_a_title_for_an_unmapped_model_names_the_models_there_are(
 
 
 async def test_nanobots_chat_completion_is_answered(proxy: Proxy, standin: Standin) -> None:
-    response = await send(proxy, CAPTURES["chat_completions"], CAPTURES["chat_completions"]["body"])
+    response = await send(proxy, NANOBOT["chat_completions"], NANOBOT["chat_completions"]["body"])
 
     *chunks, usage = events(response.text)
     (called,) = [one for chunk in chunks for one in chunk["choices"][0]["delta"].get("tool_calls", []) if "id" in one]
@@ -122,12 +123,12 @@ async def test_the_last_event_fits_a_go_client_and_the_log_says_what_was_left_ou
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "here"}]},
     ]
     standin.answer(items=items)
-    response = await send(proxy, CAPTURES["first_turn"], CAPTURES["first_turn"]["body"])
+    response = await send(proxy, NANOBOT["first_turn"], NANOBOT["first_turn"]["body"])
 
     assert max(len(line) for line in response.content.split(b"\n")) < 1 << 20
     assert output_as_nanobot_reads_it(response.text)[-1]["content"][0]["text"] == "here"
     await proxy.logged(r"an image left out")
 
-    other = {**CAPTURES["first_turn"], "headers": [("Content-Type", "application/json"), ("User-Agent", "else/1")]}
-    response = await send(proxy, other, CAPTURES["first_turn"]["body"])
+    other = {**NANOBOT["first_turn"], "headers": [("Content-Type", "application/json"), ("User-Agent", "else/1")]}
+    response = await send(proxy, other, NANOBOT["first_turn"]["body"])
     assert [item.get("result") for item in output_as_nanobot_reads_it(response.text)][:2] == ["A" * 700_000] * 2

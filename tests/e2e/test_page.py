@@ -17,10 +17,11 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader
 from playwright.async_api import Browser, Page, expect
 
+from free_port import free_port
 from standin import Standin
 
 from .browser import NEEDS_CHROMIUM, Seen, browsing, keep_picture
-from .harness import PATIENCE, Proxy, Start, environment, free_port, new_client
+from .harness import PATIENCE, Proxy, Start, environment, new_client
 
 pytestmark = NEEDS_CHROMIUM
 

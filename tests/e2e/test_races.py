@@ -16,8 +16,9 @@ import pytest
 
 from standin import Standin
 
+from ..places import ROOT
 from .a_script import run
-from .harness import PATIENCE, QUESTION, ROOT, Proxy, Start, new_client, write_login
+from .harness import PATIENCE, QUESTION, Proxy, Start, new_client, write_login
 
 
 async def start_with(start: Start, standin: Standin, path: Path) -> Proxy:
@@ -44,9 +45,10 @@ PROGRAM = f"""
 import asyncio, json, os, random, signal, sys, time
 sys.path.insert(0, {str(ROOT / "addon")!r})
 from pathlib import Path
-from codex_proxy import backend_calls, tokens
+from codex_proxy.account import tokens
+from codex_proxy.backend import backend_calls
 from codex_proxy.errors import LoginError
-from codex_proxy.login_file import LoginFile
+from codex_proxy.account.login_file import LoginFile
 path, issuer, base = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 tokens.BETWEEN_LOOKS = 0.0
 def new_store():

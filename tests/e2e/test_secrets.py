@@ -9,9 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from free_port import free_port
 from standin import Standin
 
-from .harness import PATIENCE, QUESTION, Proxy, Start, free_port, new_client
+from .harness import PATIENCE, QUESTION, Proxy, Start, new_client
 
 
 def secrets_of(login_file: Path, standin: Standin) -> list[str]:

@@ -17,21 +17,11 @@ import httpx2
 import pytest
 
 import service
+from free_port import free_port
 from standin import Standin
 
-from .harness import (
-    PATIENCE,
-    QUESTION,
-    ROOT,
-    SCRIPT,
-    Proxy,
-    Start,
-    environment,
-    events,
-    free_port,
-    new_client,
-    write_login,
-)
+from ..places import ROOT
+from .harness import PATIENCE, QUESTION, SCRIPT, Proxy, Start, environment, events, new_client, write_login
 
 # Arguments that would be taken apart, expanded or cut short where they are not quoted.
 AWKWARD = ["--port", "8080", "--set", "codex_model_map=gpt-4*=gpt 6", "-w", '100% of $HOME/it\'s "mine" & <yours>\\é']

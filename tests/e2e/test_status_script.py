@@ -16,8 +16,9 @@ import pytest
 from standin import Standin, routes, usage_windows
 from standin.replies import detail
 
+from ..places import ROOT
 from .a_script import Ended, Terminal, check_no_secrets, run
-from .harness import PATIENCE, QUESTION, ROOT, Proxy, Start, new_client, write_login
+from .harness import PATIENCE, QUESTION, Proxy, Start, new_client, write_login
 
 DOWN = "http://127.0.0.1:1"
 USAGE = "/backend-api/wham/usage"

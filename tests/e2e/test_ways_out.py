@@ -16,10 +16,11 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 
+from free_port import free_port
 from standin import Standin
 
 from .console import console
-from .harness import PATIENCE, QUESTION, SCRIPT, Start, environment, events, free_port
+from .harness import PATIENCE, QUESTION, SCRIPT, Start, environment, events
 from .marks import REQUESTS, Cast, Marks, ask_all
 from .test_inspect import Web, logged_in
 

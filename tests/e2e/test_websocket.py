@@ -319,9 +319,9 @@ import importlib
 
 class Breaker:
     def running(self):
-        self.wrap("body_rules", "patch", lambda data, *_: b"BREAK-PATCH" in bytes(data["input"]))
-        self.wrap("repair", "Repair.message", lambda _, data: b"BREAK-EVENT" in data)
-        self.wrap("socket_wire", "take_over", lambda flow, *_: "BREAK-START" in flow.metadata["codex"]["client"])
+        self.wrap("request.body_rules", "patch", lambda data, *_: b"BREAK-PATCH" in bytes(data["input"]))
+        self.wrap("answer.repair", "Repair.message", lambda _, data: b"BREAK-EVENT" in data)
+        self.wrap("addons.socket_wire", "take_over", lambda flow, *_: "BREAK-START" in flow.metadata["codex"]["client"])
 
     def wrap(self, module, name, is_broken):
         place = importlib.import_module("codex_proxy." + module)
@@ -452,7 +452,7 @@ async def test_of_a_long_connection_so_much_is_kept(start: Start, standin: Stand
         tmp_path / "dump.flows",
         tmp_path / "s.py",
     )
-    script.write_text("import codex_proxy.socket_messages as s\n\ndef running():\n    s.MOST = 10\n")
+    script.write_text("import codex_proxy.addons.socket_messages as s\n\ndef running():\n    s.MOST = 10\n")
     proxy = await start("-s", str(script), "-w", str(dump), codex_upstream=standin.upstream, codex_auth_file=path)
     async with connected(f"{proxy.url}/responses", KEY) as socket:
         for number in range(12):

@@ -1,0 +1,142 @@
+"""The login in memory and the one in its file: each follows the other, and what is granted is lost by neither."""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..errors import LoginError, ProxyError
+from .login import Grant, Login, read, renewed
+from .login_file import Draft, LoginFile, Signature
+
+logger = logging.getLogger(__name__)
+
+# How long to wait before what could not be written is tried again, in seconds.
+BETWEEN_WRITES = 1.0
+
+
+class Unwritten(NamedTuple):
+    """A document that could not be written, and the refresh token that was spent for it and is in the file still."""
+
+    document: dict[str, Any]
+    spent: str
+
+
+class KeptLogin:
+    """Blocks on the disk, so for threads, in which looks and renewals take turns."""
+
+    def __init__(self, file: LoginFile, now: Callable[[], float]) -> None:
+        self.file = file
+        self.now = now
+        self.login: Login | None = None
+        self.unwritten: Unwritten | None = None
+        self._document: dict[str, Any] = {}
+        self._signature: Signature = None
+        self._turn = threading.RLock()
+        self._writing: asyncio.Task[None] | None = None
+
+    def look(self) -> Login:
+        """The login as it is in the file; the one in memory while that can't be read or written. Raises LoginError."""
+        with self._turn:
+            signature = self.file.signature()
+            if self.login is not None and signature == self._signature:
+                return self.login
+            try:
+                document = self.file.load()
+                login = read(document, self.file.name)
+            except LoginError as e:
+                if e.code == "login_unreadable" and self.login is not None:
+                    # Half-written or unreadable for a moment: what is in memory is still good.
+                    logger.warning(f"{e.message} Going on with the login in memory.")
+                    return self.login
+                self.login = None
+                self._drop_unwritten()
+                raise
+            self._signature = signature
+            if self.login and self.unwritten and login.refresh_token == self.unwritten.spent:
+                return self.login
+            self._drop_unwritten()
+            self.login, self._document = login, document
+            return login
+
+    def recover(self, login: Login) -> bool:
+        """Take what a program was granted to renew `login` and was killed before it could keep; was there any? Raises LoginError."""
+        if self.unwritten or not login.refresh_token or not self.file.recover(login.refresh_token):
+            return False
+        logger.warning(
+            f"A program was killed while it renewed {self.file.name}; the token it had been granted is kept now."
+        )
+        return True
+
+    def draft(self, spent: str) -> Draft:
+        """For what comes after `spent`; known again by the refresh token that the file has. Raises LoginError."""
+        return self.file.draft(self.unwritten.spent if self.unwritten else spent)
+
+    def keep(self, draft: Draft, spent: str, grant: Grant) -> Login:
+        """Write what was granted for `spent`, then use it. Raises LoginError if there was a log-out meanwhile."""
+        document = renewed(self._document, grant, self.now())
+        # First of all: from here on a killed process loses nothing. What goes wrong is told when it is committed.
+        with contextlib.suppress(OSError):
+            draft.write(document)
+        with self._turn:
+            before = self._document
+            try:
+                login = self.look()
+            except LoginError:
+                draft.drop()
+                raise
+            if login.refresh_token != spent:
+                logger.warning(f"{self.file.name} got another login while its token was renewed; that one is used.")
+                draft.drop()
+                return login
+            if self._document is not before:
+                document = renewed(self._document, grant, self.now())
+            self._commit(draft, Unwritten(document, self.unwritten.spent if self.unwritten else spent))
+            self.login, self._document = read(document, self.file.name), document
+            return self.login
+
+    def write_when_there_is_room(self) -> None:
+        """Try in the background to write what could not be written. In the event loop; does not block."""
+        if self.unwritten and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.create_task(self._write_again_and_again())
+
+    async def _write_again_and_again(self) -> None:
+        while self.unwritten is not None:
+            await asyncio.sleep(BETWEEN_WRITES)
+            # Why it can't be written has been told, and that the login is gone is told to the next request.
+            with contextlib.suppress(ProxyError):
+                async with self.file.locked():
+                    await asyncio.to_thread(self._write_again)
+
+    def _write_again(self) -> None:
+        with self._turn:
+            self.look()
+            if self.unwritten is None:
+                return
+            self._commit(self.draft(self.unwritten.spent), self.unwritten)
+        if self.unwritten is None:
+            logger.warning(f"The renewed token has been written to {self.file.name} now.")
+
+    def _commit(self, draft: Draft, what: Unwritten) -> None:
+        try:
+            draft.commit(what.document)
+        except OSError as e:
+            draft.drop()
+            if self.unwritten is None:
+                logger.error(
+                    f"The renewed token could not be written to {self.file.name} ({e.strerror}): it is in memory only, and"
+                    " lost when the program stops. Make room; it is tried again every second."
+                )
+            self.unwritten = what
+        else:
+            self.unwritten = None
+            self._signature = self.file.signature()
+
+    def _drop_unwritten(self) -> None:
+        if self.unwritten is not None:
+            logger.warning(
+                f"{self.file.name} was changed by another program; the token that could not be written is dropped."
+            )
+        self.unwritten = None

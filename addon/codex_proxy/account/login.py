@@ -1,0 +1,187 @@
+"""A login as files and other tools write it: the forms it comes in, and the same document with renewed tokens.
+
+Contract section 9 (`auth.json`), 8.8 (claims), 8.9 (personal access tokens).
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import jwt
+
+from ..errors import LoginError
+from . import credentials
+from .credentials import text as _text
+
+# The commands that make a login: the proxy's own, and the Codex CLI's.
+LOGIN_COMMAND = "scripts/login or codex login"
+
+AUTH_CLAIM = "https://api.openai.com/auth"
+
+# Without a readable end of life a token counts as good for this long after the last refresh (contract 9), in seconds.
+BLIND_LIFE = 8 * 86400.0
+
+
+@dataclass(frozen=True)
+class Login:
+    """Tokens and what their claims say. `expires_at` is in unix seconds; None: nobody knows."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    account_id: str | None = field(default=None, repr=False)
+    expires_at: float | None = None
+    fedramp: bool = False
+    residency: str | None = None
+
+    def seconds_left(self, now: float) -> float:
+        return float("inf") if self.expires_at is None else self.expires_at - now
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What the token endpoint answered; what it left out is None, and the old value stays (contract 8.4)."""
+
+    access_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    id_token: str | None = field(default=None, repr=False)
+    expires_in: float | None = None
+
+
+def claims(token: str | None) -> dict[str, Any]:
+    """The claims of a JWT, not verified, as no client can (contract 8.8); empty if it is none."""
+    if not token:
+        return {}
+    try:
+        return jwt.decode(token, options={"verify_signature": False, "verify_exp": False, "verify_aud": False})
+    except jwt.PyJWTError:
+        return {}
+
+
+def read(document: Any, where: str) -> Login:
+    """The login in a decoded file. `where` names it in errors. Raises LoginError."""
+    if not isinstance(document, dict):
+        raise LoginError("login_unreadable", f"{sentence(where)} does not hold a login. Run: {LOGIN_COMMAND}")
+    if tokens := credentials.tokens(document):
+        return _from_tokens(tokens, document)
+    kind = credentials.kind(document)
+    if kind == "personal access token":
+        return Login(document["personal_access_token"], account_id=_text(document.get("account_id")))
+    known = credentials.KINDS[kind]
+    about = f" {known.about}" if known.about else ""
+    raise LoginError("login_missing", f"{sentence(where)} holds {known.name}.{about} Run: {LOGIN_COMMAND}")
+
+
+def sentence(place: str) -> str:
+    """A place as a sentence begins with it; a path stays as it is."""
+    return f"T{place[1:]}" if place.startswith("the ") else place
+
+
+def _from_tokens(tokens: Mapping[str, Any], document: Mapping[str, Any]) -> Login:
+    access = str(tokens["access_token"])
+    of_access, of_id = claims(access), claims(_text(tokens.get("id_token")))
+    mine, other = _auth(of_access), _auth(of_id)
+    account = (
+        _text(tokens.get("account_id"))
+        or _text(other.get("chatgpt_account_id"))
+        or _text(mine.get("chatgpt_account_id"))
+        or _text(of_access.get("chatgpt_account_id"))
+        or _organization(other)
+        or _organization(mine)
+    )
+    residency = _text(mine.get("chatgpt_compute_residency"))
+    return Login(
+        access_token=access,
+        refresh_token=_text(tokens.get("refresh_token")),
+        account_id=account,
+        expires_at=_end(access, of_access, tokens, document),
+        fedramp=bool(other.get("chatgpt_account_is_fedramp") or mine.get("chatgpt_account_is_fedramp")),
+        residency=residency if residency != "no_constraint" else None,
+    )
+
+
+def _end(
+    access: str, of_access: Mapping[str, Any], tokens: Mapping[str, Any], document: Mapping[str, Any]
+) -> float | None:
+    """When the access token ends: its own claim, else what the file says, else a guess from the last refresh."""
+    if isinstance(of_access.get("exp"), int | float):
+        return float(of_access["exp"])
+    if (said := _instant(tokens.get("expires_at"))) is not None:
+        return said
+    if access.startswith("at-"):
+        return None
+    refreshed = _instant(document.get("last_refresh"))
+    return None if refreshed is None else refreshed + BLIND_LIFE
+
+
+def renewed(document: Mapping[str, Any], grant: Grant, now: float) -> dict[str, Any]:
+    """The same document with the granted tokens; unknown keys and the order of all keys stay."""
+    result = dict(document)
+    nested = isinstance(result.get("tokens"), dict)
+    tokens = dict(result["tokens"]) if nested else result
+    for name in ("id_token", "access_token", "refresh_token"):
+        value = getattr(grant, name)
+        # The flat form of other tools has no id token, and gets none.
+        if value and (nested or name != "id_token" or name in tokens):
+            tokens[name] = value
+    if "expires_at" in tokens:
+        tokens["expires_at"] = _like(tokens["expires_at"], _granted_end(grant, now))
+    if nested:
+        result["tokens"] = tokens
+        result["last_refresh"] = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
+    return result
+
+
+def _granted_end(grant: Grant, now: float) -> float:
+    exp = claims(grant.access_token).get("exp")
+    # Contract 8.3: clients take an hour where nothing is said.
+    return float(exp) if isinstance(exp, int | float) else now + (grant.expires_in or 3600.0)
+
+
+def _auth(of_token: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = of_token.get(AUTH_CLAIM)
+    return found if isinstance(found, dict) else {}
+
+
+def _organization(of_auth: Mapping[str, Any]) -> str | None:
+    found = of_auth.get("organizations")
+    first = found[0] if isinstance(found, list) and found else None
+    return _text(first.get("id")) if isinstance(first, dict) else None
+
+
+def _instant(value: Any) -> float | None:
+    """Unix seconds from seconds, milliseconds or an RFC 3339 text."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return value / 1000 if value > 1e11 else float(value)
+    try:
+        return float(value) if str(value).isdigit() else datetime.fromisoformat(str(value)).timestamp()
+    except ValueError:
+        return None
+
+
+def _like(old: Any, end: float) -> Any:
+    """`end` (unix seconds) in the unit and type of the value it replaces."""
+    if isinstance(old, str) and not old.isdigit():
+        return datetime.fromtimestamp(end, UTC).isoformat().replace("+00:00", "Z")
+    in_unit = int(end * 1000) if (_number(old) or 0) > 1e11 else int(end)
+    return str(in_unit) if isinstance(old, str) else in_unit
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def describe(login: Login, now: float | None = None) -> dict[str, Any]:
+    """What may be told of a login to anyone: its state and seconds left, nothing of whose it is."""
+    left = login.seconds_left(time.time() if now is None else now)
+    if left > 0:
+        state = "ok"
+    else:
+        state = "expired, is renewed with the next request" if login.refresh_token else "expired"
+    return {"state": state, "expires_in_seconds": None if left == float("inf") else max(0, int(left))}

@@ -1,0 +1,75 @@
+"""Where the login comes from: a file, the system's keyring, the environment; and that in words."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from ..defaults import state_folder
+from ..redact import redact
+from . import identity, login_keyring
+from .identity import Identity
+from .login_file import LoginFile
+from .login_keyring import LoginKeyring
+
+# The names a login without a file comes under (design, section 6).
+VARIABLES = ("OPENAI_OAUTH_ACCESS_TOKEN", "OPENAI_OAUTH_REFRESH_TOKEN", "CODEX_ACCESS_TOKEN")
+
+
+def locate(option: str, env: Mapping[str, str], home: Path) -> LoginFile:
+    """Where the login is: `codex_auth_file`, else the environment, else where the Codex CLI has it (design, section 6)."""
+    if option:
+        return LoginFile(Path(option).expanduser())
+    access = env.get("OPENAI_OAUTH_ACCESS_TOKEN") or env.get("CODEX_ACCESS_TOKEN")
+    refresh = env.get("OPENAI_OAUTH_REFRESH_TOKEN")
+    if access or refresh:
+        # An access token that is not there counts as one that has ended.
+        tokens: dict[str, Any] = {"access_token": access or "", "refresh_token": refresh or ""}
+        tokens["account_id"] = env.get("OPENAI_CHATGPT_ACCOUNT_ID") or env.get("CODEX_ACCOUNT_ID")
+        if not access:
+            tokens |= {"access_token": "none-yet", "expires_at": 0}
+        # The refresh token works once: what comes after it is found by a hash of it.
+        digest = hashlib.sha256((refresh or access or "").encode()).hexdigest()[:32]
+        return LoginFile(state_folder(env, home) / f"{digest}.json", {"tokens": tokens}, "the environment")
+    folder = Path(env["CODEX_HOME"]).expanduser() if env.get("CODEX_HOME") else home / ".codex"
+    return login_keyring.at(folder / "auth.json")
+
+
+def without(text: str, whose: Identity) -> str:
+    """`text` without tokens, and with this login's e-mail and account shortened: fit to be shown to anybody."""
+    for full, shown in ((whose.email, identity.shown_email), (whose.account_id, identity.shown_account)):
+        if full:
+            text = text.replace(full, shown(full))
+    return identity.printable(redact(text))
+
+
+def variables(env: Mapping[str, str]) -> list[str]:
+    return [name for name in VARIABLES if env.get(name)]
+
+
+def is_from_environment(file: LoginFile) -> bool:
+    return kind(file) == "environment"
+
+
+def kind(file: LoginFile) -> Literal["file", "keyring", "environment"]:
+    """Of one that may be in the keyring or in a file: where it was when it was last looked for."""
+    if file.seed is not None:
+        return "environment"
+    return "keyring" if isinstance(file, LoginKeyring) and file.name != str(file.path) else "file"
+
+
+def place(file: LoginFile, env: Mapping[str, str], home: Path) -> str:
+    """`~/.codex/auth.json`, `the system's keyring`, or `the environment (CODEX_ACCESS_TOKEN)` with the file its renewed tokens are in."""
+    if kind(file) == "keyring":
+        return file.name
+    path = shown_path(file.path, home)
+    if not is_from_environment(file):
+        return path
+    named = f"the environment ({', '.join(variables(env))})"
+    return f"{named}, renewed in {path}" if file.path.exists() else named
+
+
+def shown_path(path: Path, home: Path) -> str:
+    """With `~` for the home folder: it has the person's name in it."""
+    path = path.absolute()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -1,0 +1,199 @@
+"""The OAuth server: a code for tokens, renewing one, ending one, and what its refusals mean (contract 8.3 to 8.5, 15.4)."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx2
+import msgspec
+
+from .. import outbound
+from ..errors import IssuerError, LoginError
+from ..redact import redact
+from .issuer import CLIENT_ID, REVOKE_PATH, TOKEN_PATH
+from .login import LOGIN_COMMAND, Grant, claims
+
+# How long the server may take over a refresh or an exchange, and over ending a token, in seconds (contract 8.5).
+PATIENCE = 30.0
+REVOKE_PATIENCE = 10.0
+
+# How every message of a login that did not come to its end begins.
+UNFINISHED = "The login can't be finished"
+
+# Codes after which the refresh token is of no use any more (contract 8.4).
+SPENT = {
+    "refresh_token_reused": "its refresh token has been used already, by another program on the same file or by one that was"
+    " stopped while it renewed the login, and the new one was not kept",
+    "refresh_token_expired": "its refresh token has expired",
+    "refresh_token_invalidated": "it was ended elsewhere (log-out, new password)",
+    "invalid_grant": "its refresh token is not accepted any more",
+}
+
+
+class Unfinished(LoginError):
+    """A login that did not come to its end. No request meets it: it is told to the person who logs in."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("login_unfinished", message)
+
+
+async def refresh(issuer: str, refresh_token: str, *, proactive: bool, originator: str, user_agent: str) -> Grant:
+    """Spend `refresh_token` for new tokens. Raises LoginError if it is spent for good, else IssuerError."""
+    body = {"client_id": CLIENT_ID, "grant_type": "refresh_token"}
+    if proactive:
+        # The CLI names its reason when it renews early; what it says after a 401 is not known, so nothing is said.
+        body["refresh_reason"] = "proactive_expiry"
+    body["refresh_token"] = refresh_token
+    headers = {"originator": originator, "user-agent": user_agent}
+    answer = await post_json(issuer, TOKEN_PATH, body, headers, "The token can't be renewed")
+    return granted(answer, issuer)
+
+
+async def exchange(issuer: str, code: str, *, redirect_uri: str, verifier: str, user_agent: str) -> Grant:
+    """Tokens for the code that a login came back with. Raises LoginError, IssuerError."""
+    fields = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "client_id": CLIENT_ID,
+        "code_verifier": verifier,
+    }
+    # A form, and no header of the CLI's (contract 8.3); who asks is known from the authorization.
+    headers = {"content-type": "application/x-www-form-urlencoded", "user-agent": user_agent}
+    answer = await _post(issuer, TOKEN_PATH, urlencode(fields).encode(), headers, UNFINISHED)
+    return exchanged(answer, issuer)
+
+
+async def revoke(issuer: str, token: str, *, originator: str, user_agent: str, hint: str = "refresh_token") -> None:
+    """End a token for good; `hint` is `access_token` for one of those. Raises IssuerError if that is not known to be done."""
+    body = {"token": token, "token_type_hint": hint}
+    if hint == "refresh_token":
+        body["client_id"] = CLIENT_ID
+    headers = {"originator": originator, "user-agent": user_agent}
+    problem = "The login can't be ended at the server"
+    try:
+        async with asyncio.timeout(REVOKE_PATIENCE):
+            answer = await post_json(issuer, REVOKE_PATH, body, headers, problem, REVOKE_PATIENCE)
+    except TimeoutError as e:
+        raise IssuerError(
+            502, "issuer_unreachable", f"{problem}: {issuer} did not answer within {REVOKE_PATIENCE:.0f} s."
+        ) from e
+    if not 200 <= answer.status < 300:
+        raise IssuerError(503, "issuer_unavailable", f"{problem}: {issuer} says: {said(answer)}.")
+
+
+async def post_json(
+    issuer: str,
+    path: str,
+    body: Mapping[str, Any],
+    headers: Mapping[str, str],
+    problem: str,
+    patience: float = PATIENCE,
+) -> outbound.Answer:
+    """Ask the server; `problem` begins the message when it can't be reached. Raises IssuerError."""
+    kind = {"content-type": "application/json"}
+    return await _post(issuer, path, msgspec.json.encode(body), kind | dict(headers), problem, patience)
+
+
+async def _post(
+    issuer: str, path: str, body: bytes, headers: Mapping[str, str], problem: str, patience: float = PATIENCE
+) -> outbound.Answer:
+    raw = [(name.encode(), value.encode()) for name, value in {"accept": "application/json", **headers}.items()]
+    try:
+        return await outbound.send("POST", issuer.rstrip("/") + path, raw, body, patience)
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as e:
+        why = redact(outbound.why(e))
+        raise IssuerError(502, "issuer_unreachable", f"{problem}: {issuer} can't be reached ({why}). Try again.") from e
+
+
+def said(answer: outbound.Answer) -> str:
+    """What a refusal says in words, without tokens; its status where it says nothing."""
+    if is_page(answer):
+        return "a Cloudflare page"
+    return redact(_message(document_of(answer.body))).strip().rstrip(".") or f"status {answer.status}"
+
+
+def is_page(answer: outbound.Answer) -> bool:
+    """A page for a browser, which the server itself never answers with: something stands before it (contract 8.4)."""
+    return "html" in answer.header("content-type") or bool(answer.header("cf-mitigated"))
+
+
+def exchanged(answer: outbound.Answer, issuer: str) -> Grant:
+    """What a code was good for: all three tokens, as the CLI wants them in its file. Raises LoginError, IssuerError."""
+    document = document_of(answer.body)
+    if answer.status == 200:
+        tokens = [document.get(name) for name in ("access_token", "refresh_token", "id_token")]
+        missing = not all(isinstance(token, str) and token for token in tokens)
+        if missing or not claims(tokens[2]):
+            raise Unfinished(f"{UNFINISHED}: {issuer} did not give all the tokens a login needs.")
+        return granted(answer, issuer)
+    code = code_of(document)
+    if is_page(answer) or answer.status >= 500 or answer.status == 429:
+        raise IssuerError(503, "issuer_unavailable", f"{UNFINISHED}: {issuer} answers with {said(answer)}. Try again.")
+    if code == "unsupported_country_region_territory":
+        why = f"{issuer} does not serve this country or region"
+        raise IssuerError(503, "issuer_refuses_country", f"{UNFINISHED}: {why}.")
+    raise Unfinished(f"{UNFINISHED}: {issuer} says: {said(answer)}. Try again.")
+
+
+def granted(answer: outbound.Answer, issuer: str) -> Grant:
+    """What an answer of the token endpoint grants. Raises LoginError, IssuerError."""
+    document = document_of(answer.body)
+    if answer.status == 200 and isinstance(document.get("access_token"), str):
+        expires_in = document.get("expires_in")
+        return Grant(
+            document["access_token"],
+            document.get("refresh_token"),
+            document.get("id_token"),
+            float(expires_in) if isinstance(expires_in, int | float) else None,
+        )
+    refuse(answer, document, issuer)
+    raise AssertionError("unreachable")
+
+
+def refuse(answer: outbound.Answer, document: dict[str, Any], issuer: str) -> None:
+    """Raise what a refusal means for the login: gone for good, or to be tried again."""
+    code, message = code_of(document), redact(_message(document))
+    page = is_page(answer)
+    if page or answer.status >= 500 or answer.status == 429:
+        what = "a Cloudflare page" if page else f"status {answer.status}"
+        raise IssuerError(
+            503,
+            "issuer_unavailable",
+            f"The token can't be renewed just now: {issuer} answers with {what}. The login is kept; try again in a minute.",
+        )
+    if code == "unsupported_country_region_territory":
+        raise IssuerError(
+            503,
+            "issuer_refuses_country",
+            f"The token can't be renewed from here: {issuer} does not serve this country or region. The login is kept.",
+        )
+    empty = "'refresh_token': empty string" in message
+    if code in SPENT or answer.status == 401 or empty:
+        why = SPENT.get(code) or ("it has no refresh token" if empty else message or "the server does not say why")
+        raise LoginError(code or "login_refused", f"The login can't be renewed: {why}. Log in again: {LOGIN_COMMAND}")
+    words = message or f"status {answer.status} without a token in it"
+    raise IssuerError(503, "issuer_unavailable", f"The token can't be renewed just now: {issuer} says: {words}.")
+
+
+def document_of(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def code_of(document: dict[str, Any]) -> str:
+    """Looked for in `error.code`, `error`, `code`, in this order, in lower case (contract 8.4)."""
+    error = document.get("error")
+    found = error.get("code") if isinstance(error, dict) else error
+    return str(found or document.get("code") or "").lower()
+
+
+def _message(document: dict[str, Any]) -> str:
+    error = document.get("error")
+    nested = error.get("message") if isinstance(error, dict) else None
+    return str(nested or document.get("error_description") or document.get("message") or "")[:300]

@@ -1,0 +1,216 @@
+"""The token in use: whether it is fresh, one renewal at a time, the file looked at again before the server is asked."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from ..errors import IssuerError, LoginError
+from .kept_login import KeptLogin
+from .login import LOGIN_COMMAND, Grant, Login
+from .login_file import Draft, LoginFile
+
+logger = logging.getLogger(__name__)
+
+# Renew this long before the end, so that no request starts with a dying token; a minute before the CLI on the same file
+# would (contract 9), which takes no lock while it renews: so it finds a fresh one. In seconds.
+LEEWAY = 360.0
+
+# A token that was just granted is not renewed sooner than this, however short its life is by this machine's clock, which
+# may be wrong: a renewal with each request would help nobody. In seconds.
+BETWEEN_RENEWALS = 60.0
+
+# The file is looked at no more often than this, in seconds.
+LOOK_EVERY = 1.0
+
+# After a failure that may pass, ask the server again no sooner than this, in seconds.
+PAUSE = 10.0
+
+# Another program may have spent our refresh token and not yet written what it got (contract 15.4): how often and how long
+# to look before giving the login up, in seconds.
+SECOND_LOOKS, BETWEEN_LOOKS = 8, 0.25
+
+# How long to wait for the lock while the token in use is still good, in seconds.
+SHORT_PATIENCE = 1.0
+
+
+class Refresh(Protocol):
+    def __call__(self, refresh_token: str, *, proactive: bool) -> Awaitable[Grant]: ...
+
+
+def fingerprint(token: str) -> str:
+    """Tells one token from another and nothing of either."""
+    return hashlib.sha256(token.encode()).hexdigest()[:12]
+
+
+class Refused(Exception):
+    """The server would not have the refresh token of `login`."""
+
+    def __init__(self, login: Login, error: LoginError) -> None:
+        super().__init__()
+        self.login, self.error = login, error
+
+
+class TokenStore:
+    """`fresh` and `replaced` are for requests; nobody else reads or writes the login."""
+
+    def __init__(self, file: LoginFile, refresh: Refresh, now: Callable[[], float] = time.time) -> None:
+        self.file = file
+        self.refresh = refresh
+        self.now = now
+        self.kept = KeptLogin(file, lambda: self.now())
+        self._looked_at = float("-inf")
+        self._renewal: asyncio.Task[Login] | None = None
+        # The refresh token that the server won't take any more, and what it said; asked no more until the file changes.
+        self._dead: tuple[str, LoginError] | None = None
+        self._pause: tuple[float, IssuerError] | None = None
+        # The token that was granted last, and when.
+        self._granted: tuple[str, float] = ("", 0.0)
+
+    async def fresh(self) -> Login:
+        """A login whose token is good for six minutes more. Raises LoginError, IssuerError."""
+        login = await self.current()
+        if self._usable(login, None):
+            return login
+        return await self._renewed(None)
+
+    async def replaced(self, rejected: str) -> Login:
+        """Another token than the one with the fingerprint `rejected`, which the backend refused.
+
+        Raises LoginError, IssuerError.
+        """
+        login = await self.current(look=True)
+        if fingerprint(login.access_token) != rejected:
+            return login
+        return await self._renewed(rejected)
+
+    async def current(self, look: bool = False) -> Login:
+        """The login as it is in the file, looked at once a second. Raises LoginError."""
+        now = time.monotonic()
+        if self.kept.login is None or look or now - self._looked_at >= LOOK_EVERY:
+            login = await asyncio.to_thread(self.kept.look)
+            self._looked_at = now
+            return login
+        return self.kept.login
+
+    def look_now(self) -> Login:
+        """The login as it is in the file; blocks on the disk, so for the start and a person's command. Raises LoginError."""
+        return self.kept.look()
+
+    def refused(self, login: Login) -> LoginError | None:
+        """What the server said of this login's refresh token, if it will not take it any more."""
+        return self._dead[1] if self._dead and self._dead[0] == login.refresh_token else None
+
+    def was_cut_short(self, login: Login) -> bool:
+        """Was a program killed while it renewed this login? Then its new token may be lost. Blocks on the disk."""
+        return login.refresh_token is not None and self.file.was_cut_short(login.refresh_token)
+
+    async def _renewed(self, rejected: str | None) -> Login:
+        """Join the renewal that is under way, or start it; one caller's end does not end it for the others."""
+        while self._renewal is not None and not self._renewal.done():
+            login = await asyncio.shield(self._renewal)
+            # What was begun for another reason may end with the very token that was refused.
+            if rejected is None or self._usable(login, rejected):
+                return login
+        self._renewal = asyncio.create_task(self._renew(rejected))
+        return await asyncio.shield(self._renewal)
+
+    async def _renew(self, rejected: str | None) -> Login:
+        lives = rejected is None and self._left() > 0
+        try:
+            async with self.file.locked(SHORT_PATIENCE if lives else None):
+                return await self._renew_locked(rejected)
+        except Refused as e:
+            refused = e
+        except (IssuerError, LoginError) as e:
+            if isinstance(e, LoginError) and e.code != "login_not_writable":
+                raise
+            if isinstance(e, IssuerError) and e.code != "login_busy" and self._pause is None:
+                self._pause = (time.monotonic() + PAUSE, e)
+            if self.kept.login and rejected is None and self._left() > 0:
+                logger.warning(f"{e.message} The token in use is good for {self._left():.0f} s more.")
+                return self.kept.login
+            raise
+        return await self._second_look(refused.login, rejected, refused.error)
+
+    def _left(self) -> float:
+        """How long the token in use is good, in seconds."""
+        return self.kept.login.seconds_left(self.now()) if self.kept.login else 0.0
+
+    async def _renew_locked(self, rejected: str | None) -> Login:
+        login = await self.current(look=True)
+        if self._usable(login, rejected):
+            return login
+        if await asyncio.to_thread(self.kept.recover, login):
+            login = await self.current(look=True)
+            if self._usable(login, rejected):
+                return login
+        self._check_worth_asking(login)
+        assert login.refresh_token
+        draft = await asyncio.to_thread(self.kept.draft, login.refresh_token)
+        try:
+            login = await in_a_thread(self._spend(draft, login.refresh_token, proactive=rejected is None))
+        except LoginError as e:
+            raise Refused(login, e) from None
+        self._granted = (login.access_token, time.monotonic())
+        self.kept.write_when_there_is_room()
+        return login
+
+    def _usable(self, login: Login, rejected: str | None) -> bool:
+        if rejected is not None:
+            return fingerprint(login.access_token) != rejected
+        token, at = self._granted
+        just_granted = login.access_token == token and time.monotonic() - at < BETWEEN_RENEWALS
+        return just_granted or login.seconds_left(self.now()) >= LEEWAY
+
+    def _check_worth_asking(self, login: Login) -> None:
+        if not login.refresh_token:
+            raise LoginError(
+                "login_expired",
+                f"The token of {self.file.name} is not accepted any more and has no refresh token with it. Run: {LOGIN_COMMAND}",
+            )
+        # An error that is raised again and again would hold the frames of every time.
+        if dead := self.refused(login):
+            raise dead.with_traceback(None)
+        if self._pause and time.monotonic() < self._pause[0]:
+            raise self._pause[1].with_traceback(None)
+        self._pause = None
+
+    async def _second_look(self, login: Login, rejected: str | None, refused: LoginError) -> Login:
+        """After the server would not have our refresh token: another program may just be writing what it got.
+
+        Not under the lock: the CLI needs it for that (contract 15.4).
+        """
+        for _ in range(SECOND_LOOKS):
+            current = await self.current(look=True)
+            if current.refresh_token != login.refresh_token and self._usable(current, rejected):
+                return current
+            await asyncio.sleep(BETWEEN_LOOKS)
+        assert login.refresh_token
+        self._dead = (login.refresh_token, refused)
+        raise refused
+
+    async def _spend(self, draft: Draft, refresh_token: str, *, proactive: bool) -> Login:
+        """Ask the server and keep what it grants: nothing is awaited in between. Raises LoginError, IssuerError."""
+        try:
+            grant = await self.refresh(refresh_token, proactive=proactive)
+        except BaseException:
+            draft.drop()
+            raise
+        self._pause = None
+        return self.kept.keep(draft, refresh_token, grant)
+
+
+async def in_a_thread[T](work: Coroutine[Any, Any, T]) -> T:
+    """`work` in an event loop of its own, which neither a busy one holds up nor the end of the program cuts short."""
+    running = asyncio.get_running_loop().run_in_executor(None, asyncio.run, work)
+    try:
+        await asyncio.wait([running])
+    except asyncio.CancelledError:
+        logger.warning("The token is just being renewed; that is waited for, or the login would be lost.")
+        await asyncio.wait([running])
+        running.exception()
+        raise
+    return running.result()

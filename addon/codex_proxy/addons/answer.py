@@ -1,0 +1,221 @@
+"""The answer on its way down: events as they come, the last one repaired; JSON for who asked for no stream; errors readable."""
+
+import functools
+import time
+import weakref
+
+from mitmproxy import ctx, http
+
+from .. import encodings
+from ..answer import repair, sse
+from ..backend import backend_errors, header_rules, transport_errors
+from ..chat import chat_answer
+from ..errors import ProxyError
+from ..models.catalogue import NO_MODELS
+from . import flows, wire
+from .event_stream import EventStream, chat_of, stopped
+
+# Clients that read lines of 1 MiB at most: Go's scanner, and nanobot with it (design, section 5).
+SHORT_LINES = "Go-http-client/"
+
+
+class Watch:
+    """Reads along in an answer that is to come whole: the backend is not silent, and a text of the client's may end a chat's."""
+
+    def __init__(self, flow: http.HTTPFlow, decoder: encodings.StreamDecoder | None) -> None:
+        self.state = flows.state_of(flow)
+        self.frames, self.decoder = sse.Frames(), decoder
+        self.whole: chat_answer.Whole | None = None
+        if "chat" in self.state and self.state["chat"]["stop"]:
+            self.whole = chat_answer.Whole(*chat_of(self.state))
+        self.hang_up = functools.partial(hang_up, weakref.ref(flow))
+
+    def __call__(self, data: bytes) -> None:
+        self.state["heard_at"] = time.monotonic()
+        if self.whole is None or self.whole.stream.stopped:
+            return
+        try:
+            self.whole.feed(self.frames.feed(self.decoder(data) if self.decoder else data))
+        except Exception as e:
+            # What can't be read is told of when it is whole.
+            flows.unforeseen("Watch", e)
+            self.whole = None
+            return
+        if self.whole.stream.stopped:
+            stopped(self.state)
+            self.hang_up()
+
+
+def hang_up(flow: weakref.ref[http.HTTPFlow]) -> None:
+    """A finished flow must not live on in its own body, so it is known by a weak reference."""
+    if found := flow():
+        wire.hang_up_upstream(found, "stopped")
+
+
+class Answer:
+    def __init__(self) -> None:
+        self.watched: weakref.WeakKeyDictionary[http.HTTPFlow, Watch] = weakref.WeakKeyDictionary()
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if not flows.is_claimed(flow) or flow.response is None or "refused" in flows.state_of(flow):
+            return
+        response, state = flow.response, flows.state_of(flow)
+        if "sent_at" not in state:
+            return
+        state["heard_at"] = time.monotonic()
+        response.headers.fields = tuple(header_rules.downward(response.headers.fields))
+        if self._is_events(flow) and state.get("stream"):
+            self._start_stream(flow)
+        elif self._is_events(flow):
+            self._watch(flow)
+
+    def _is_events(self, flow: http.HTTPFlow) -> bool:
+        assert flow.response
+        kind = flow.response.headers.get("content-type", "")
+        # Where the backend says nothing of the type it is a stream (contract section 5).
+        events = not kind or "event-stream" in kind
+        return flow.response.status_code == 200 and flows.is_turn(flow) and events
+
+    def _start_stream(self, flow: http.HTTPFlow) -> None:
+        assert flow.response
+        state, headers = flows.state_of(flow), flow.response.headers
+        short = state.get("client", "").startswith(SHORT_LINES)
+        try:
+            decoder = encodings.stream_decoder(headers.pop("content-encoding", ""))
+        except ProxyError as e:
+            flows.refuse(flow, e)
+            return
+        headers.setdefault("content-type", "text/event-stream; charset=utf-8")
+        headers["cache-control"] = "no-cache"
+        if "transfer-encoding" not in headers:
+            # Ends with the backend's connection; so that it can be ended properly here, it goes on in chunks.
+            headers.pop("content-length", None)
+            headers["transfer-encoding"] = "chunked"
+            headers["connection"] = "close"
+        chunks = chat_answer.Chunks(*chat_of(state)) if "chat" in state else None
+        fixer = repair.Repair(limit=repair.SHORT_LINE if short and not chunks else None)
+        at_end = ctx.master.addons.get("memory").keeper(flow)
+        ending = functools.partial(hang_up, weakref.ref(flow))
+        flow.response.stream = EventStream(state, fixer, decoder, at_end, chunks, ending)
+
+    def _watch(self, flow: http.HTTPFlow) -> None:
+        assert flow.response
+        try:
+            decoder = encodings.stream_decoder(flow.response.headers.get("content-encoding", ""))
+        except ProxyError:
+            return  # refused when it is whole
+        self.watched[flow] = Watch(flow, decoder)
+        wire.watch_body(flow, self.watched[flow])
+
+    async def response(self, flow: http.HTTPFlow) -> None:
+        if not flows.is_claimed(flow) or flow.response is None or flow.websocket:
+            return
+        state = flows.state_of(flow)
+        if isinstance(flow.response.stream, EventStream):
+            flow.response.data.content = bytes(flow.response.stream.kept)
+        if "refused" in state or "sent_at" not in state or flow.response.stream:
+            return
+        try:
+            await self._finish(flow)
+        except Exception as e:
+            flows.refuse(flow, e if isinstance(e, ProxyError) else flows.unforeseen("Answer", e))
+
+    async def _finish(self, flow: http.HTTPFlow) -> None:
+        """A whole answer, made what the client expects."""
+        assert flow.response
+        response, state = flow.response, flows.state_of(flow)
+        response.decode(strict=False)
+        # It goes on whole, with its length.
+        response.headers.pop("transfer-encoding", None)
+        if response.status_code >= 400:
+            await self._explain(flow)
+        elif self._is_events(flow):
+            state.setdefault("first_at", time.monotonic())
+            self._finish_events(flow)
+        elif state["route"] == "catalogue" and (response.content or b"").replace(b" ", b"") == b'{"models":[]}':
+            flows.note(flow, NO_MODELS)
+            response.text = f'{{"models":[],"note":"{NO_MODELS}"}}'
+        response.headers["content-length"] = str(len(response.raw_content or b""))
+
+    def _finish_events(self, flow: http.HTTPFlow) -> None:
+        assert flow.response
+        response, state = flow.response, flows.state_of(flow)
+        short = state.get("client", "").startswith(SHORT_LINES)
+        chat, streams = "chat" in state, bool(state.get("stream"))
+        fixer = repair.Repair(limit=repair.SHORT_LINE if short and streams and not chat else None)
+        pieces = fixer.feed(response.content or b"") + fixer.end()
+        flows.tell_ending(flow, fixer)
+        ctx.master.addons.get("memory").keeper(flow)(fixer)
+        if streams:
+            response.headers["content-type"] = "text/event-stream; charset=utf-8"
+            response.content = chat_answer.whole(pieces, *chat_of(state), chunks=True) if chat else b"".join(pieces)
+            return
+        if fixer.error is not None:
+            raise backend_errors.in_stream(fixer.error)
+        response.headers["content-type"] = "application/json"
+        response.content = chat_answer.whole(pieces, *chat_of(state), chunks=False) if chat else fixer.response
+
+    async def _explain(self, flow: http.HTTPFlow) -> None:
+        """A refusal of the backend in OpenAI's shape; its headers stay, for the request id and the usage windows."""
+        assert flow.response
+        response = flow.response
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        error = backend_errors.explain(response.status_code, headers, response.content or b"")
+        if flows.state_of(flow)["route"] == "compact" and error.status == 404:
+            error = backend_errors.no_compact(error)
+        if error.code == "model_not_found":
+            await ctx.master.addons.get("models").explain(flow, error)
+        response.status_code = error.status
+        response.reason = http.Response.make(error.status).reason
+        for name, value in {"content-type": "application/json", **error.headers}.items():
+            response.headers[name] = value
+        response.content = error.body()
+        flows.state_of(flow)["error"] = error.code or str(error.status)
+
+    async def error(self, flow: http.HTTPFlow) -> None:
+        """The backend gave no answer, or broke off in it; mitmproxy would send its HTML page, or a body cut short."""
+        if not flows.is_claimed(flow) or flow.error is None:
+            return
+        if flow.response is not None and isinstance(flow.response.stream, EventStream):
+            flow.response.data.content = bytes(flow.response.stream.kept)
+            flow.response.stream.at_end = None
+        if wire.client_is_gone(flow):
+            return
+        state = flows.state_of(flow)
+        if state.get("stopped") and (watch := self.watched.get(flow)) and watch.whole:
+            self._stopped(flow, watch.whole)
+            return
+        via = "{}:{}".format(*flow.server_conn.via[1]) if flow.server_conn.via else ""
+        failure = transport_errors.explain(flow.error.msg, flows.backend().host, state.get("gave_up", ""), via)
+        if flow.response is not None and isinstance(flow.response.stream, EventStream):
+            self._end_stream(flow, flow.response.stream, failure)
+            return
+        if "repeated" in state and flow.response is not None:
+            await self.response(flow)
+        elif "refused" not in state:
+            flow.response = flows.response(failure)
+            state["refused"] = failure.code
+        assert flow.response
+        ctx.master.addons.get("cors").let_read(flow, flow.response)
+        wire.answer_and_close(flow, wire.response_bytes(flow.response))
+
+    def _stopped(self, flow: http.HTTPFlow, whole: chat_answer.Whole) -> None:
+        """A whole answer that ended with a text of the client's."""
+        assert flow.response
+        response = flow.response
+        for name in ("transfer-encoding", "content-encoding"):
+            response.headers.pop(name, None)
+        response.headers["content-type"] = "application/json"
+        response.content = whole.completion()
+        response.headers["content-length"] = str(len(response.raw_content or b""))
+        ctx.master.addons.get("cors").let_read(flow, response)
+        wire.answer_and_close(flow, wire.response_bytes(response))
+
+    def _end_stream(self, flow: http.HTTPFlow, stream: EventStream, failure: ProxyError) -> None:
+        assert flow.response
+        last = stream.end(f"The backend broke the stream off before its last event: {failure.message}")
+        flow.response.data.content = (flow.response.data.content or b"") + last
+        if "chunked" in flow.response.headers.get("transfer-encoding", ""):
+            chunk = b"%x\r\n%s\r\n" % (len(last), last) if last else b""
+            last = chunk + b"0\r\n\r\n"
+        wire.answer_and_close(flow, last)

@@ -1,0 +1,244 @@
+"""What clients send, one readable file a request, without secrets; and at the end a report of it."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mitmproxy import command, ctx, exceptions, http
+from mitmproxy.addonmanager import Loader
+
+from .. import __version__, cors_rules, encodings, redact, whole_files
+from ..capture import capture_file, capture_report
+from ..errors import ProxyError
+from . import flows, guard, wire
+from .settings import reject
+
+logger = logging.getLogger(__name__)
+
+# A request waits for its file, so that it is there when the answer is; on a disk that hangs it goes on after this,
+# in seconds.
+PATIENCE = 3.0
+
+# Kept of what was answered, in characters.
+MESSAGE = 2000
+
+
+class Capture:
+    folder: capture_file.Folder | None = None
+    troubled = False
+    kept = 0
+
+    def load(self, loader: Loader) -> None:
+        loader.add_option(
+            "codex_capture", str, "", "Folder that gets what clients send, without secrets. Empty: nothing is kept."
+        )
+        # One thread: the files are numbered in the order in which the requests came.
+        self.thread = ThreadPoolExecutor(1, "capture")
+
+    def configure(self, updated: set[str]) -> None:
+        if "codex_capture" not in updated:
+            return
+        self.finish()
+        path = Path(ctx.options.codex_capture).expanduser().absolute() if ctx.options.codex_capture else None
+        if path is not None:
+            try:
+                whole_files.make_folder(path)
+            except OSError as e:
+                reject(f"codex_capture={ctx.options.codex_capture}: {e.strerror or e}")
+        self.folder = capture_file.Folder(path) if path else None
+        self.kept = 0
+
+    def running(self) -> None:
+        if self.folder:
+            logger.info(f"What clients send is kept in {self.folder.path}, without secrets.")
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """A refused request is wanted whole; its body would be dropped."""
+        if self.wants(flow) and is_let_in(flow) and flow.response:
+            state = flows.state_of(flow)
+            if state.get("refused") != "body_too_large":
+                wire.bound_body(flow, self.limit(), lambda: state.update(too_large=True))
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        if self.wants(flow):
+            await self.keep(flow)
+
+    async def response(self, flow: http.HTTPFlow) -> None:
+        if self.wants(flow) and flow.response and "capture" in (state := flows.state_of(flow)):
+            if flow.response.status_code >= 400 or "sent_at" in state:
+                await self.run(capture_file.tell, Path(state["capture"]), answer(flow))
+
+    async def error(self, flow: http.HTTPFlow) -> None:
+        """A request that was broken off before it was whole, or that got no answer."""
+        if not self.wants(flow) or flow.error is None:
+            return
+        state = flows.state_of(flow)
+        if "capture" in state:
+            told = {"status": None, "message": redact.redact(flow.error.msg)[:MESSAGE]}
+            await self.run(capture_file.tell, Path(state["capture"]), told)
+        else:
+            await self.keep(flow)
+
+    def done(self) -> None:
+        self.finish()
+
+    @command.command("codex.report")  # type: ignore[untyped-decorator]
+    def report(self) -> str:
+        """Write report.md of what has been captured so far, and say the verdict."""
+        if self.folder is None:
+            raise exceptions.CommandError("Nothing is captured: set codex_capture=DIR.")
+        try:
+            return capture_report.write(self.folder.path).verdict
+        except OSError as e:
+            raise exceptions.CommandError(f"The report can't be written: {e}") from e
+
+    def wants(self, flow: http.HTTPFlow) -> bool:
+        """Is it to be kept? Not what is replayed here, and nothing of strangers who may not call."""
+        if (
+            self.folder is None
+            or flow.is_replay
+            or not flows.is_claimed(flow)
+            or "original" not in flows.state_of(flow)
+        ):
+            return False
+        if cors_rules.is_preflight(flow.request.method, flow.request.headers) and flow.response:
+            return False  # a browser's, that only asks whether its page may
+        peer = flow.client_conn.peername[0].partition("%")[0] if flow.client_conn.peername else ""
+        return is_let_in(flow) or guard.is_loopback(peer)
+
+    def limit(self) -> int:
+        limit: int = ctx.master.addons.get("patchbody").limit
+        return limit
+
+    async def keep(self, flow: http.HTTPFlow) -> None:
+        assert self.folder
+        try:
+            document, body, coding = (
+                head(flow),
+                flow.request.raw_content or b"",
+                original_header(flow, "content-encoding"),
+            )
+            path = await self.run(keep, self.folder, document, body, coding, self.limit())
+        except Exception as e:
+            # What goes wrong here is nothing the request should suffer from.
+            flows.unforeseen("Capture", e)
+            return
+        if path is not None:
+            flows.state_of(flow)["capture"] = str(path)
+            self.kept += 1
+
+    async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Do it in the thread; None where it fails, or takes too long and goes on without us."""
+        doing = asyncio.get_running_loop().run_in_executor(self.thread, work, *arguments)
+        doing.add_done_callback(self.told)
+        await asyncio.wait([doing], timeout=PATIENCE)
+        return doing.result() if doing.done() and not doing.exception() else None
+
+    def told(self, done: asyncio.Future[Any]) -> None:
+        """One line in the log when writing begins to fail, and one when it works again."""
+        e = None if done.cancelled() else done.exception()
+        if isinstance(e, OSError):
+            if not self.troubled:
+                where = self.folder.path if self.folder else ctx.options.codex_capture
+                logger.error(f"Requests can't be kept in {where}: {e.strerror or e}. They go on all the same.")
+            self.troubled = True
+        elif e is not None:
+            flows.unforeseen("Capture", e if isinstance(e, Exception) else RuntimeError(str(e)))
+        elif self.troubled:
+            logger.info("Requests are kept again.")
+            self.troubled = False
+
+    def finish(self) -> None:
+        """Wait for what is still being written; then the report."""
+        if self.folder is None or not self.kept:
+            return
+        try:
+            self.thread.submit(lambda: None).result(PATIENCE)
+            report = capture_report.write(self.folder.path)
+        except (OSError, TimeoutError) as e:
+            logger.error(f"The report can't be written to {self.folder.path}: {e}")
+        else:
+            logger.info(f"{self.kept} requests captured. {report.verdict} ({self.folder.path / 'report.md'})")
+
+
+def is_let_in(flow: http.HTTPFlow) -> bool:
+    """Did the caller get past the guard?"""
+    if flow.response is None:
+        return True
+    return flow.response.status_code not in (403, 500) and flows.state_of(flow).get("refused") != "wrong_client_key"
+
+
+def original_header(flow: http.HTTPFlow, name: str) -> str:
+    headers = flows.state_of(flow)["original"]["headers"]
+    return ", ".join(value for each, value in headers if each.lower() == name)
+
+
+def head(flow: http.HTTPFlow) -> capture_file.Document:
+    """All but the body."""
+    state, request = flows.state_of(flow), flow.request
+    original = state["original"]
+    document: capture_file.Document = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "request_line": f"{original['method']} {original['path']} {request.http_version}",
+        "headers": original["headers"],
+        "sent": {},
+        "proxy": {
+            "version": __version__,
+            "dry_run": flows.is_dry_run(),
+            "patch": ctx.options.codex_patch,
+            "model_map": list(ctx.options.codex_model_map),
+        },
+    }
+    if state.get("too_large") or state.get("refused") == "body_too_large":
+        document["sent"]["note"] = f"the body is larger than {ctx.options.codex_body_limit} and was not kept"
+    if flow.error:
+        document["sent"]["note"] = f"broken off: {redact.redact(flow.error.msg)}"
+    if flow.response:
+        document["answer"] = answer(flow)
+    return document
+
+
+def answer(flow: http.HTTPFlow) -> capture_file.Document:
+    """How a request was answered, and by whom."""
+    assert flow.response
+    state, response = flows.state_of(flow), flow.response
+    told: capture_file.Document = {"status": response.status_code, "by": "backend" if "sent_at" in state else "proxy"}
+    if "refused" in state:
+        told |= {"by": "proxy", "code": state["refused"]}
+    if response.status_code >= 400 and not callable(response.stream):
+        text = response.get_text(strict=False) or ""
+        told["message"] = redact.redact(message_of(text))[:MESSAGE]
+    return told
+
+
+def message_of(text: str) -> str:
+    """What an error's body says: OpenAI's form, the backend's, or the text as it is."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return text
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, dict):
+        return str(error.get("message"))
+    detail = body.get("detail") if isinstance(body, dict) else None
+    return detail if isinstance(detail, str) else text
+
+
+def keep(folder: capture_file.Folder, document: capture_file.Document, body: bytes, coding: str, limit: int) -> Path:
+    """Decode, clean and write; for the thread. Raises OSError."""
+    sent: dict[str, Any] = {"body_bytes": len(body)}
+    if encodings.codings(coding):
+        sent |= {"coded_bytes": len(body), "content_encoding": coding}
+        try:
+            body = encodings.decode(body, coding, limit)
+            sent["body_bytes"] = len(body)
+        except (ProxyError, encodings.TooLarge) as e:
+            sent["note"], body = f"can't be decoded: {e or 'too large'}", b""
+    document["sent"] = sent | document["sent"]
+    parts = capture_file.put_body(document, body) if body else {}
+    return folder.add(document, parts)

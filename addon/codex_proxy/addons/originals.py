@@ -1,0 +1,68 @@
+"""What the client sent beside what went up: as a unified diff, and as a flow of its own that can be replayed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mitmproxy import command, ctx, exceptions, flow, http
+
+from ..redact import HIDDEN
+from ..views import difference, layout
+from . import flows
+
+
+def original_of(one: flow.Flow) -> tuple[http.HTTPFlow, dict[str, Any]]:
+    """The flow and what its client sent. Raises CommandError."""
+    state = one.metadata.get(flows.KEY)
+    if not isinstance(one, http.HTTPFlow) or not isinstance(state, dict) or "original" not in state:
+        raise exceptions.CommandError("This flow did not come through the Codex proxy.")
+    return one, state["original"]
+
+
+def difference_of(sent: http.HTTPFlow, original: dict[str, Any]) -> str:
+    """A unified diff from what the client sent to what went up."""
+    fields = [[name, value] for name, value in sent.request.headers.items(multi=True)]
+    body = sent.request.get_text(strict=False) or ""
+    told = difference.unified(
+        difference.request_lines(original["method"], original["path"], original["headers"], original["body"] or ""),
+        difference.request_lines(sent.request.method, sent.request.path, fields, body),
+        ("what the client sent", "what went up"),
+    )
+    cut = f"\n(of the client's body the first {flows.ORIGINAL_KEPT} bytes were kept)" if original["body_cut"] else ""
+    return (layout.hidden(told) or "Nothing was changed.") + cut
+
+
+class Originals:
+    @command.command("codex.diff")  # type: ignore[untyped-decorator]
+    def diff(self, selected: Sequence[flow.Flow]) -> str:
+        """What the proxy changed in requests, as unified diffs; - is the client's, + is what went up."""
+        return "\n\n".join(difference_of(*original_of(one)) for one in selected)
+
+    @command.command("codex.original")  # type: ignore[untyped-decorator]
+    def original(self, selected: Sequence[flow.Flow]) -> None:
+        """Add what the client sent as a flow of its own, to be looked at and replayed."""
+        copies = [self._copy(*original_of(one)) for one in selected]
+        view = ctx.master.addons.get("view")
+        if view is None:
+            raise exceptions.CommandError("Only mitmweb and the console have a list to add it to.")
+        view.add(copies)
+
+    def _copy(self, sent: http.HTTPFlow, original: dict[str, Any]) -> http.HTTPFlow:
+        if original["body_cut"]:
+            raise exceptions.CommandError("The client's body was too large to be kept whole; replay the patched one.")
+        copy: http.HTTPFlow = sent.copy()
+        # Replayed, it is its caller's again: what that one refers to is found, and its session is the same.
+        copy.metadata[flows.KEY] = {name: value for name, value in sent.metadata[flows.KEY].items() if name == "caller"}
+        copy.response = copy.error = None
+        copy.comment = "what the client sent"
+        copy.request.method, copy.request.path = original["method"], original["path"].replace(HIDDEN, "")
+        # The body is kept without its codings, and its length is set with it.
+        left_out = ("content-encoding", "content-length", "transfer-encoding")
+        copy.request.headers = http.Headers(
+            [
+                (n.encode(), v.encode("utf-8", "surrogateescape"))
+                for n, v in original["headers"]
+                if n.lower() not in left_out
+            ]
+        )
+        copy.request.text = original["body"] or ""
+        return copy

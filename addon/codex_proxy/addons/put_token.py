@@ -1,0 +1,83 @@
+"""The token: one that is good for six minutes more goes on the request, seen by the wire alone."""
+
+import os
+from pathlib import Path
+
+from mitmproxy import ctx, http
+from mitmproxy.addonmanager import Loader
+
+from .. import upstream
+from ..account import login_source, oauth
+from ..account.login import Grant, Login
+from ..account.tokens import TokenStore, fingerprint
+from ..backend import cookies, our_headers
+from ..defaults import ISSUER
+from . import flows, wire
+from .settings import reject
+
+
+class PutToken:
+    """Holds the login and Cloudflare's cookies; nobody else does."""
+
+    def load(self, loader: Loader) -> None:
+        loader.add_option("codex_issuer", str, ISSUER, "Base address of the OAuth server that renews the token.")
+        loader.add_option(
+            "codex_auth_file", str, "",
+            "The login. Empty: $CODEX_HOME/auth.json, else ~/.codex/auth.json, or what the environment has.",
+        )  # fmt: skip
+
+    def configure(self, updated: set[str]) -> None:
+        if "codex_issuer" in updated:
+            try:
+                upstream.parse(ctx.options.codex_issuer)
+            except ValueError as e:
+                reject(f"codex_issuer: {e}")
+        if "codex_auth_file" in updated:
+            path = Path(ctx.options.codex_auth_file).expanduser()
+            if ctx.options.codex_auth_file and path.is_dir():
+                reject(f"codex_auth_file={path} is a folder; the login is a file, as in {path / 'auth.json'}")
+            file = login_source.locate(ctx.options.codex_auth_file, os.environ, Path.home())
+            self.store = TokenStore(file, self.renew)
+        if "codex_upstream" in updated:
+            self.jar = cookies.Jar()
+
+    async def renew(self, refresh_token: str, *, proactive: bool) -> Grant:
+        originator = ctx.options.codex_originator
+        return await oauth.refresh(
+            ctx.options.codex_issuer,
+            refresh_token,
+            proactive=proactive,
+            originator=originator,
+            user_agent=upstream.user_agent(originator),
+        )
+
+    @flows.step
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if flows.state_of(flow)["route"] in flows.UPWARD and not flows.is_dry_run():
+            self.put(flow, await self.store.fresh())
+
+    def put(self, flow: http.HTTPFlow, login: Login) -> None:
+        """Put the headers of `login` on the request; they are written only on the way to the backend."""
+        state = flows.state_of(flow)
+        state["token"], state["token_ends"] = fingerprint(login.access_token), login.expires_at
+        request, target = flow.request, flows.backend()
+
+        def goes_to_backend() -> bool:
+            return (request.scheme, request.host, request.port) == (target.scheme, target.host, target.port)
+
+        wire.hide(flow, self.headers(login), goes_to_backend)
+
+    def headers(self, login: Login) -> dict[str, str]:
+        return our_headers.whose(login, self.jar.header(flows.backend().url))
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Keep Cloudflare's cookies; the client gets none."""
+        if not flows.is_claimed(flow) or flow.response is None:
+            return
+        wire.forget(flow)
+        self.jar.keep(flows.backend().url, flow.response.headers.fields)
+        flow.response.headers.pop("set-cookie", None)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        if flows.is_claimed(flow):
+            wire.forget(flow)

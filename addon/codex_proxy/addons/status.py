@@ -1,0 +1,124 @@
+"""What is left: the usage windows as the backend's answers tell of them. `codex.status`, `GET /`, and a word in the log."""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from mitmproxy import command, ctx, http
+
+from ..account import usage
+from ..account.login import LOGIN_COMMAND, describe
+from ..errors import ProxyError
+from . import flows
+
+logger = logging.getLogger(__name__)
+
+# Said once for each of them and each window, in percent used.
+ALERTS = (80, 95)
+
+
+class Status:
+    def __init__(self) -> None:
+        self._windows: dict[str, usage.Window] = {}
+        self.credits: usage.Credits | None = None
+        self._alerted: dict[str, tuple[int, float | None]] = {}
+
+    def running(self) -> None:
+        """Say at the start what would else be found out with the first request; starts without a login as well."""
+        if flows.is_dry_run():
+            return
+        if ctx.master.addons.get("puttoken").store.file.waits:
+            self._telling = asyncio.get_running_loop().run_in_executor(None, tell_login)
+        else:
+            tell_login()
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if not flows.is_claimed(flow) or flow.response is None:
+            return
+        self.credits = usage.credits(flow.response.headers) or self.credits
+        self.take(usage.windows(flow.response.headers))
+
+    def take(self, told: list[usage.Window]) -> None:
+        """Windows as an answer tells of them."""
+        for window in told:
+            self._windows[window.name] = window
+            self._alert(window)
+
+    def _alert(self, window: usage.Window) -> None:
+        said, until = self._alerted.get(window.name, (0, None))
+        if until is not None and until <= time.time():
+            said = 0
+        reached = max((percent for percent in ALERTS if window.used >= percent), default=0)
+        if reached > said:
+            logger.warning(f"{line(window)}.")
+        self._alerted[window.name] = max(said, reached), window.resets_at
+
+    def windows(self) -> list[usage.Window]:
+        """What is known and still holds: a window that has been reset since is known only with the next answer."""
+        now = time.time()
+        return [one for one in self._windows.values() if one.resets_at is None or one.resets_at > now]
+
+    def page(self) -> list[dict[str, Any]]:
+        """The windows for `GET /`: percent, minutes, RFC 3339."""
+        return [
+            {
+                "window": one.name,
+                "used_percent": one.used,
+                "minutes": one.minutes,
+                "resets_at": None if one.resets_at is None else datetime.fromtimestamp(one.resets_at, UTC).isoformat(),
+            }
+            for one in self.windows()
+        ]
+
+    @command.command("codex.status")  # type: ignore[untyped-decorator]
+    def status(self) -> str:
+        """The login, how long its token lasts, and how much of each usage window is used up."""
+        if flows.is_dry_run():
+            return "Dry run: no login is used, nothing goes to the backend."
+        windows = [f"{line(one)}." for one in self.windows()]
+        return "\n".join(
+            [login_line(may_wait=False)[1], *(windows or ["Usage windows: known after the backend's next answer."])]
+        )
+
+
+def line(window: usage.Window) -> str:
+    """`5-hour window: 12.5 % used, resets at 14:30 (2 h 30 min from now)`."""
+    now = time.time()
+    text = f"{window.name} window: {window.used:g} % used"
+    if window.resets_at is None:
+        return text
+    left = max(0, int(window.resets_at - now))
+    return f"{text}, resets {usage.when(window.resets_at, now)} ({usage.span(left)} from now)"
+
+
+# A program that renews it just now looks the same, and then nothing is lost.
+CUT_SHORT = f"A program was killed while it renewed this login; if its new token is lost, run: {LOGIN_COMMAND}"
+
+
+def tell_login() -> None:
+    usable, told = login_line()
+    logger.log(logging.INFO if usable else logging.WARNING, told)
+
+
+def login_line(*, may_wait: bool = True) -> tuple[bool, str]:
+    """Is there a login to be used, and one line of it, as it is in the file now; blocks on the disk for a moment.
+
+    Without `may_wait` one that is not in a file is told as it was last seen.
+    """
+    store = ctx.master.addons.get("puttoken").store
+    try:
+        login = store.look_now() if may_wait or not store.file.waits else store.kept.login
+        if login is None:
+            return False, f"Login from {store.file.name}: looked up with the next request."
+        if dead := store.refused(login):
+            return False, dead.message
+        told = describe(login)
+        cut_short = store.was_cut_short(login)
+    except ProxyError as e:
+        return False, e.message
+    left = told["expires_in_seconds"]
+    life = "" if left is None else f", {usage.span(left)} left"
+    line = f"Login from {store.file.name}: token {told['state']}{life}."
+    return not cut_short, f"{line} {CUT_SHORT}" if cut_short else line

@@ -1,0 +1,177 @@
+"""What mitmproxy's hooks can't do: headers that only the wire sees, a body that is not held, an answer of our own
+when mitmproxy would send its HTML page, an upstream connection ended. Design, section 4, tells why each is needed.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mitmproxy import connection, ctx, http
+from mitmproxy.net.http import http1
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
+from mitmproxy.proxy.layers.tls import ClientTLSLayer
+from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
+from mitmproxy.proxy.utils import ReceiveBuffer
+
+from .. import redact
+
+# Linux holds a segment back until there is more, or the end (tcp(7)).
+CORK: int | None = getattr(socket, "TCP_CORK", None)
+
+HIDDEN = redact.HIDDEN.encode()
+
+
+class HiddenHeaders(http.Headers):
+    """Headers some of whose values exist nowhere but in the bytes that go to the backend.
+
+    Copies, states and views have HIDDEN in their place; where `may_tell` says no, the lines are left out.
+    """
+
+    secrets: dict[str, bytes]
+    may_tell: Callable[[], bool]
+
+    def __bytes__(self) -> bytes:
+        secrets = getattr(self, "secrets", {})
+        tell = bool(secrets) and self.may_tell()
+        lines = []
+        for name, value in self.fields:
+            if value == HIDDEN:
+                if not tell or name.decode("latin-1").lower() not in secrets:
+                    continue
+                value = secrets[name.decode("latin-1").lower()]
+            lines.append(name + b": " + value + b"\r\n")
+        return b"".join(lines)
+
+
+def hide(flow: http.HTTPFlow, secrets: Mapping[str, str], may_tell: Callable[[], bool]) -> None:
+    """Put headers on the request whose values are for the wire alone."""
+    headers = HiddenHeaders(flow.request.headers.fields)
+    headers.secrets = {name.lower(): value.encode("latin-1", "replace") for name, value in secrets.items()}
+    headers.may_tell = may_tell
+    for name in secrets:
+        headers[name] = HIDDEN
+    flow.request.headers = headers
+
+
+def forget(flow: http.HTTPFlow) -> None:
+    """Drop the hidden values, once they have been sent or will not be."""
+    if isinstance(flow.request.headers, HiddenHeaders):
+        flow.request.headers.secrets = {}
+        # It knows the request, which has these headers: a circle, that would outlive its flow by thousands of others.
+        flow.request.headers.may_tell = bool
+
+
+def handler_of(client: connection.Client) -> ProxyConnectionHandler | None:
+    """What runs a client's connection; None for a replayed or a loaded flow."""
+    proxyserver = ctx.master.addons.get("proxyserver")
+    return proxyserver.connections.get(client.id) if proxyserver else None
+
+
+def _layers(handler: ProxyConnectionHandler) -> list[Any]:
+    """The protocol layers of a connection, outermost first."""
+    found: list[Any] = []
+    layer: Any = handler.layer
+    while layer is not None and layer not in found:
+        found.append(layer)
+        layer = getattr(layer, "child_layer", None) or getattr(layer, "layer", None)
+    return found
+
+
+def stream_of(flow: http.HTTPFlow) -> HttpStream | None:
+    """What runs a flow's exchange; None for a loaded one, or when it is over."""
+    handler = handler_of(flow.client_conn)
+    for layer in _layers(handler) if handler else []:
+        if isinstance(layer, HttpLayer):
+            return next((s for s in layer.streams.values() if getattr(s, "flow", None) is flow), None)
+    return None
+
+
+class BoundedBuffer(ReceiveBuffer):
+    """Takes what is uploaded up to `limit` bytes; what comes after that is read and dropped."""
+
+    def __init__(self, limit: int, overflowed: Callable[[], None]) -> None:
+        super().__init__()
+        self.limit = limit
+        self.overflowed = overflowed
+
+    def __iadd__(self, other: bytes) -> "BoundedBuffer":
+        if len(self) + len(other) <= self.limit:
+            super().__iadd__(other)
+        else:
+            self.limit = -1
+            self.clear()
+            self.overflowed()
+        return self
+
+
+def bound_body(flow: http.HTTPFlow, limit: int, overflowed: Callable[[], None] = lambda: None) -> None:
+    """From `requestheaders`: hold at most `limit` bytes of the body that is coming; mitmproxy itself holds all of it."""
+    if stream := stream_of(flow):
+        stream.request_body_buf = BoundedBuffer(limit, overflowed)
+
+
+class WatchedBuffer(ReceiveBuffer):
+    """Holds what the backend sends, and shows each piece to `seen`."""
+
+    def __init__(self, seen: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def __iadd__(self, other: bytes) -> "WatchedBuffer":
+        super().__iadd__(other)
+        self.seen(other)
+        return self
+
+
+def watch_body(flow: http.HTTPFlow, seen: Callable[[bytes], None]) -> None:
+    """From `responseheaders`: see the pieces of an answer that mitmproxy holds until it is whole. `seen` must not raise."""
+    if stream := stream_of(flow):
+        stream.response_body_buf = WatchedBuffer(seen)
+
+
+def client_is_gone(flow: http.HTTPFlow) -> bool:
+    return not flow.client_conn.state & connection.ConnectionState.CAN_READ
+
+
+def answer_and_close(flow: http.HTTPFlow, data: bytes) -> bool:
+    """From `error`: send `data` to the client as it is and end the connection. False if there is nobody to send to.
+
+    mitmproxy sends nothing more after that: not its HTML page, not a body cut short.
+    """
+    handler = handler_of(flow.client_conn)
+    io = handler.transports.get(flow.client_conn) if handler else None
+    if handler is None or io is None or io.writer is None or io.writer.is_closing() or client_is_gone(flow):
+        return False
+    # In one segment with the end of the connection, where the system can do that: a client that sees the end of its answer first
+    # takes the connection for one it can use again.
+    if CORK is not None and isinstance(io.writer, asyncio.StreamWriter):
+        io.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, CORK, 1)
+    tls = next((layer for layer in _layers(handler) if isinstance(layer, ClientTLSLayer)), None)
+    if tls is None:
+        io.writer.write(data)
+    else:
+        for command in tls.send_data(data):
+            if isinstance(command, commands.SendData):
+                io.writer.write(command.data)
+    if isinstance(io.writer, asyncio.StreamWriter) and io.writer.can_write_eof():
+        # At once, not with the next turn of the loop.
+        io.writer.write_eof()
+    io.writer.close()
+    return True
+
+
+def response_bytes(response: http.Response) -> bytes:
+    """A whole answer as it goes over HTTP/1.1, the connection ending with it."""
+    response.headers["connection"] = "close"
+    assembled: bytes = http1.assemble_response(response)
+    return assembled
+
+
+def hang_up_upstream(flow: http.HTTPFlow, why: str) -> None:
+    """End the connections to the backend that this flow's client has; over HTTP/1 they serve this flow alone."""
+    handler = handler_of(flow.client_conn)
+    for conn, io in list(handler.transports.items()) if handler else []:
+        if isinstance(conn, connection.Server) and io.handler:
+            io.handler.cancel(why)

@@ -1,0 +1,171 @@
+"""What the backend's refusals become for the client: OpenAI's shape, status and message kept, explained where that helps.
+
+Contract section 7. Everything here is decided from status, headers and body; nothing is asked or sent.
+"""
+
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from .. import redact
+from ..account import usage
+from ..account.login import LOGIN_COMMAND
+from ..errors import ProxyError
+
+MODEL_REFUSED = re.compile(
+    r"model is not supported when using Codex|requires a newer version of Codex|Model not found", re.I
+)
+
+QUOTA_CODES = ("usage_limit_reached", "usage_not_included", "rate_limit_exceeded")
+
+# Failures inside a 200 stream → the status a client that wanted no stream gets (contract 7.4).
+STREAM_STATUS = {
+    "rate_limit_exceeded": 429, "insufficient_quota": 429, "usage_limit_reached": 429, "usage_not_included": 403,
+    "server_is_overloaded": 503, "slow_down": 503, "context_length_exceeded": 400, "invalid_prompt": 400,
+    "cyber_policy": 400, "bio_policy": 400, "misalignment_policy_violation": 400,
+}  # fmt: skip
+
+RETRY_NOT = {"x-should-retry": "false"}
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """The error in a body: code, message and whatever else there is; empty if it is none in JSON (contract 7.1)."""
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    detail, error = document.get("detail"), document.get("error")
+    if isinstance(error, dict):
+        return error
+    if isinstance(detail, dict):
+        return {"message": detail.get("message") or detail.get("code") or "", **detail}
+    if detail is not None:
+        return {"message": detail if isinstance(detail, str) else json.dumps(detail)}
+    if isinstance(error, str):
+        return {"message": document.get("error_description") or document.get("message") or error, "code": error}
+    return {"message": document["message"]} if isinstance(document.get("message"), str) else {}
+
+
+def explain(status: int, headers: Mapping[str, str], body: bytes, now: float | None = None) -> ProxyError:
+    """The error a client gets for a refusal of the backend."""
+    if is_challenge(status, headers):
+        return _cloudflare(status, headers)
+    error = redact.values(parse(body))
+    if not error:
+        return _no_json(status, headers, body)
+    kind = str(error.get("type") or "")
+    code = str(error.get("code") or "") or None
+    message = str(error.get("message") or "") or f"The backend refused the request with status {status}."
+    extra = {k: v for k, v in error.items() if k not in ("message", "type", "code")}
+    said = " ".join((kind, code or "", message))
+    quota = next((name for name in QUOTA_CODES if name in said), None) if status in (404, 429) else None
+    if quota == "usage_limit_reached":
+        return _usage_limit(error, extra, headers, time.time() if now is None else now)
+    if quota == "usage_not_included":
+        message += " The ChatGPT plan of this login has no Codex in it; Plus and above have."
+        return ProxyError(429, "usage_not_included", message, kind="usage_not_included", headers=RETRY_NOT, extra=extra)
+    if quota:
+        return ProxyError(429, quota, message, kind=kind or None, headers=_retry_after(message), extra=extra)
+    if status == 402 or code == "deactivated_workspace":
+        message = (
+            f"The workspace of this login is deactivated ({message}): its subscription has ended. Choose an active workspace:"
+            f" log in again ({LOGIN_COMMAND})."
+        )
+        return ProxyError(status, code or "deactivated_workspace", message, headers=RETRY_NOT, extra=extra)
+    if status == 401:
+        return _unauthorized(code, message, extra)
+    if MODEL_REFUSED.search(message):
+        code = code or "model_not_found"
+    return ProxyError(status, code, message, kind=kind or None, extra=extra)
+
+
+def no_compact(error: ProxyError) -> ProxyError:
+    """For a 404 of responses/compact, which not every account has (contract 1.1)."""
+    return ProxyError(
+        404, "compact_unavailable",
+        f"The backend has no responses/compact for this login ({error.message}). Let the client shorten the conversation itself, or"
+        " ask POST /responses with {\"type\": \"compaction_trigger\"} as the last item of the input.",
+        headers=RETRY_NOT,
+    )  # fmt: skip
+
+
+def is_challenge(status: int, headers: Mapping[str, str]) -> bool:
+    """Is it Cloudflare that answers, and not the backend (contract 2.2)?"""
+    page = "text/html" in headers.get("content-type", "")
+    return status in (403, 503) and (page or headers.get("cf-mitigated") == "challenge")
+
+
+def is_region(message: str) -> bool:
+    """A 401 that no new token helps against (contract 7.2)."""
+    return "not authorized in this region" in message
+
+
+def refuses_encrypted(status: int, body: bytes) -> bool:
+    """Does the backend refuse encrypted reasoning that is not of this account (contract 4)?"""
+    return status == 400 and b"encrypted" in body and parse(body).get("code") == "invalid_encrypted_content"
+
+
+def in_stream(error: Mapping[str, Any]) -> ProxyError:
+    """The error for a failure that came inside a 200 stream, for a client that did not ask for a stream."""
+    code = str(error.get("code") or error.get("type") or "") or "response_failed"
+    message = str(error.get("message") or "The backend reported a failure without a word.")
+    status = STREAM_STATUS.get(code, 502)
+    headers = _retry_after(message) if status == 429 else {}
+    extra = {k: v for k, v in error.items() if k not in ("message", "type", "code", "param", "sequence_number")}
+    return ProxyError(status, code, message, headers=headers, extra=extra)
+
+
+def _usage_limit(error: Mapping[str, Any], extra: dict[str, Any], headers: Mapping[str, str], now: float) -> ProxyError:
+    # Type, plan_type and resets_at stay: by them the Codex CLI says its own sentence (clients.md).
+    message, left = usage.limit_message(error, headers, now)
+    said = str(error.get("message") or "").rstrip(".")
+    retry = RETRY_NOT if left is None else {**RETRY_NOT, "retry-after": str(left)}
+    return ProxyError(
+        429, "usage_limit_reached", f"{message} (The backend says: {said}.)" if said else message,
+        kind="usage_limit_reached", headers=retry, extra=extra,
+    )  # fmt: skip
+
+
+def _unauthorized(code: str | None, message: str, extra: dict[str, Any]) -> ProxyError:
+    if is_region(message):
+        return ProxyError(401, code or "wrong_region", message, headers=RETRY_NOT, extra=extra)
+    message = (
+        f"The backend does not accept this login, not even with a fresh token: {message} Log in again: {LOGIN_COMMAND}"
+    )
+    return ProxyError(401, code or "login_refused", message, headers=RETRY_NOT, extra=extra)
+
+
+def _cloudflare(status: int, headers: Mapping[str, str]) -> ProxyError:
+    ray = f" (cf-ray {headers['cf-ray']})" if "cf-ray" in headers else ""
+    return ProxyError(
+        status, "cloudflare_challenge",
+        f"Cloudflare, in front of the backend, stopped the request{ray}; the login has nothing to do with it. It happens on"
+        " addresses of data centres and VPNs: try from another network, or in some minutes.",
+        headers=RETRY_NOT,
+    )  # fmt: skip
+
+
+def _no_json(status: int, headers: Mapping[str, str], body: bytes) -> ProxyError:
+    if "html" in headers.get("content-type", "") or body.lstrip()[:1] == b"<":
+        said = "a web page instead of an answer"
+    elif text := redact.redact(body.decode("utf-8", "replace").strip()):
+        said = text[:300]
+    else:
+        said = "nothing more"
+    return ProxyError(status, "backend_error", f"The backend answered with status {status} and {said}.")
+
+
+def _retry_after(message: str) -> dict[str, str]:
+    """The wait that a rate limit's text names (contract 7.2), as a header; whole seconds, rounded up."""
+    found = re.search(r"try again in (\d+(?:\.\d+)?) ?(ms|s)", message)
+    if not found:
+        return {}
+    wait = float(found[1]) / (1000 if found[2] == "ms" else 1)
+    return {"retry-after": str(math.ceil(wait) or 1)}

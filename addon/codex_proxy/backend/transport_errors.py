@@ -1,0 +1,58 @@
+"""What it means when the backend gave no answer: mitmproxy's and httpx2's words → an error a person can act on."""
+
+import re
+from typing import NamedTuple
+
+from ..errors import ProxyError
+from ..redact import redact
+
+
+class Trouble(NamedTuple):
+    signs: re.Pattern[str]
+    status: int
+    code: str
+    explanation: str
+
+
+def _trouble(signs: str, status: int, code: str, explanation: str) -> Trouble:
+    return Trouble(re.compile(signs, re.I), status, code, explanation)
+
+
+CLOSED = "{host} closed the connection before its answer was complete. Try again."
+
+# First match wins. `{host}` is the backend's.
+TROUBLES = (
+    _trouble(r"request smuggling", 400, "malformed_request", "The request's head is malformed; nothing was sent to the backend."),
+    _trouble(r"connect timeout", 504, "backend_timeout", "{host} did not take the connection in time. Is the network up?"),
+    _trouble(r"idle timeout", 504, "backend_timeout", "{host} took the request and then was silent for too long."),
+    _trouble(r"refused HTTP CONNECT|proxy", 502, "outgoing_proxy_failed", "The outgoing proxy (HTTPS_PROXY) did not let the request through."),
+    _trouble(
+        r"name or service|getaddrinfo|nodename nor|name resolution|no address associated|not known", 502, "backend_unknown_host",
+        "The name {host} can't be resolved. Is the network up?",
+    ),
+    _trouble(r"certificate", 502, "backend_certificate", "The certificate of {host} is not trusted. Behind a company proxy, name its CA in SSL_CERT_FILE."),
+    _trouble(r"TLS|SSL|handshake", 502, "backend_tls", "No TLS connection to {host} came about."),
+    _trouble(r"refused|connect call failed|unreachable|no route", 502, "backend_unreachable", "{host} can't be reached. Is the network up?"),
+    _trouble(r"without sending complete", 502, "backend_closed", CLOSED),
+    _trouble(r"protocol error|cannot parse|unexpected server response|invalid header|illegal", 502, "backend_garbled", "What {host} answered is not HTTP."),
+    _trouble(r"not the way to the Codex backend|unclaimed", 500, "not_sent", "The request was not sent, because another addon of this mitmproxy failed or redirected it."),
+    _trouble(r"closed connection|reset|disconnected|broken pipe", 502, "backend_closed", CLOSED),
+)  # fmt: skip
+
+OTHER = _trouble("", 502, "backend_unreachable", "{host} gave no answer.")
+
+
+# Codes that, with an outgoing proxy in between, speak of that proxy.
+ON_THE_WAY = ("backend_unknown_host", "backend_unreachable")
+
+
+def explain(message: str, host: str, gave_up: str = "", via: str = "") -> ProxyError:
+    """The error for a failed exchange; `message` as mitmproxy or httpx2 worded it, `gave_up` which time-out of ours it was,
+    `via` the outgoing proxy, if there is one."""
+    message = f"{gave_up} timeout" if gave_up else redact(message)
+    trouble = next((t for t in TROUBLES if t.signs.search(message)), OTHER)
+    detail = "" if gave_up else f" ({message[:200]})"
+    if via and trouble.code in ON_THE_WAY:
+        text = f"The outgoing proxy {via} (HTTPS_PROXY) can't be reached."
+        return ProxyError(502, "outgoing_proxy_failed", text + detail)
+    return ProxyError(trouble.status, trouble.code, trouble.explanation.format(host=host) + detail)

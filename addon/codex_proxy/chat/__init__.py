@@ -1,0 +1,1 @@
+"""Chat completions as Responses requests, and Responses streams as chat completions."""

@@ -1,0 +1,1 @@
+"""What is put right in a request's body, a table a concern."""

@@ -1,0 +1,293 @@
+"""What the backend refuses in a request body, as a table, and the body put right (contract section 3).
+
+Only the top level is decoded, into raw values: what nobody has to change goes through byte for byte.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ..changes import Change, merged, put, taken_off
+from ..chat.chat_messages import no_reasoning
+from ..chat.chat_request import Chat, translate
+from ..errors import ProxyError
+from ..models import model_name
+from ..models.catalogue import UNKNOWN, Catalogue
+from ..models.model_map import UNMAPPED, ModelMap
+from ..raw import ABSENT, Object, encoded, first, text, value
+from . import cache_key, input_rules, put_back, tool_rules, unsaid_rules
+from .unsaid_rules import NOTHING, Unsaid
+
+encode = msgspec.json.encode
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How the body is to be changed: all that would be refused, or `store` alone; `lite` as in contract 3.6.
+
+    `past` is what passed here of the caller's. A key for the prompt cache is put in where the client has none: its own `session`,
+    or one made with `caller`; None for none. `compact`: it goes to responses/compact. `socket`: it is a message of a WebSocket;
+    `chained`: one that follows upon a response of the same connection. `chat`: it is a chat completion, and is translated first.
+    """
+
+    full: bool = True
+    lite: bool = False
+    models: ModelMap = UNMAPPED
+    catalogue: Catalogue = UNKNOWN
+    unsaid: Unsaid = NOTHING
+    past: put_back.Past | None = None
+    caller: str | None = None
+    session: str = ""
+    compact: bool = False
+    socket: bool = False
+    chained: bool = False
+    chat: bool = False
+
+
+@dataclass(frozen=True)
+class Patched:
+    """`body` is None where nothing had to be changed. `stream` and `model` as the client asked for; `believes_stored`: does it
+    take its answers for stored? `chat`: how a chat completion wants to be answered."""
+
+    body: bytes | None
+    changes: list[Change]
+    stream: bool
+    model: str
+    sent_model: str
+    believes_stored: bool = False
+    cache_key: str = ""
+    chat: Chat | None = None
+
+
+class Rule(NamedTuple):
+    """What is done with a field when the client sends it; `action` gives the new value, None to take it off."""
+
+    action: Callable[[Any], tuple[Any, str] | None]
+    why: str
+    seen: str
+
+
+def off(_: Any) -> None:
+    return None
+
+
+REFUSED = 'the backend answers 400 "Unsupported parameter"'
+NOT_STORED = "nothing is stored behind this backend"
+
+
+def service_tier(value: Any) -> tuple[Any, str] | None:
+    if value in (None, "priority"):
+        return value, ""
+    return ("priority", 'set to "priority"') if value == "fast" else None
+
+
+def stream_options(value: Any) -> tuple[Any, str] | None:
+    delivery = value.get("reasoning_summary_delivery") if isinstance(value, dict) else None
+    if delivery != "sequential_cutoff":
+        return None
+    kept = {"reasoning_summary_delivery": delivery}
+    return kept, "" if value == kept else "reduced to reasoning_summary_delivery"
+
+
+def include(value: Any) -> tuple[Any, str] | None:
+    return (value, "") if value == [ENCRYPTED] else ([ENCRYPTED], f'set to ["{ENCRYPTED}"]')
+
+
+def reasoning(value: Any) -> tuple[Any, str] | None:
+    if not isinstance(value, dict):
+        return value, ""
+    fixed, said = dict(value), []
+    other = {"minimal": "low", "ultra": "max"}.get(str(value.get("effort")))
+    if other:
+        fixed["effort"] = other
+        said.append(f"effort {value['effort']} → {other}")
+    if value.get("summary") == "none":
+        del fixed["summary"]
+        said.append("summary none taken off")
+    return fixed, ", ".join(said)
+
+
+ENCRYPTED = "reasoning.encrypted_content"
+
+# Fields the backend takes as they are (contract 3.2).
+TAKEN = frozenset(
+    "model instructions input tools tool_choice parallel_tool_calls reasoning store stream prompt_cache_key text"
+    " client_metadata".split()
+)
+
+# What `POST /responses/compact` takes (contract 1.1).
+TAKEN_BY_COMPACT = frozenset(
+    "model input instructions tools parallel_tool_calls reasoning service_tier prompt_cache_key text".split()
+)
+
+# Of a WebSocket's message it takes these too (contract 11), the last only where it follows upon another.
+TAKEN_OF_SOCKET = TAKEN | {"type", "generate"}
+TAKEN_OF_CHAINED = TAKEN_OF_SOCKET | {"previous_response_id"}
+
+# Fields it takes in one form only.
+RULES = {
+    "service_tier": Rule(service_tier, "only the tier priority is known behind this backend", "contract 3.2, CLIP, P-ECHO"),
+    "stream_options": Rule(stream_options, REFUSED, "contract 3.2, CX, CLIP 754f3bcbc"),
+    "include": Rule(include, "reasoning can be replayed only in this form, and no other value is known to be taken", "CX"),
+    "reasoning": Rule(reasoning, "names that only some clients know", "contract 3.2, CX, P-OH"),
+}  # fmt: skip
+
+# Fields it refuses; whatever stands in none of the tables is refused as well.
+REFUSED_FIELDS = {
+    "max_output_tokens": "ChatMock#103, PYD", "max_tokens": "CLIP, LL", "max_completion_tokens": "CLIP, LL",
+    "temperature": "oh-my-pi#3117, PYD", "top_p": "PYD, llm-gateway#1807", "top_logprobs": "PYD",
+    "frequency_penalty": "sub2api#589", "presence_penalty": "sub2api#589", "metadata": "P-ECHO, P-OH", "user": "PYD, CLIP",
+    "safety_identifier": "llm-gateway#1807", "truncation": "P-AMP, PYD", "background": "P-LIFE", "previous_response_id": "P-LIFE",
+    "prompt_cache_retention": "CLIP 5068", "prompt_cache_options": "CLIP 2ab25eae9", "context_management": "CLIP, HK",
+    "max_tool_calls": "unknown, in no client's list", "moderation": "unknown, in no client's list",
+}  # fmt: skip
+
+# Fields whose loss would change what is answered: refused with a word instead of taken off, unless they say nothing.
+MEANINGFUL = {
+    "conversation": "send the whole conversation in `input` instead",
+    "prompt": "send the prompt's text in `instructions` and `input` instead",
+    "background": "ask without it",
+}
+
+
+def patch(data: bytes | Object, wish: Wish) -> Patched:
+    """The body put right. Raises ProxyError 400 for what is no JSON object or can't be meant."""
+    with readable():
+        return _patch(decode(data) if isinstance(data, bytes) else data, wish)
+
+
+def opened(data: bytes) -> Object:
+    """The top level of a body, for `patch`, which raises the same."""
+    with readable():
+        return decode(data)
+
+
+@contextlib.contextmanager
+def readable() -> Iterator[None]:
+    """What can't be decoded is a ProxyError 400."""
+    try:
+        yield
+    except UnicodeDecodeError as e:
+        raise ProxyError(400, "invalid_json", f"The request body is not JSON: it is not UTF-8 ({e.reason}).") from e
+    except (msgspec.MsgspecError, RecursionError) as e:
+        raise ProxyError(400, "invalid_json", f"The request body can't be read: {e}.") from e
+
+
+def _patch(body: Object, wish: Wish) -> Patched:
+    asked = value(body.get("stream", ABSENT)) is True
+    model = text(body.get("model", ABSENT))
+    changes: list[Change] = []
+    chat = None
+    if wish.chat:
+        body, chat, changes = translate(body, wish.past.reasoning_before if wish.past else no_reasoning)
+    fixed = dict(body)
+    if wish.full:
+        refuse_meaningful(body)
+        changes += text_input(fixed)
+        if not wish.chained:  # what its connection has answered, the backend knows
+            changes += put_back.conversation(fixed, wish.past)
+        changes += model_name.apply(fixed, wish.models, wish.catalogue)
+        chosen = wish.catalogue.model(text(fixed.get("model", ABSENT)))
+        changes += [] if wish.compact else unsaid_rules.apply(fixed, wish.unsaid, chosen, wish.lite)
+        changes += compact_fields(fixed) if wish.compact else []
+        changes += fields(fixed, taken(wish))
+        changes += [] if wish.compact else defaults(fixed, wish.lite)
+        changes += tool_rules.apply(fixed)
+        told, items = input_rules.apply(fixed, wish.past, chained=wish.chained)
+        changes += told
+        if wish.caller is not None and (wish.session or not wish.chained):
+            changes += cache_key.apply(fixed, items, wish.caller, wish.session)
+    believes_stored = not wish.compact and value(fixed.get("store", ABSENT)) is not False
+    if believes_stored:
+        fixed["store"] = msgspec.Raw(b"false")
+        changes.append(put("store", "set to false", 'the backend answers 400 "Store must be set to false"'))
+    sent_model = text(fixed.get("model", ABSENT))
+    # A copy: msgspec's own has room behind it, up to half its size, for as long as the flow is kept.
+    data = bytes(memoryview(encode(fixed))) if changes else None
+    key = text(fixed.get("prompt_cache_key", ABSENT)) if wish.full else ""
+    remembers = believes_stored and wish.full and not chat
+    return Patched(data, merged(changes), asked, model, sent_model, remembers, key, chat)
+
+
+def decode(data: bytes) -> Object:
+    """The top level of a body. Raises ProxyError."""
+    if not data.strip():
+        raise ProxyError(
+            400, "empty_body", "The request has no body; a JSON object with `model` and `input` is expected."
+        )
+    try:
+        return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError as e:
+        if isinstance(e, msgspec.ValidationError):
+            raise ProxyError(400, "not_an_object", "The request body is JSON, but not an object.") from e
+        raise ProxyError(400, "invalid_json", f"The request body is not JSON: {e}.") from e
+
+
+def refuse_meaningful(body: Mapping[str, msgspec.Raw]) -> None:
+    for name, instead in MEANINGFUL.items():
+        if name in body and value(body[name]) not in (None, False, ""):
+            raise ProxyError(400, "not_supported", f"`{name}` can't be used: {NOT_STORED}; {instead}.", kind=None)
+
+
+def compact_fields(body: Object) -> list[Change]:
+    """Take off what responses/compact does not take, and put in the one field that is always there (contract 1.1)."""
+    changes = [taken_off(name, "responses/compact has no such field") for name in body if name not in TAKEN_BY_COMPACT]
+    for change in changes:
+        del body[change.field]
+    if "parallel_tool_calls" not in body:
+        body["parallel_tool_calls"] = msgspec.Raw(b"true")
+        changes.append(put("parallel_tool_calls", "set to true", "the official client always says it there"))
+    return changes
+
+
+def taken(wish: Wish) -> frozenset[str]:
+    """Fields that go up as they are."""
+    if wish.chained:
+        return TAKEN_OF_CHAINED
+    return TAKEN_OF_SOCKET if wish.socket else TAKEN
+
+
+def fields(body: Object, taken: frozenset[str] = TAKEN) -> list[Change]:
+    """Take off or put right, by the tables, what the client sent at the top level."""
+    changes = []
+    for name in list(body):
+        if name in RULES:
+            rule = RULES[name]
+            result = rule.action(value(body[name]))
+            if result is None:
+                del body[name]
+                changes.append(taken_off(name, rule.why))
+            elif result[1]:
+                body[name] = encoded(result[0])
+                changes.append(put(name, result[1], rule.why))
+        elif name not in taken:
+            del body[name]
+            known = name in REFUSED_FIELDS or name in MEANINGFUL
+            changes.append(taken_off(name, REFUSED if known else f"not known to be accepted; else {REFUSED}"))
+    return changes
+
+
+def text_input(body: Object) -> list[Change]:
+    if first(body.get("input", ABSENT)) != b'"':
+        return []
+    part = {"type": "input_text", "text": text(body["input"])}
+    body["input"] = encoded([{"type": "message", "role": "user", "content": [part]}])
+    return [put("input", "text made a list", 'the backend answers 400 "Input must be a list"')]
+
+
+def defaults(body: Object, lite: bool) -> list[Change]:
+    """Put in what the backend insists on. A Lite request has its instructions in the input (contract 3.6)."""
+    changes = []
+    if not lite and first(body.get("instructions", ABSENT)) in (b"", b"n"):
+        body["instructions"] = msgspec.Raw(b'""')
+        changes.append(put("instructions", "set to empty", 'the backend answers 400 "Instructions are required"'))
+    if value(body.get("stream", ABSENT)) is not True:
+        body["stream"] = msgspec.Raw(b"true")
+        changes.append(put("stream", "set to true", 'the backend answers 400 "Stream must be set to true"'))
+    if "include" not in body:
+        body["include"] = encoded([ENCRYPTED])
+        changes.append(put("include", f"with {ENCRYPTED}", "reasoning sent back later is refused without it"))
+    return changes

@@ -1,0 +1,70 @@
+"""The key that keeps a conversation at the backend's prompt cache: `prompt_cache_key` and the session header (contract 2, 3.2).
+
+A client that sends neither gets one from what stays as it is from turn to turn. Where two conversations begin alike in all
+of that, they share a key: that costs cache at most, never content.
+"""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from ..changes import Change, put
+from ..raw import ABSENT, Object, encoded, value
+from .input_rules import Looked
+
+# Headers by which clients name their session: the backend's own, which pass as they are, then those of OpenCode (clients.md).
+OWN_HEADERS = ("session-id", "session_id", "conversation_id")
+OTHER_HEADERS = ("x-session-id", "x-session-affinity")
+
+# Of an item, or of the instructions, so much of both ends goes into the key, in bytes: a first message may be all images.
+ENDS = 16 << 10
+
+# What a header can say as it is.
+PLAIN = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+
+
+def session(headers: Mapping[str, str]) -> str:
+    """The client's own name for the conversation, from its headers (lower-case names); empty if it has none."""
+    return next((headers[name] for name in (*OWN_HEADERS, *OTHER_HEADERS) if headers.get(name)), "")
+
+
+def apply(body: Object, items: Iterable[Looked], caller: str, own: str) -> list[Change]:
+    """Put a key into a decoded body that has none: the client's `own` name for its session, or a derived one. `items` are those
+    of its input."""
+    if value(body.get("prompt_cache_key", ABSENT)) not in (None, ""):
+        return []
+    body["prompt_cache_key"] = encoded(header(own) if own else derived(body, items, caller))
+    why = "the name that the client's headers have for it" if own else "made from how the conversation begins"
+    return [put("prompt_cache_key", "set", f"keeps the conversation at the backend's prompt cache; {why}")]
+
+
+def derived(body: Object, items: Iterable[Looked], caller: str) -> str:
+    """A UUID from the caller, the model, the instructions and the items up to the first one of the user's.
+
+    Where the instructions change with each turn, the key does; but then nothing was to be had from the cache anyway.
+    """
+    digest = hashlib.blake2b(caller.encode(), digest_size=16)
+    for piece in (body.get("model", ABSENT), body.get("instructions", ABSENT), *beginning(items)):
+        view = memoryview(piece)
+        digest.update(view.nbytes.to_bytes(8))
+        digest.update(view[:ENDS])
+        digest.update(view[-ENDS:] if view.nbytes > ENDS else b"")
+    return str(uuid.UUID(bytes=digest.digest(), version=5))
+
+
+def beginning(items: Iterable[Looked]) -> Iterator[msgspec.Raw]:
+    """The items of an input up to and with the first one of the user's."""
+    for raw, shape in items:
+        yield raw
+        if shape and shape.role == "user":
+            return
+
+
+def header(key: str) -> str:
+    """A key as the session header has it."""
+    if PLAIN.fullmatch(key):
+        return key
+    return str(uuid.UUID(bytes=hashlib.blake2b(key.encode(), digest_size=16).digest(), version=5))

@@ -1,0 +1,273 @@
+"""What the backend refuses in the items of `input`, put right (contract section 4)."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ..changes import Change, put, taken_off
+from ..raw import ABSENT, Object, encoded, first
+from . import part_rules, put_back
+
+encode = msgspec.json.encode
+
+# What an item's id has to begin with, and how long ids may be (contract 4, CLIP codex_input_ids.go, CLIP#4401).
+ID_PREFIX = {
+    "message": "msg",
+    "reasoning": "rs",
+    "function_call": "fc",
+    "custom_tool_call": "ctc",
+    "custom_tool_call_output": "ctco",
+}
+LONGEST_ID = 64
+
+# Calls and the outputs that answer them by `call_id`; each needs the other (contract 4).
+OUTPUT_OF = {
+    "function_call": "function_call_output",
+    "custom_tool_call": "custom_tool_call_output",
+    "local_shell_call": "local_shell_call_output",
+}
+CALL_OF = {output: call for call, output in OUTPUT_OF.items()}
+
+# Keys that SDKs add when they send an answer's items back, and the backend may refuse (contract 4, clients.md).
+LEFT_OVER = {
+    "message": ("status",),
+    "reasoning": ("status",),
+    "function_call": ("status", "parsed_arguments"),
+    "function_call_output": ("status",),
+    "custom_tool_call": ("status",),
+    "custom_tool_call_output": ("status",),
+}
+
+
+# Keys of items that the API knows, with a value or without (contract 4).
+KNOWN_KEYS = frozenset(
+    "type role id call_id name namespace arguments output input content summary encrypted_content status phase"
+    " parsed_arguments internal_chat_message_metadata_passthrough".split()
+)
+
+
+class Shape(msgspec.Struct):
+    """The keys of an item that a rule may be about; everything else is not decoded."""
+
+    type: str | None = None
+    role: str | None = None
+    id: str | None = None
+    call_id: str | None = None
+    encrypted_content: str | None = None
+    summary: msgspec.Raw = ABSENT
+    status: msgspec.Raw = ABSENT
+    parsed_arguments: msgspec.Raw = ABSENT
+    arguments: msgspec.Raw = ABSENT
+    output: msgspec.Raw = ABSENT
+    content: msgspec.Raw = ABSENT
+
+    @property
+    def kind(self) -> str:
+        # An item without a type is a message, or, with an id and nothing else, a reference (contract 4).
+        return self.type or ("message" if self.role else "item_reference" if self.id else "")
+
+
+SHAPE = msgspec.json.Decoder(Shape)
+
+Looked = tuple[msgspec.Raw, Shape | None]
+
+
+def apply(
+    body: Object, past: put_back.Past | None = None, *, chained: bool = False
+) -> tuple[list[Change], list[Looked]]:
+    """Put the input of a decoded body right; items with nothing to change stay byte for byte. Gives the items as they are then.
+    Raises ProxyError 400 for a reference to an item that `past` does not know.
+
+    `chained`: it holds only what is new since a response, to whose calls its outputs belong.
+    """
+    try:
+        items = msgspec.json.decode(body.get("input", b"null"), type=list[msgspec.Raw] | None)
+    except msgspec.MsgspecError:
+        return [], []  # no list: the backend's to refuse
+    changes: list[Change] = []
+    looked = _dereferenced([(raw, _look(raw)) for raw in items or []], past, changes)
+    kept = [(raw, shape) for raw, shape in looked if not _dropped(shape, changes)]
+    if not chained:
+        kept = _paired(kept, changes)
+    fixed = [(_fixed(raw, shape, changes), shape) for raw, shape in kept]
+    if changes:
+        body["input"] = encoded([raw for raw, _ in fixed])
+    return changes, fixed
+
+
+def without_encrypted_reasoning(data: bytes) -> bytes | None:
+    """The body without reasoning items that carry encrypted content; None if there are none."""
+    body = msgspec.json.decode(data, type=Object)
+    items = msgspec.json.decode(body.get("input", b"[]"), type=list[msgspec.Raw])
+    kept = [
+        raw for raw in items if not ((shape := _look(raw)) and shape.kind == "reasoning" and shape.encrypted_content)
+    ]
+    if len(kept) == len(items):
+        return None
+    body["input"] = encoded(kept)
+    return encode(body)
+
+
+def _look(raw: msgspec.Raw) -> Shape | None:
+    try:
+        return SHAPE.decode(raw)
+    except msgspec.MsgspecError:
+        return None  # not of a form any rule knows: the backend's to judge
+
+
+def _dereferenced(items: list[Looked], past: put_back.Past | None, changes: list[Change]) -> list[Looked]:
+    """With items in the place of those that only refer to them."""
+    if not any(shape and shape.kind == "item_reference" for _, shape in items):
+        return items
+    there: set[str] = set()
+    kept = []
+    for raw, shape in items:
+        if shape and shape.kind == "item_reference":
+            if shape.id in there:
+                changes.append(taken_off("second item_reference", "the item stands in the input already"))
+                continue
+            raw = put_back.item(shape.id or "", past)
+            changes.append(put("item_reference", "replaced by its item", put_back.WHY))
+            shape = _look(raw)
+        if shape and shape.id:
+            there.add(shape.id)
+        kept.append((raw, shape))
+    return kept
+
+
+def _dropped(shape: Shape | None, changes: list[Change]) -> bool:
+    """Reasoning that stands for something stored, which nothing is here."""
+    if shape is None:
+        return False
+    if shape.kind == "reasoning" and not shape.encrypted_content:
+        changes.append(
+            taken_off("reasoning item", "it has no encrypted content, so there is nothing in it for the model")
+        )
+        return True
+    return False
+
+
+def _paired(items: list[Looked], changes: list[Change]) -> list[Looked]:
+    """Without calls that have no output, outputs that have no call, and the second of either."""
+    there = Counter((s.kind, s.call_id) for _, s in items if s and s.call_id)
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for raw, shape in items:
+        if shape and shape.call_id:
+            key = (shape.kind, shape.call_id)
+            other = OUTPUT_OF.get(shape.kind) or CALL_OF.get(shape.kind)
+            if other and not there[(other, shape.call_id)]:
+                lack = "output" if shape.kind in OUTPUT_OF else "call"
+                changes.append(
+                    taken_off(shape.kind, f'it has no {lack}; the backend answers 400 "No tool {lack} found"')
+                )
+                continue
+            if other and key in seen:
+                changes.append(taken_off(f"second {shape.kind}", "the same call_id stands twice"))
+                continue
+            seen.add(key)
+        kept.append((raw, shape))
+    return kept
+
+
+def _fixed(raw: msgspec.Raw, shape: Shape | None, changes: list[Change]) -> msgspec.Raw:
+    if shape is None:
+        return raw
+    edits = [edit for rule in RULES if (edit := rule(shape, changes))]
+    edits += [{key: DELETE} for key in _unknown_nulls(raw, shape, changes)]
+    if not edits:
+        return raw
+    item = msgspec.json.decode(raw, type=Object)
+    for edit in edits:
+        for key, new in edit.items():
+            if new is DELETE:
+                item.pop(key, None)
+            else:
+                item[key] = encoded(new)
+    return encoded(item)
+
+
+def _unknown_nulls(raw: msgspec.Raw, shape: Shape, changes: list[Change]) -> list[str]:
+    """Keys without a value that SDKs write for fields of their own (`"async_": null`); an unknown key is refused."""
+    if shape.kind not in LEFT_OVER:
+        return []
+    values = msgspec.json.decode(raw, type=Object)
+    keys = [key for key, plain in values.items() if first(plain) == b"n" and key not in KNOWN_KEYS]
+    for key in keys:
+        changes.append(taken_off(f"{key} of {shape.kind}", "an empty key that the backend does not know"))
+    return keys
+
+
+DELETE = object()
+Edit = dict[str, Any]
+
+
+def system_role(shape: Shape, changes: list[Change]) -> Edit | None:
+    if shape.kind != "message" or shape.role != "system":
+        return None
+    changes.append(put("input", "system → developer", 'the backend answers 400 "System messages are not allowed"'))
+    return {"role": "developer"}
+
+
+def id_form(shape: Shape, changes: list[Change]) -> Edit | None:
+    prefix = ID_PREFIX.get(shape.kind)
+    if shape.id is None or (len(shape.id) <= LONGEST_ID and (prefix is None or shape.id.startswith(prefix))):
+        return None
+    why = (
+        f"ids have at most {LONGEST_ID} characters"
+        if len(shape.id) > LONGEST_ID
+        else f"here it has to begin with {prefix}"
+    )
+    changes.append(taken_off(f"id of {shape.kind}", why))
+    return {"id": DELETE}
+
+
+def call_id_length(shape: Shape, changes: list[Change]) -> Edit | None:
+    if shape.call_id is None or len(shape.call_id) <= LONGEST_ID:
+        return None
+    changes.append(put("call_id", "shortened", f"it may have at most {LONGEST_ID} characters"))
+    # The same long id becomes the same short one, so that call and output still belong together.
+    return {"call_id": "call_" + hashlib.sha256(shape.call_id.encode()).hexdigest()[:40]}
+
+
+def left_over_keys(shape: Shape, changes: list[Change]) -> Edit | None:
+    keys = [key for key in LEFT_OVER.get(shape.kind, ()) if first(getattr(shape, key))]
+    for key in keys:
+        changes.append(taken_off(f"{key} of {shape.kind}", "a key of answers, not of requests"))
+    return dict.fromkeys(keys, DELETE)
+
+
+def reasoning_summary(shape: Shape, changes: list[Change]) -> Edit | None:
+    if shape.kind != "reasoning" or first(shape.summary):
+        return None
+    changes.append(put("reasoning item", "given an empty summary", "the backend wants one"))
+    return {"summary": []}
+
+
+def as_text(shape: Shape, changes: list[Change]) -> Edit | None:
+    """Arguments and outputs that are JSON values where the API has JSON in a string."""
+    for kind, key, right in (("function_call", "arguments", (b'"',)), ("function_call_output", "output", (b'"', b"["))):
+        raw = getattr(shape, key)
+        if shape.kind == kind and first(raw) not in (b"", *right):
+            changes.append(put(f"{key} of {kind}", "made a text", "the backend takes a string there"))
+            return {key: bytes(raw).decode()}
+    return None
+
+
+def part_types(shape: Shape, changes: list[Change]) -> Edit | None:
+    parts = part_rules.put_right(shape.role or "", shape.content, changes) if shape.kind == "message" else None
+    return None if parts is None else {"content": parts}
+
+
+RULES: tuple[Callable[[Shape, list[Change]], Edit | None], ...] = (
+    system_role,
+    id_form,
+    call_id_length,
+    left_over_keys,
+    reasoning_summary,
+    as_text,
+    part_types,
+)

@@ -1,0 +1,179 @@
+"""The turns of a WebSocket connection: a `response.create` each, and the events that answer it (contract 11)."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ..answer.repair import LAST, Repair
+from ..errors import ProxyError
+from ..raw import ABSENT, Object, text, value
+from .body_rules import Patched, decode, readable
+from .stored import Part
+
+CREATE = "response.create"
+
+# Of a turn's events this much is kept for who looks at the flow afterwards, in bytes.
+KEPT = 8 << 20
+
+# Of so many events it is noted when they came; of more, of every second one.
+MARKS = 4096
+
+# So many responses of a connection may be followed upon; the official client follows upon the last one.
+KNOWN = 256
+
+# What the CLI puts into the message that would be a header over HTTP (contract 11).
+LITE = "ws_request_header_x_openai_internal_codex_responses_lite"
+
+# By it a client knows that it has to connect anew, and that nothing is lost by that (contract 11).
+CONNECT_ANEW = "websocket_connection_limit_reached"
+
+
+class _Named(msgspec.Struct):
+    id: Any = None
+
+
+class _Refusal(msgspec.Struct):
+    type: Any = None
+    status: Any = None
+    status_code: Any = None
+
+
+@dataclass
+class Turn:
+    """`record` is what is told of it and saved with the flow: no secrets. Times of it are in monotonic seconds."""
+
+    record: dict[str, Any]
+    repair: Repair = field(default_factory=Repair)
+    kept: bytearray = field(default_factory=bytearray)
+    """Its events as they went to the client, in the form of a stream."""
+    cache_key: str = ""
+    """Its `prompt_cache_key`; the turns that follow upon it go by the same."""
+    asked: list[Part] | None = None
+    """What was asked, where the answer is to be remembered."""
+
+    def take(self, event: bytes, now: float) -> bytes:
+        """What the client gets for an event of the backend's."""
+        fixed = self.repair.message(event)
+        self.record["heard_at"] = now
+        self.record.setdefault("first_at", now)
+        self._keep(fixed, now)
+        if self.repair.ended:
+            self._end()
+        return fixed
+
+    def fail(self, error: ProxyError, now: float) -> bytes:
+        """It is ended by the proxy; the answer is the event that says so."""
+        event = error_event(error)
+        self.repair.ended = "error"
+        self.record.update(error=error.code, ended="error")
+        self._keep(event, now)
+        return event
+
+    @property
+    def response_id(self) -> str:
+        """The response that a next turn may follow upon; empty if it did not come about."""
+        if self.repair.ended not in LAST:
+            return ""
+        try:
+            named = msgspec.json.decode(self.repair.response, type=_Named)
+        except msgspec.MsgspecError:
+            return ""
+        return named.id if isinstance(named.id, str) else ""
+
+    def _keep(self, event: bytes, now: float) -> None:
+        if len(self.kept) >= KEPT:
+            self.record["cut"] = True
+            return
+        marks = self.record["marks"]
+        if len(marks) >= MARKS:
+            del marks[1::2]
+        marks.append((len(self.kept), round((now - self.record["sent_at"]) * 1000)))
+        self.kept += b"data: " + event.replace(b"\n", b" ") + b"\n\n"
+
+    def _end(self) -> None:
+        repair = self.repair
+        self.record["ended"] = repair.ended
+        if repair.usage:
+            self.record["usage"], self.record["tokens"] = repair.usage.line(), repair.usage.counts()
+        if repair.error is not None:
+            self.record["error"] = str(repair.error.get("code") or repair.error.get("type") or "failed")
+
+
+@dataclass
+class Turns:
+    """Those of one connection: the ones that are not answered yet, the oldest first."""
+
+    running: deque[Turn] = field(default_factory=deque)
+    known: dict[str, str] = field(default_factory=dict)
+    """Ids of the responses that this connection gave, which it remembers, and their keys for the prompt cache."""
+    number: int = 0
+    heard_at: float = 0.0
+
+    def begin(self, record: dict[str, Any], now: float) -> Turn:
+        """A turn that goes up."""
+        self.number += 1
+        record.update(number=self.number, sent_at=now, marks=[])
+        turn = Turn(record)
+        self.running.append(turn)
+        return turn
+
+    def take(self, event: bytes, now: float) -> tuple[bytes, Turn | None]:
+        """What the client gets for an event, and the turn it belongs to."""
+        self.heard_at = now
+        turn = self.running[0] if self.running else None
+        if turn is None:
+            # Of an answer that is over, or of none; an error may hold tokens all the same.
+            return Repair().message(event), None
+        fixed = turn.take(event, now)
+        if turn.repair.ended:
+            self.running.popleft()
+            if turn.response_id:
+                self.known[turn.response_id] = turn.cache_key
+                if len(self.known) > KNOWN:
+                    del self.known[next(iter(self.known))]
+        return fixed, turn
+
+
+def record_of(asked: float, patched: Patched, *, is_warm_up: bool) -> dict[str, Any]:
+    """What is told of a turn as it begins; `asked` in unix seconds."""
+    return {
+        "asked": asked,
+        "model": patched.model,
+        "sent_model": patched.sent_model,
+        "changes": [list(change) for change in patched.changes],
+        "notes": ["warm-up"] if is_warm_up else [],
+    }
+
+
+def read(message: bytes) -> tuple[str, Object]:
+    """The type of a client's message, and its top level. Raises ProxyError for what is no JSON object."""
+    with readable():
+        body = decode(message)
+        kind = text(body.get("type", ABSENT))
+    return kind, body
+
+
+def is_lite(body: Object) -> bool:
+    metadata = value(body.get("client_metadata", ABSENT))
+    return isinstance(metadata, dict) and str(metadata.get(LITE)).lower() == "true"
+
+
+def status_of(event: bytes) -> int | None:
+    """The status that an `error` event says; None for any other event."""
+    try:
+        told = msgspec.json.decode(event, type=_Refusal)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    status = told.status if told.status is not None else told.status_code
+    return status if told.type == "error" and isinstance(status, int) else None
+
+
+def error_event(error: ProxyError) -> bytes:
+    """An error as it comes over a WebSocket (contract 7.1): with its status."""
+    return msgspec.json.encode({"type": "error", "status": error.status, **msgspec.json.decode(error.body())})
+
+
+def connect_anew(why: str) -> ProxyError:
+    return ProxyError(400, CONNECT_ANEW, f"{why} Create a new websocket connection to continue.")

@@ -1,0 +1,1 @@
+"""Requests and answers as text that a person reads."""

@@ -1,0 +1,20 @@
+"""A port for a program that has to be told one."""
+
+import random
+import socket
+
+# Below those that systems give out to who asks for any (Linux: 32768 on, others: 49152 on): in the moment until it is listened
+# on, nobody else is given it.
+PORTS = range(10_000, 32_000)
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

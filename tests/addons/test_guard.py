@@ -1,0 +1,142 @@
+import base64
+from pathlib import Path
+
+import pytest
+from mitmproxy import http
+
+from codex_proxy.addons.guard import host_of, is_loopback, is_of_another_site, presented_key, resolve_key
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost", "LOCALHOST", "localhost.", "app.localhost", "a.b.localhost.", "127.0.0.1", "127.0.0.1.", "127.1.2.3",
+        "127.255.255.255", "::1", "[::1]", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "[::ffff:127.0.0.1]",
+    ],
+)  # fmt: skip
+def test_this_machine_is_known_by_its_names_and_addresses(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "", ".", "0.0.0.0", "::", "[::]", "128.0.0.1", "192.168.1.1", "10.0.0.1", "::2", "::ffff:10.0.0.1", "fe80::1",
+        "localhost.example.com", "example-localhost", "notlocalhost", "127.0.0.1.example.com", "127.example.com", "127.1",
+        "2130706433", "0x7f000001", "127.0.0.256", "chatgpt.com", "host.docker.internal", "::1.localhost.example",
+    ],
+)  # fmt: skip
+def test_nothing_else_is_taken_for_this_machine(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "header, host",
+    [
+        ("localhost", "localhost"),
+        ("localhost:9090", "localhost"),
+        ("127.0.0.1:9090", "127.0.0.1"),
+        ("[::1]:9090", "[::1]"),
+        ("[::1]", "[::1]"),
+        ("evil.example:9090", "evil.example"),
+        ("", ""),
+        (":9090", ""),
+    ],
+)
+def test_a_host_header_names_a_host_without_its_port(header: str, host: str) -> None:
+    assert host_of(header) == host
+
+
+@pytest.mark.parametrize("header", ["[::1", "[", "[]", "[::1]evil.example", "localhost@evil.example", "localhost/"])
+def test_a_host_header_that_is_odd_is_not_taken_for_more_than_it_says(header: str) -> None:
+    assert not is_loopback(host_of(header)) or host_of(header) == "[::1]"
+
+
+def test_a_plain_key_is_the_option_itself() -> None:
+    assert resolve_key("a plain:key") == "a plain:key"
+
+
+def test_no_key_is_no_key() -> None:
+    assert resolve_key("") == ""
+
+
+def test_a_key_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "from the environment")
+    assert resolve_key("env:MY_KEY") == "from the environment"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_environment_without_the_key_is_told(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    monkeypatch.delenv("MY_KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("MY_KEY", value)
+    with pytest.raises(ValueError, match="no MY_KEY"):
+        resolve_key("env:MY_KEY")
+
+
+def test_a_key_can_come_from_a_file_without_its_last_line_end(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("from a file\n")
+    assert resolve_key(f"file:{tmp_path}/key") == "from a file"
+
+
+def test_a_key_file_is_found_in_the_persons_own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "key").write_text("at home")
+    assert resolve_key("file:~/key") == "at home"
+
+
+@pytest.mark.parametrize(
+    "content, problem",
+    [(None, "can't be read"), (b"\xff\xfe", "can't be read"), (b"", "is empty"), (b" \n", "is empty")],
+)
+def test_a_key_file_that_has_no_key_is_told(tmp_path: Path, content: bytes | None, problem: str) -> None:
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    with pytest.raises(ValueError, match=problem):
+        resolve_key(f"file:{tmp_path}/key")
+
+
+def basic(said: str) -> str:
+    return "Basic " + base64.b64encode(said.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "elsewhere", "at_the_page"),
+    [
+        ("Bearer open", "open", "open"),
+        (basic("anybody:open"), "", "open"),
+        (basic(":open"), "", "open"),
+        (basic("a:open:sesame"), "", "open:sesame"),
+        (basic("a:öpen"), "", "öpen"),
+        (basic("a:open").replace("Basic", "bAsIc"), "", "open"),
+        (basic("open"), "", ""),
+        ("Basic open", "", ""),
+        ("Basic !!!!", "", ""),
+        ("Basic", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_password_is_a_key_at_the_page_alone(authorization: str, elsewhere: str, at_the_page: str) -> None:
+    headers = http.Headers(authorization=authorization)
+    assert [presented_key(headers, is_page=False), presented_key(headers, is_page=True)] == [elsewhere, at_the_page]
+
+
+@pytest.mark.parametrize(
+    ("site", "kind", "refused"),
+    [
+        ("cross-site", "image", True),
+        ("cross-site", "script", True),
+        ("cross-site", "iframe", True),
+        ("cross-site", "empty", True),
+        ("cross-site", "", True),
+        ("same-site", "image", True),  # another port of this machine
+        ("cross-site", "document", False),
+        ("same-origin", "empty", False),
+        ("none", "document", False),
+        ("", "", False),
+    ],
+)
+def test_a_page_of_another_site_may_link_here_and_load_nothing(site: str, kind: str, refused: bool) -> None:
+    given = [("sec-fetch-site", site), ("sec-fetch-dest", kind), ("sec-fetch-mode", "no-cors")]
+    headers = http.Headers([(name.encode(), value.encode()) for name, value in given if value])
+    assert is_of_another_site(headers) is refused

@@ -1,0 +1,164 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codex_proxy.backend.header_rules import SET, changed, downward, is_codex, is_lite, upward
+
+OURS = {"originator": "nanobot-proxy", "User-Agent": "nanobot-proxy/1", "Accept": "text/event-stream"}
+CODEX = {"originator": "codex_exec", "user-agent": "codex_exec/0.169.0 (Debian 12.0.0; x86_64) xterm"}
+
+
+def up(client: dict[str, str]) -> dict[str, str]:
+    return {name.decode().lower(): value.decode("latin-1") for name, value in upward(client, OURS)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "authorization", "x-api-key", "api-key", "cookie", "openai-organization", "openai-project", "openai-beta",
+        "chatgpt-account-id", "x-stainless-lang", "x-stainless-retry-count", "x-forwarded-for", "forwarded", "via",
+        "x-real-ip", "x-nanobot-internal-request-type", "accept-encoding", "connection", "host", "te", "x-openai-fedramp",
+        "version", "x-codex-turn-metadata", "x-openai-internal-codex-responses-lite", "something-new",
+    ],
+)  # fmt: skip
+def test_what_a_client_brought_for_itself_stays_here(name: str) -> None:
+    assert up({name: "x"}) == up({})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "content-type", "content-encoding", "content-length", "transfer-encoding", "session_id", "conversation_id",
+        "session-id", "thread-id", "x-client-request-id", "x-codex-turn-state",
+    ],
+)  # fmt: skip
+def test_what_belongs_to_the_request_or_the_conversation_goes_up(name: str) -> None:
+    assert up({name.title(): "x"}) == up({}) | {name: "x"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "version", "x-codex-turn-metadata", "x-codex-window-id", "x-codex-beta-features", "x-codex-routing-hint",
+        "x-openai-subagent", "x-openai-internal-codex-responses-lite", "x-openai-internal-codex-residency",
+        "session_id", "conversation_id", "session-id", "thread-id", "x-client-request-id", "x-codex-turn-state",
+    ],
+)  # fmt: skip
+def test_the_official_codex_keeps_its_own_headers(name: str) -> None:
+    assert up({**CODEX, name: "x"})[name] == "x"
+
+
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "cookie", "chatgpt-account-id", "openai-organization"])
+def test_even_the_official_codex_does_not_send_its_credentials(name: str) -> None:
+    assert name not in up({**CODEX, name: "x"})
+
+
+def test_the_official_codex_is_told_by_its_own_name() -> None:
+    sent = up(CODEX)
+    assert (sent["originator"], sent["user-agent"]) == (CODEX["originator"], CODEX["user-agent"])
+
+
+def test_any_other_client_goes_by_our_name() -> None:
+    sent = up({"originator": "my-tool", "user-agent": "OpenAI/Python 3"})
+    assert (sent["originator"], sent["user-agent"]) == ("nanobot-proxy", "nanobot-proxy/1")
+
+
+@pytest.mark.parametrize(
+    "originator, user_agent, official",
+    [
+        ("codex_cli_rs", "codex_cli_rs/0.125.0 (Mac OS 26.3.0; arm64)", True),
+        ("codex_exec", "codex_exec/0.169.0 (Debian)", True),
+        ("codex-tui", "codex-tui/0.144.0", True),
+        ("codex_vscode", "codex_vscode/1", True),
+        ("Codex Desktop", "Codex Desktop/1", True),
+        ("codex_cli_rs", "Go-http-client/1.1", False),
+        ("codex_cli_rs", "", False),
+        ("nanobot", "nanobot/1", False),
+        ("codexlike", "codexlike/1", False),
+        ("", "codex_cli_rs/0.125.0", False),
+    ],
+)
+def test_the_official_codex_is_known_by_both_its_names(originator: str, user_agent: str, official: bool) -> None:
+    assert is_codex({"originator": originator, "user-agent": user_agent}) is official
+
+
+def test_without_any_name_it_is_not_the_official_codex() -> None:
+    assert not is_codex({})
+
+
+@pytest.mark.parametrize("value, lite", [("true", True), ("True", True), ("false", False), ("", False), ("1", False)])
+def test_the_lite_form_is_told_by_its_header(value: str, lite: bool) -> None:
+    assert is_lite({"x-openai-internal-codex-responses-lite": value}) is lite
+
+
+def test_without_the_header_it_is_not_the_lite_form() -> None:
+    assert not is_lite({})
+
+
+NAMES = st.sampled_from(
+    ["Originator", "User-Agent", "ACCEPT", "Content-Type", "Session-ID", "Authorization", "X-Other", "version"]
+)
+
+
+@given(st.dictionaries(NAMES.map(str.lower), st.text(st.characters(max_codepoint=255), max_size=8)), st.booleans())
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_each_header_goes_up_exactly_once(client: dict[str, str], official: bool) -> None:
+    names = [name.lower() for name, _ in upward(client | (CODEX if official else {}), OURS)]
+    assert len(names) == len(set(names))
+    assert {b"originator", b"user-agent", b"accept"} <= set(names)
+
+
+def test_a_value_outside_latin_1_does_not_stop_the_request() -> None:
+    assert (b"session_id", b"?") in upward({"session_id": "后"}, OURS)
+
+
+@pytest.mark.parametrize(
+    "name", ["Set-Cookie", "alt-svc", "Connection", "keep-alive", "Strict-Transport-Security", "NEL", "report-to"]
+)
+def test_what_is_the_backends_own_does_not_come_down(name: str) -> None:
+    assert downward([(name.encode(), b"x"), (b"x-request-id", b"1")]) == [(b"x-request-id", b"1")]
+
+
+def test_everything_else_comes_down_as_it_is() -> None:
+    fields = [
+        (b"X-Codex-Primary-Used-Percent", b"12.5"),
+        (b"openai-model", b"gpt-6-sol"),
+        (b"X-Odd\xe9", b"\xff"),
+        (b"x-codex-turn-state", b"s"),
+        (b"vary", b"a"),
+        (b"vary", b"b"),
+    ]
+    assert downward(fields) == fields
+
+
+def test_more_names_can_be_kept_from_coming_down() -> None:
+    assert downward([(b"Content-Length", b"1"), (b"a", b"b")], ["content-length"]) == [(b"a", b"b")]
+
+
+@pytest.mark.parametrize(
+    "client, sent, told",
+    [
+        ([], [], []),
+        ([["Content-Type", "a"]], [(b"content-type", b"a")], []),
+        ([["User-Agent", "a"]], [(b"User-Agent", b"b")], [["user-agent", "a → b", SET["user-agent"]]]),
+        ([], [(b"Originator", b"o")], [["originator", "put on: o", SET["originator"]]]),
+        ([["session_id", "a"], ["session_id", "b"]], [(b"session_id", b"a")], [["session_id", "b → a", "each header goes up once"]]),
+        ([["Authorization", "x"]], [], [["authorization", "taken off", "the client's own key; the login's token goes up in its place"]]),
+        ([["X-Stainless-Lang", "x"]], [], [["x-stainless-lang", "taken off", "telemetry of the SDK"]]),
+        ([["X-Api-Key", "x"]], [], [["x-api-key", "taken off", "the client's own key"]]),
+        ([["Api-Key", "x"]], [], [["api-key", "taken off", "the client's own key"]]),
+        ([["Cookie", "x"]], [], [["cookie", "taken off", "the client's own; the backend gets only Cloudflare's, which it set itself"]]),
+        ([["OpenAI-Project", "x"]], [], [["openai-project", "taken off", "only for API keys"]]),
+        ([["OpenAI-Organization", "x"]], [], [["openai-organization", "taken off", "only for API keys"]]),
+        ([["X-Nanobot-A", "x"]], [], [["x-nanobot-a", "taken off", "for nanobot alone"]]),
+        ([["X-Forwarded-For", "x"]], [], [["x-forwarded-for", "taken off", "tells where the client is"]]),
+        ([["Forwarded", "x"]], [], [["forwarded", "taken off", "tells where the client is"]]),
+        ([["Version", "x"]], [], [["version", "taken off", "a minimum-version gate that only the official Codex should meet"]]),
+        ([["X-Other", "x"]], [], [["x-other", "taken off", "nothing the backend needs to know"]]),
+        ([["Host", "a"], ["Content-Length", "1"], ["Connection", "x"], ["Transfer-Encoding", "x"]], [(b"Host", b"b"), (b"Content-Length", b"2"), (b"Expect", b"x")], []),
+    ],
+)  # fmt: skip
+def test_what_became_of_a_clients_headers_is_told(
+    client: list[list[str]], sent: list[tuple[bytes, bytes]], told: list[list[str]]
+) -> None:
+    assert changed(client, sent) == told

@@ -1,0 +1,116 @@
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from codex_proxy.raw import Object
+from codex_proxy.request import tool_rules
+
+FLAT = {"type": "function", "name": "f", "description": "d", "strict": None, "parameters": {"type": "object"}}
+NESTED = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+
+def put_right(body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    raw = msgspec.json.decode(json.dumps(body), type=Object)
+    changes = tool_rules.apply(raw)
+    return json.loads(msgspec.json.encode(raw)), [change.short for change in changes]
+
+
+@pytest.mark.parametrize(
+    "tool, becomes, told",
+    [
+        (NESTED, {"type": "function", "name": "f", "parameters": {"type": "object"}}, "tools chat form flattened"),
+        ({"type": "web_search_preview", "search_context_size": "low"}, {"type": "web_search", "search_context_size": "low"},
+         "tools web_search_preview → web_search"),
+        ({"type": "web_search_preview_2025_03_11"}, {"type": "web_search"}, "tools web_search_preview_2025_03_11 → web_search"),
+        ({**FLAT, "defer_loading": True}, FLAT, "-tools[].defer_loading"),
+        ({**FLAT, "cache_control": {"type": "ephemeral"}}, FLAT, "-tools[].cache_control"),
+    ],
+)  # fmt: skip
+def test_a_tool_in_another_form_is_put_right(tool: Any, becomes: Any, told: str) -> None:
+    assert put_right({"tools": [tool]}) == ({"tools": [becomes]}, [told])
+
+
+@pytest.mark.parametrize(
+    "kind", ["file_search", "code_interpreter", "computer_use", "computer_use_preview", "computer", "apply_patch"]
+)
+def test_a_hosted_tool_that_is_not_there_is_taken_off(kind: str) -> None:
+    assert put_right({"tools": [FLAT, {"type": kind}, FLAT]}) == ({"tools": [FLAT, FLAT]}, [f"-tools {kind}"])
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        [],
+        None,
+        "none",
+        {"a": 1},
+        [FLAT],
+        [{"type": "web_search", "filters": {"allowed_domains": ["a"]}}],
+        [{"type": "image_generation", "output_format": "png"}],
+        [{"type": "custom", "name": "c", "format": {"type": "grammar", "syntax": "lark", "definition": "x"}}],
+        [{"type": "namespace", "name": "n", "tools": [NESTED]}],
+        [{"type": "tool_search"}, {"type": "local_shell"}, {"type": "mcp", "server_label": "s"}],
+        ["odd", 1, None, {}, {"type": 5}, {"name": "no type"}],
+        [{"type": "function", "function": None}, {"type": "function", "function": "f"}],
+        [{"type": "custom", "function": {"name": "f"}}],
+    ],
+)
+def test_other_tools_are_left_to_the_backend(tools: Any) -> None:
+    assert put_right({"tools": tools}) == ({"tools": tools}, [])
+
+
+def test_without_tools_there_is_nothing_to_do() -> None:
+    assert put_right({"model": "m"}) == ({"model": "m"}, [])
+
+
+def test_beside_a_tool_that_is_put_right_the_others_stay_byte_for_byte() -> None:
+    odd = b'{ "type":"function" ,"name":"f\\u0041","parameters":{"maximum":1e3,"minimum":1.0,"x":[ ]}}'
+    body = {"tools": msgspec.Raw(b"[" + odd + b' , {"type":"apply_patch"}, ' + odd + b"]")}
+    tool_rules.apply(body)
+    assert bytes(body["tools"]) == b"[" + odd + b"," + odd + b"]"
+
+
+def test_in_a_flattened_tool_the_schema_stays_byte_for_byte() -> None:
+    schema = b'{ "maximum":1e3,"minimum":1.0 }'
+    body = {"tools": msgspec.Raw(b'[{"type":"function","function":{"name":"f","parameters":' + schema + b"}}]")}
+    tool_rules.apply(body)
+    assert bytes(body["tools"]) == b'[{"type":"function","name":"f","parameters":' + schema + b"}]"
+
+
+@pytest.mark.parametrize(
+    "choice, becomes",
+    [
+        ({"type": "function", "function": {"name": "f"}}, {"type": "function", "name": "f"}),
+        ({"type": "web_search_preview"}, {"type": "web_search"}),
+        ({"type": "file_search"}, "auto"),
+        ({"type": "apply_patch"}, "auto"),
+        (
+            {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search_preview"}, {"type": "function", "name": "f"}, 1]},
+            {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}, {"type": "function", "name": "f"}, 1]},
+        ),
+    ],
+)  # fmt: skip
+def test_a_tool_choice_goes_along_with_the_tools(choice: Any, becomes: Any) -> None:
+    body, told = put_right({"tool_choice": choice})
+    assert body == {"tool_choice": becomes} and len(told) == 1 and told[0].startswith("tool_choice ")
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "auto", "none", "required", None, 1, ["a"], {}, {"type": 5}, {"type": ["function"]}, {"type": {}},
+        {"type": "function", "name": "f"}, {"type": "custom", "name": "c"}, {"type": "function", "function": "f"},
+        {"type": "custom", "function": {"name": "f"}},
+        {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}, {"type": ["odd"]}]},
+    ],
+)  # fmt: skip
+def test_any_other_tool_choice_stays(choice: Any) -> None:
+    assert put_right({"tool_choice": choice}) == ({"tool_choice": choice}, [])
+
+
+def test_a_tool_choice_that_is_right_stays_byte_for_byte() -> None:
+    raw = b'{ "type" : "function" , "name":"\\u0066" }'
+    body = {"tool_choice": msgspec.Raw(raw)}
+    assert tool_rules.apply(body) == [] and bytes(body["tool_choice"]) == raw
