@@ -96,16 +96,9 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     args = arguments()
-    terminal.stop_as_by_ctrl_c()
     logging.basicConfig(level=logging.WARNING, handlers=[ToTheTerminal()])
     log.setLevel(logging.INFO if args.verbose else logging.WARNING)
-    try:
-        return login(args)
-    except ProxyError as e:
-        tell(e.message)
-    except OSError as e:
-        tell(f"The login did not work: {e}.")
-    return 1
+    return terminal.status_of("login", lambda: login(args))
 
 
 def login(args: argparse.Namespace) -> int:

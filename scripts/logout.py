@@ -16,7 +16,7 @@ from codex_proxy.account.identity import Identity
 from codex_proxy.account.login import sentence
 from codex_proxy.account.login_file import LoginFile
 from codex_proxy.account.sign_out import SignOut
-from codex_proxy.errors import IssuerError, LoginError, ProxyError
+from codex_proxy.errors import IssuerError, LoginError
 from terminal import err, out, tell
 
 EXAMPLES = """\
@@ -47,15 +47,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     args = arguments()
-    terminal.stop_as_by_ctrl_c()
     logging.disable()
-    try:
-        return logout(args)
-    except ProxyError as e:
-        tell(e.message)
-    except OSError as e:
-        tell(f"The logout did not work: {e}.")
-    return 1
+    return terminal.status_of("logout", lambda: logout(args))
 
 
 def logout(args: argparse.Namespace) -> int:

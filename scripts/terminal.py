@@ -3,11 +3,13 @@
 import argparse
 import signal
 import sys
+from collections.abc import Callable
 
 from rich.console import Console
 
 from codex_proxy import defaults, upstream
 from codex_proxy.account.identity import printable
+from codex_proxy.errors import ProxyError
 from codex_proxy.redact import redact
 
 
@@ -30,6 +32,18 @@ def agrees(question: str) -> bool:
         return err.input(question, markup=False).strip().lower() in ("y", "yes")
     except EOFError:
         return False
+
+
+def status_of(what: str, work: Callable[[], int]) -> int:
+    """The exit status of a script's work; why the `what` did not work is told in a sentence."""
+    stop_as_by_ctrl_c()
+    try:
+        return work()
+    except ProxyError as e:
+        tell(e.message)
+    except OSError as e:
+        tell(f"The {what} did not work: {e}.")
+    return 1
 
 
 def stop_as_by_ctrl_c() -> None:

@@ -21,21 +21,17 @@ PATIENCE = 20.0
 
 @dataclass
 class SecretService:
-    """`env` is what a program's environment needs that is to find it, `pid` the process."""
-
-    env: dict[str, str]
     pid: int
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Any]:
-        """For the time that the environment has `env`."""
         with contextlib.closing(secretstorage.dbus_init()) as connection:
             yield connection
 
 
 @contextlib.contextmanager
-def secret_service(folder: Path) -> Iterator[SecretService]:
-    """One that runs until the block ends. `folder` is for what it keeps."""
+def secret_service(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretService]:
+    """One that runs until the block ends, for all programs that the test starts. `folder` is for what it keeps."""
     for program in PROGRAMS:
         if shutil.which(program) is None:
             pytest.skip(f"no {program} here (Debian, Ubuntu: apt install dbus-daemon dbus-bin gnome-keyring)")
@@ -65,7 +61,8 @@ def secret_service(folder: Path) -> Iterator[SecretService]:
         keyring.stdin.write("password")
         keyring.stdin.close()
         wait_for_it(env["DBUS_SESSION_BUS_ADDRESS"])
-        yield SecretService({"DBUS_SESSION_BUS_ADDRESS": env["DBUS_SESSION_BUS_ADDRESS"]}, keyring.pid)
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", env["DBUS_SESSION_BUS_ADDRESS"])
+        yield SecretService(keyring.pid)
 
 
 def wait_for_it(address: str) -> None:

@@ -40,9 +40,7 @@ def document(access: str = "") -> dict[str, Any]:
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretService]:
-    with secret_service(tmp_path / "keyring") as running:
-        for name, value in running.env.items():
-            monkeypatch.setenv(name, value)
+    with secret_service(tmp_path / "keyring", monkeypatch) as running:
         yield running
 
 

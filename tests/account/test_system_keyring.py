@@ -24,9 +24,7 @@ OTHER = {"service": "Codex Auth", "username": "cli|other"}
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretService]:
-    with secret_service(tmp_path / "keyring") as running:
-        for name, value in running.env.items():
-            monkeypatch.setenv(name, value)
+    with secret_service(tmp_path / "keyring", monkeypatch) as running:
         yield running
 
 
@@ -80,6 +78,7 @@ def test_one_that_does_not_answer_is_not_waited_for(
     keyring: SystemKeyring, service: SecretService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keyring.put("kept")
+    patience = system_keyring.PATIENCE
     monkeypatch.setattr(system_keyring, "PATIENCE", 0.2)
     os.kill(service.pid, signal.SIGSTOP)
     try:
@@ -92,9 +91,7 @@ def test_one_that_does_not_answer_is_not_waited_for(
         assert threading.active_count() == before + 1
     finally:
         os.kill(service.pid, signal.SIGCONT)
-    monkeypatch.undo()
-    for name, value in service.env.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(system_keyring, "PATIENCE", patience)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
@@ -110,7 +107,7 @@ def test_a_program_ends_that_waits_for_one(service: SecretService) -> None:
     try:
         code = "from codex_proxy.account import system_keyring as s; s.PATIENCE = 0.1; s.SystemKeyring('a', 'b').get()"
         ended = subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, **service.env, "PYTHONPATH": str(ADDON)}, timeout=20,
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ADDON)}, timeout=20,
             capture_output=True, text=True,
         )  # fmt: skip
     finally:

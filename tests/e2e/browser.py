@@ -13,7 +13,8 @@ from playwright.async_api import Browser, Error, Page, Response, WebSocket, asyn
 from .harness import PATIENCE
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-NEEDS_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (Debian, Ubuntu: apt install chromium)")
+NO_CHROMIUM = "no chromium here (Debian, Ubuntu: apt install chromium)"
+NEEDS_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
 expect.set_options(timeout=PATIENCE * 1000)
 

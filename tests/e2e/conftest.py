@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
+import openai
 import pytest
+from playwright.async_api import Page
 
 from standin import Standin
 
-from .harness import SCRIPT, Proxy, Start, environment, new_client, write_login
+from .browser import CHROMIUM, NO_CHROMIUM, browsing
+from .harness import PATIENCE, SCRIPT, Proxy, Start, environment, new_client, write_login
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -93,3 +96,20 @@ async def proxy(start: Start, standin: Standin, login_file: Path) -> Proxy:
 async def client(proxy: Proxy) -> AsyncIterator[httpx2.AsyncClient]:
     async with new_client(proxy) as session:
         yield session
+
+
+@pytest.fixture
+async def sdk(proxy: Proxy) -> AsyncIterator[openai.AsyncOpenAI]:
+    """OpenAI's own client, which asks once."""
+    url = proxy.url + "/v1"
+    async with openai.AsyncOpenAI(base_url=url, api_key="dummy", timeout=PATIENCE, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """A page of a real browser."""
+    if CHROMIUM is None:
+        pytest.skip(NO_CHROMIUM)
+    async with browsing() as browser:
+        yield await browser.new_page()

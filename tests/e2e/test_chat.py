@@ -28,14 +28,6 @@ IMAGE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAD
 HELLO: Any = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "hi"}]
 
 
-@pytest.fixture
-async def sdk(proxy: Proxy) -> Any:
-    async with openai.AsyncOpenAI(
-        base_url=proxy.url + "/v1", api_key="dummy", timeout=PATIENCE, max_retries=0
-    ) as client:
-        yield client
-
-
 async def test_not_streaming(sdk: openai.AsyncOpenAI, proxy: Proxy, standin: Standin) -> None:
     standin.answer(text="Grüße — 后端")
     answer = await sdk.chat.completions.with_raw_response.create(

@@ -34,9 +34,7 @@ def home(tmp_path: Path) -> Path:
 def keyring(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """For all programs that the test starts."""
     (home / "config.toml").write_text('cli_auth_credentials_store = "keyring"\n')
-    with secret_service(tmp_path / "keyring") as running:
-        for name, value in running.env.items():
-            monkeypatch.setenv(name, value)
+    with secret_service(tmp_path / "keyring", monkeypatch):
         yield
 
 

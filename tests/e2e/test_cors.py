@@ -1,20 +1,17 @@
 """Pages of origins that may call, in a real browser; everything else is refused as before."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from standin import Standin
 
 from .harness import PATIENCE, Proxy, Start, new_client
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 MINE = "http://localhost:5173"
 
@@ -50,16 +47,6 @@ async def site(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def origin() -> AsyncIterator[str]:
     async with await asyncio.start_server(site, "127.0.0.1", 0) as server:
         yield f"http://localhost:{server.sockets[0].getsockname()[1]}"
-
-
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium here (Debian, Ubuntu: apt install chromium)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM)
-        yield await browser.new_page()
-        await browser.close()
 
 
 async def test_a_page_of_a_named_origin_asks_and_reads_the_stream(

@@ -10,18 +10,10 @@ import pytest
 
 from standin import Standin
 
-from .harness import PATIENCE, Proxy, events
+from .harness import events
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 USER: dict[str, Any] = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
-
-
-@pytest.fixture
-async def sdk(proxy: Proxy) -> Any:
-    async with openai.AsyncOpenAI(
-        base_url=proxy.url + "/v1", api_key="dummy", timeout=PATIENCE, max_retries=0
-    ) as client:
-        yield client
 
 
 @pytest.mark.parametrize("streamed", [True, False])

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import stat
@@ -17,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 from filelock import FileLock
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from free_port import free_port
 from standin import Standin
@@ -25,8 +24,6 @@ from standin import Standin
 from ..places import ROOT
 from .a_script import Terminal, bare, take_interrupts, until
 from .harness import PATIENCE, QUESTION, Proxy, Start, new_client, write_login
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # Fetches the address with all its redirects, as a browser would, and keeps what it would show.
 BROWSER = """\
@@ -548,16 +545,6 @@ async def test_ctrl_c_at_the_question_changes_nothing(
 
 
 # In a real browser.
-
-
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium here (Debian, Ubuntu: apt install chromium)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM)
-        yield await browser.new_page()
-        await browser.close()
 
 
 async def test_a_person_says_yes_or_no_in_a_browser(

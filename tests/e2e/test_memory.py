@@ -17,14 +17,6 @@ TOOL: Any = {"type": "function", "name": "get_weather", "strict": True, "paramet
 }}  # fmt: skip
 
 
-@pytest.fixture
-async def sdk(proxy: Proxy) -> Any:
-    async with openai.AsyncOpenAI(
-        base_url=proxy.url + "/v1", api_key="dummy", timeout=PATIENCE, max_retries=0
-    ) as client:
-        yield client
-
-
 def kinds(standin: Standin) -> list[str]:
     """What the last request's input consisted of."""
     return [item.get("type") or item["role"] for item in standin.requests[-1].json["input"]]

@@ -15,14 +15,6 @@ from standin import Standin
 from .harness import PATIENCE, Proxy
 
 
-@pytest.fixture
-async def sdk(proxy: Proxy) -> Any:
-    async with openai.AsyncOpenAI(
-        base_url=proxy.url + "/v1", api_key="dummy", timeout=PATIENCE, max_retries=0
-    ) as client:
-        yield client
-
-
 async def test_responses_streaming(sdk: openai.AsyncOpenAI, standin: Standin) -> None:
     standin.answer(text="Grüße — 后端")
     async with sdk.responses.stream(model="gpt-6-sol", input="hi") as stream:
