@@ -271,3 +271,38 @@ async def test_cloudflares_cookies_go_back_to_the_backend_and_no_others(
     names = {pair.split("=")[0].strip() for pair in sent[1].split(";")}
     assert sent[0] == ""
     assert names == {"__cf_bm", "__cflb"}
+
+
+# What tells mitmproxy of a backend's end is cancelled in that moment, as can be where it could not write to it either.
+END_NOT_TOLD = """
+import asyncio
+from mitmproxy.connection import Server
+from mitmproxy.proxy import events, server
+
+tell = server.ConnectionHandler.server_event
+
+async def server_event(self, event):
+    is_end = isinstance(event, events.ConnectionClosed) and isinstance(event.connection, Server)
+    if is_end and not hasattr(self, "was_cancelled"):
+        self.was_cancelled = True
+        raise asyncio.CancelledError
+    await tell(self, event)
+
+server.ConnectionHandler.server_event = server_event
+"""
+
+
+async def test_the_end_of_a_backend_is_told_though_mitmproxy_has_not(
+    start: Start, standin: Standin, login_file: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "end_not_told.py"
+    script.write_text(END_NOT_TOLD)
+    proxy = await start("-s", str(script), codex_upstream=standin.upstream, codex_auth_file=login_file)
+    standin.fail("reset", times=2)
+    async with new_client(proxy) as client:
+        answer = await client.post("/responses", json=QUESTION)
+    async with connected(f"{proxy.url}/responses", {"authorization": "Bearer dummy"}) as socket:
+        event = (await socket.ask())[-1]
+
+    assert "event: error" in answer.text and "stream_broken" in answer.text
+    assert (event["status"], event["error"]["code"]) == (502, "stream_broken")

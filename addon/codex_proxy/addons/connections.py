@@ -113,6 +113,10 @@ class Connections:
         if data.server.address not in allowed:
             data.server.error = "not the way to the Codex backend"
 
+    async def server_disconnected(self, data: server_hooks.ServerConnectionHookData) -> None:
+        if flows.is_our_client(data.client):
+            await wire.tell_of_end(data.client, data.server)
+
     def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
         if self.outgoing and self.outgoing.authorization and flows.is_our_client(flow.client_conn):
             flow.request.headers["proxy-authorization"] = self.outgoing.authorization

@@ -3,13 +3,14 @@ when mitmproxy would send its HTML page, an upstream connection ended. Design, s
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mitmproxy import connection, ctx, http
 from mitmproxy.net.http import http1
-from mitmproxy.proxy import commands
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
 from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
@@ -167,6 +168,23 @@ def response_bytes(response: http.Response) -> bytes:
     response.headers["connection"] = "close"
     assembled: bytes = http1.assemble_response(response)
     return assembled
+
+
+async def tell_of_end(client: connection.Client, server: connection.Server) -> None:
+    """From `server_disconnected`: tell mitmproxy's layers that the connection has ended, if nobody has.
+
+    What reads from it cancels itself where it can't write to it, and may meet that just as it tells them (proxy/server.py,
+    `drain_writers` and `handle_connection`): whoever waits for the answer would wait for ever.
+    """
+    handler = handler_of(client)
+    io = handler.transports.pop(server, None) if handler else None
+    if handler is None or io is None:
+        return
+    server.state = connection.ConnectionState.CLOSED
+    if io.writer:
+        with contextlib.suppress(OSError):
+            io.writer.close()
+    await handler.server_event(events.ConnectionClosed(server))
 
 
 def hang_up_upstream(flow: http.HTTPFlow, why: str) -> None:
