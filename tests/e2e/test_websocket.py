@@ -145,6 +145,25 @@ async def test_errors_come_with_their_status_and_words(socket: WebSocket, standi
     assert (await socket.ask())[-1]["type"] == "response.completed"
 
 
+async def test_a_request_refused_while_another_is_answered_is_told_apart_from_it(
+    socket: WebSocket, standin: Standin, proxy: Proxy
+) -> None:
+    standin.hold()
+    await socket.send(create(input="One."))
+    await asyncio.wait_for(standin.held.wait(), PATIENCE)
+    refused = (await socket.ask(input="Two."))[-1]
+    assert refused["error"]["code"] == "response_in_progress"
+    standin.release()
+    answered = (await socket.answer())[-1]["response"]
+    await proxy.logged("turn 2 gpt-6-sol response_in_progress")
+    await proxy.logged("turn 1 gpt-6-sol .*tokens in")
+
+    async with connected(f"{proxy.url}/responses", KEY) as other:
+        await other.ask(input="Three.", previous_response_id=answered["id"])
+    asked = [item["content"][0]["text"] for item in standin.requests[-1].json["input"] if item.get("role") == "user"]
+    assert asked == ["One.", "Three."]
+
+
 async def test_a_model_that_is_not_there_is_refused_with_the_names_that_come_near(
     socket: WebSocket, proxy: Proxy
 ) -> None:
@@ -267,13 +286,16 @@ async def test_a_token_that_is_refused_makes_the_client_connect_anew(proxy: Prox
             await socket.receive()
     assert closed.value.code == 1012
     async with connected(f"{proxy.url}/responses", KEY) as socket:
-        assert (await socket.ask())[-1]["type"] == "response.completed"
-        # Refused again, another token would not help: the client gets the backend's word.
+        # Refused at once, another token would not help: the client gets the backend's word.
         standin.fail("unauthorized")
         event = (await socket.ask())[-1]
         assert (event["status"], event["error"]["code"]) == (401, "token_expired")
+        assert len(standin.refresh_calls) == 1
+        # After an answer it is one that ended later, as the first did.
         assert (await socket.ask())[-1]["type"] == "response.completed"
-    assert len(standin.refresh_calls) == 1
+        standin.fail("unauthorized")
+        assert (await socket.ask())[-1]["error"]["code"] == "websocket_connection_limit_reached"
+    assert len(standin.refresh_calls) == 2
 
 
 async def test_a_token_that_runs_out_in_a_connection_is_not_used_any_more(
@@ -470,6 +492,28 @@ async def test_of_a_long_connection_so_much_is_kept(start: Start, standin: Stand
     assert (len(state["turns"]), state["let_go"]) == (5, 14)
     assert [turn["number"] for turn in state["turns"]] == [8, 9, 10, 11, 12]
     assert flow.comment == "gpt-6-sol, 6 changes, 12 turns"
+
+
+async def test_of_messages_that_begin_no_turn_so_much_is_kept_too(
+    start: Start, standin: Standin, login_file: Path, tmp_path: Path
+) -> None:
+    dump, script = tmp_path / "dump.flows", tmp_path / "s.py"
+    script.write_text("import codex_proxy.addons.socket_messages as s\n\ndef running():\n    s.MOST = 10\n")
+    proxy = await start("-s", str(script), "-w", str(dump), codex_upstream=standin.upstream, codex_auth_file=login_file)
+    async with connected(f"{proxy.url}/responses", KEY) as socket:
+        for _ in range(20):
+            await socket.send("no JSON")
+            assert (await socket.receive())["type"] == "error"
+            await socket.send({"type": "response.processed", "response_id": "resp_1"})
+        await socket.ask()
+        await socket.close()
+    await proxy.logged("closed by the client")
+    await proxy.stop()
+
+    with dump.open("rb") as file:
+        (flow,) = io.FlowReader(file).stream()
+    assert isinstance(flow, http.HTTPFlow) and flow.websocket
+    assert len(flow.websocket.messages) <= 12 and flow.metadata["codex"]["let_go"] >= 40
 
 
 async def test_a_dry_run_sends_it_to_http(start: Start) -> None:

@@ -60,8 +60,7 @@ class Sockets:
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if flows.is_claimed(flow) and flow.response and flow.response.status_code == 101:
-            # Of this connection, and so not among those that come down.
-            flow.response.headers["Connection"] = "Upgrade"
+            flow.response.headers["Connection"] = "Upgrade"  # of this connection, and so not among those that come down
 
     def response(self, flow: http.HTTPFlow) -> None:
         if not flows.is_claimed(flow) or flow.response is None or "refused" in flows.state_of(flow):
@@ -136,6 +135,8 @@ class Sockets:
                 return
             # A timer must not keep what is over.
             self._watch(weakref.ref(flow), socket, weakref.ref(turn))
+        else:
+            self._settle_soon(flow)
         message.dropped = False
 
     async def _patch(
@@ -176,16 +177,25 @@ class Sockets:
         if windows := usage.windows_in(message.content):
             ctx.master.addons.get("status").take(windows)
         status = turns.status_of(message.content) if b'"error"' in message.content[:4096] else None
+        oldest = socket.turns.running[0] if socket.turns.running else None
         fixed, turn = socket.turns.take(message.content, time.monotonic())
         if fixed is not message.content:
             message.content = fixed
         if status == 401 and (error := await self._replaced(flow, message.content)):
             message.drop()
             self.close(flow, error)
-        if turn:
+        if turn is None:
+            self._settle_soon(flow)
+        elif turn is not oldest:
+            turn.record["answered"] = message.timestamp
+            self._end(flow, socket, turn, is_apart=True)
+        else:
             turn.record["answered"] = socket_messages.of(flow).fold(message, turn.kept)
             if turn.repair.ended:
                 self._end(flow, socket, turn)
+            if turn.response_id and flows.state_of(flow)["token"] == self._replacement:
+                # It is good: if it is refused later, another may help again.
+                self._replacement = ""
 
     def _ours(self, flow: http.HTTPFlow, socket: Socket | None, message: WebSocketMessage) -> None:
         """A message of the proxy's own, or of a person's at mitmweb, on its way to the client."""
@@ -232,6 +242,8 @@ class Sockets:
         message.drop()
         tell.refused_message(flow, error)
         socket_wire.say(flow, turns.error_event(error))
+        if flow in self._open:
+            self._settle_soon(flow)
 
     def _last_words(self, flow: http.HTTPFlow, socket: Socket) -> tuple[bytes, int, str]:
         """After the backend was lost without a close: a word for a turn that is running, and the code that follows."""
@@ -260,17 +272,20 @@ class Sockets:
             turn.fail(error, time.monotonic())
             self._end(flow, socket, turn)
 
-    def _end(self, flow: http.HTTPFlow, socket: Socket, turn: Turn) -> None:
-        """A turn is over."""
+    def _end(self, flow: http.HTTPFlow, socket: Socket, turn: Turn, is_apart: bool = False) -> None:
+        """A turn is over; `is_apart` is one that was refused while another is being answered."""
         state = flows.state_of(flow)
         if turn.asked is not None and turn.response_id:
             ctx.master.addons.get("memory").store.remember(state["caller"], turn.asked, turn.repair.response)
         ctx.master.addons.get("recent").turn_ends(flow, turn.record)
         tell.turn(flow, turn.record, socket.turns.number)
-        asyncio.get_running_loop().call_soon(self._settle, flow, socket_messages.of(flow).turn_over())
+        self._settle_soon(flow, None if is_apart else socket_messages.of(flow).turn_over())
+
+    def _settle_soon(self, flow: http.HTTPFlow, settle: Callable[[], float] | None = None) -> None:
+        """What is kept for good of what has come, and of what came before as far as there is room."""
+        asyncio.get_running_loop().call_soon(self._settle, flow, settle or socket_messages.of(flow).trim)
 
     def _settle(self, flow: http.HTTPFlow, settle: Callable[[], float]) -> None:
-        """What is kept of a turn for good, and of the turns before it as far as there is room."""
         oldest, state = settle(), flows.state_of(flow)
         state["turns"] = [record for record in state["turns"] if record["asked"] >= oldest]
         state["let_go"] = socket_messages.of(flow).let_go

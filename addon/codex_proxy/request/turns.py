@@ -30,6 +30,10 @@ LITE = "ws_request_header_x_openai_internal_codex_responses_lite"
 CONNECT_ANEW = "websocket_connection_limit_reached"
 
 
+# How the events of an answer are named, at their beginning.
+BEGUN = b'"response.'
+
+
 class _Named(msgspec.Struct):
     id: Any = None
 
@@ -40,7 +44,7 @@ class _Refusal(msgspec.Struct):
     status_code: Any = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Turn:
     """`record` is what is told of it and saved with the flow: no secrets. Times of it are in monotonic seconds."""
 
@@ -48,6 +52,8 @@ class Turn:
     repair: Repair = field(default_factory=Repair)
     kept: bytearray = field(default_factory=bytearray)
     """Its events as they went to the client, in the form of a stream."""
+    is_answered: bool = False
+    """Has its answer begun?"""
     cache_key: str = ""
     """Its `prompt_cache_key`; the turns that follow upon it go by the same."""
     asked: list[Part] | None = None
@@ -58,6 +64,7 @@ class Turn:
         fixed = self.repair.message(event)
         self.record["heard_at"] = now
         self.record.setdefault("first_at", now)
+        self.is_answered = self.is_answered or BEGUN in event[:256]
         self._keep(fixed, now)
         if self.repair.ended:
             self._end()
@@ -122,13 +129,16 @@ class Turns:
     def take(self, event: bytes, now: float) -> tuple[bytes, Turn | None]:
         """What the client gets for an event, and the turn it belongs to."""
         self.heard_at = now
-        turn = self.running[0] if self.running else None
-        if turn is None:
+        if not self.running:
             # Of an answer that is over, or of none; an error may hold tokens all the same.
             return Repair().message(event), None
+        turn = self.running[0]
+        if len(self.running) > 1 and turn.is_answered and status_of(event) is not None:
+            # A request is refused, and not the one whose answer is coming just now.
+            turn = self.running[-1]
         fixed = turn.take(event, now)
         if turn.repair.ended:
-            self.running.popleft()
+            self.running.remove(turn)
             if turn.response_id:
                 self.known[turn.response_id] = turn.cache_key
                 if len(self.known) > KNOWN:
