@@ -505,7 +505,6 @@ async def test_of_messages_that_begin_no_turn_so_much_is_kept_too(
             await socket.send("no JSON")
             assert (await socket.receive())["type"] == "error"
             await socket.send({"type": "response.processed", "response_id": "resp_1"})
-        await socket.ask()
         await socket.close()
     await proxy.logged("closed by the client")
     await proxy.stop()
