@@ -1,10 +1,16 @@
+import asyncio
 import base64
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from mitmproxy import http
+from mitmproxy import ctx, exceptions, http
+from mitmproxy.test import taddons
 
-from codex_proxy.addons.guard import host_of, is_loopback, is_of_another_site, presented_key, resolve_key
+from codex_proxy.addons.guard import Guard, host_of, is_loopback, is_of_another_site, presented_key, resolve_key
+from codex_proxy.addons.settings import Settings
+from codex_proxy.redact import HIDDEN
 
 
 @pytest.mark.parametrize(
@@ -140,3 +146,81 @@ def test_a_page_of_another_site_may_link_here_and_load_nothing(site: str, kind: 
     given = [("sec-fetch-site", site), ("sec-fetch-dest", kind), ("sec-fetch-mode", "no-cors")]
     headers = http.Headers([(name.encode(), value.encode()) for name, value in given if value])
     assert is_of_another_site(headers) is refused
+
+
+class Refusing:
+    """Another addon, with an option that it refuses."""
+
+    def configure(self, _: set[str]) -> None:
+        if ctx.options.showhost:
+            raise exceptions.OptionsError("not with me")
+
+
+EVERYWHERE, HERE = "reverse:https://chatgpt.com@0.0.0.0:9090", "reverse:https://chatgpt.com@127.0.0.1:9090"
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[taddons.context, Guard]]:
+    """A proxy on all interfaces, with keys to be found in the environment and in its folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("old", "new"):
+        monkeypatch.setenv(name, f"the {name} key")
+        (tmp_path / name).write_text(f"the {name} key")
+    with taddons.context(Settings(), guard := Guard(), Refusing()) as tctx:
+        yield tctx, guard
+
+
+async def change(tctx: taddons.context, **options: Any) -> None:
+    try:
+        tctx.options.update(**options)
+    finally:
+        await asyncio.sleep(0)  # a key that is the option itself is hidden in the loop's next turn
+
+
+KEYS = [("the {} key", HIDDEN), ("env:{}", "env:{}"), ("file:{}", "file:{}")]
+
+
+@pytest.mark.parametrize("old, old_shown", KEYS)
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"codex_client_key": ""},
+        {"codex_client_key": "env:NOT_THERE"},
+        {"mode": [EVERYWHERE], "codex_client_key": ""},
+        *({"showhost": True, "codex_client_key": new} for new in ("", "the new key", "env:new", "file:new")),
+        {"showhost": True, "codex_client_key": "", "mode": [HERE]},
+    ],
+)
+async def test_a_change_that_anybody_refuses_leaves_the_key(
+    keys: tuple[taddons.context, Guard], old: str, old_shown: str, refused: dict[str, Any]
+) -> None:
+    tctx, guard = keys
+    await change(tctx, codex_client_key=old.format("old"), mode=[EVERYWHERE])
+    for _ in range(2):
+        with pytest.raises(exceptions.OptionsError):
+            await change(tctx, **refused)
+        assert (guard.key, tctx.options.codex_client_key) == ("the old key", old_shown.format("old"))
+
+
+@pytest.mark.parametrize("old, _", KEYS)
+@pytest.mark.parametrize("new, new_shown", KEYS)
+async def test_a_key_can_be_changed_and_taken_away(
+    keys: tuple[taddons.context, Guard], old: str, _: str, new: str, new_shown: str
+) -> None:
+    tctx, guard = keys
+    await change(tctx, codex_client_key=old.format("old"), mode=[EVERYWHERE])
+    await change(tctx, codex_client_key=new.format("new"))
+    assert (guard.key, tctx.options.codex_client_key) == ("the new key", new_shown.format("new"))
+    with pytest.raises(exceptions.OptionsError):
+        await change(tctx, codex_client_key="")
+    assert guard.key == "the new key"
+    await change(tctx, codex_client_key="", mode=[HERE])
+    assert guard.key == ""
+
+
+async def test_the_hidden_text_alone_is_no_key(keys: tuple[taddons.context, Guard]) -> None:
+    tctx, guard = keys
+    await change(tctx, codex_client_key="env:old")
+    with pytest.raises(exceptions.OptionsError, match="set it again"):
+        await change(tctx, codex_client_key=HIDDEN)
+    assert guard.key == "the old key"

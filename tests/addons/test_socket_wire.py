@@ -1,9 +1,11 @@
 import pytest
 import wsproto
 from mitmproxy.test.tflow import tserver_conn
-from wsproto.events import CloseConnection, TextMessage
+from wsproto.connection import ConnectionType
+from wsproto.events import CloseConnection, Message, Ping, TextMessage
+from wsproto.extensions import PerMessageDeflate
 
-from codex_proxy.addons.socket_wire import Side
+from codex_proxy.addons.socket_wire import Side, mended
 
 
 def side(limit: int | None = None) -> Side:
@@ -53,3 +55,30 @@ def test_a_lost_backend_is_no_normal_end(said: bytes) -> None:
     found = list(peer.events())
     assert isinstance(found[-1], CloseConnection) and found[-1].code == 1011
     assert [event.data for event in found if isinstance(event, TextMessage)] == ([said.decode()] if said else [])
+
+
+def agreed(parameters: str) -> PerMessageDeflate:
+    made = PerMessageDeflate()
+    made.finalize(f"permessage-deflate; {parameters}")
+    return made
+
+
+@pytest.mark.parametrize("kind", ConnectionType)
+@pytest.mark.parametrize(
+    "parameters", ["", "client_no_context_takeover; server_no_context_takeover", "client_max_window_bits=10"]
+)
+@pytest.mark.parametrize("compressed", [True, False])
+def test_control_frames_may_come_at_any_place(kind: ConnectionType, parameters: str, compressed: bool) -> None:
+    """RFC 6455 section 5.4; a message need not be compressed where it may be (RFC 7692 section 6)."""
+    other = ConnectionType.SERVER if kind is ConnectionType.CLIENT else ConnectionType.CLIENT
+    peer = wsproto.connection.Connection(other, [agreed(parameters)] if compressed else [])
+    made = Side(kind, [mended(agreed(parameters))], conn=tserver_conn())
+    for text in ("one ü " * 50, "two ü " * 50):
+        pieces = [text[:20], text[20:40], text[40:]]
+        for piece in pieces:
+            made.receive_data(peer.send(Ping(b"?")))
+            made.receive_data(peer.send(TextMessage(piece, message_finished=piece is pieces[-1])))
+        found = list(made.events())
+        assert "".join(event.data for event in found if isinstance(event, Message)) == text
+        assert sum(isinstance(event, Ping) for event in found) == 3
+    assert found[-1].message_finished

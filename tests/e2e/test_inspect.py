@@ -220,6 +220,7 @@ async def test_a_plain_key_is_shown_nowhere_and_goes_on_being_asked_for(
     proxy = await start(
         "--no-web-open-browser", "--web-port", str(port), tool="mitmweb", web_password="letmein", codex_client_key="plain-key-itself",
         codex_upstream=standin.upstream, codex_issuer=standin.issuer, codex_auth_file=login_file,
+        modes=("reverse:https://chatgpt.com@0.0.0.0:0",),
     )  # fmt: skip
     await proxy.logged("env:NAME or file:PATH are safer")
     async with logged_in(port) as page, new_client(proxy) as client:
@@ -229,7 +230,9 @@ async def test_a_plain_key_is_shown_nowhere_and_goes_on_being_asked_for(
             await client.get("/", headers={"x-api-key": "plain-key-itself"})
         ).status_code == 401  # the bearer counts
         assert (await client.get("/", headers={"authorization": "Bearer plain-key-itself"})).status_code == 200
-        # Another one, set while it runs.
+        # None, which is refused while others can reach it; and another one, set while it runs.
+        await page.client.put("/options", json={"codex_client_key": ""})
+        assert (await client.get("/")).status_code == 401
         await page.client.put("/options", json={"codex_client_key": "another-one"})
         assert (await client.get("/", headers={"authorization": "Bearer another-one"})).status_code == 200
         assert "another-one" not in (await page.client.get("/options")).text

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 from mitmproxy import http, io
+from wsproto.events import TextMessage
 
 from standin import Standin
 
@@ -104,6 +105,15 @@ async def test_large_messages_arrive_whole(
             events = await socket.answer()
             assert events[-1]["response"]["output"][-1]["content"][0]["text"] == text
     assert [message["input"] for message in messages(standin)] == [[item], [item]]
+
+
+async def test_a_ping_may_come_in_the_midst_of_a_message(socket: WebSocket, standin: Standin) -> None:
+    text = json.dumps(create())
+    for piece, is_last in ((text[:20], False), (text[20:], True)):
+        await socket.ping(b"?")
+        socket.raw(socket.ws.send(TextMessage(piece, message_finished=is_last)))
+    assert (await socket.answer())[-1]["type"] == "response.completed"
+    assert messages(standin)[0]["model"] == "gpt-6-sol"
 
 
 BAD = [

@@ -41,4 +41,5 @@ def test_the_first_pattern_that_matches_is_found() -> None:
     rules = parse(["gpt-4.1=first", "gpt-4*=second", "*=third"])
     found = [rules.find(name) for name in ("gpt-4.1", "gpt-4o", "o3")]
     assert [rule and rule.model for rule in found] == ["first", "second", "third"]
+    assert rules.find("openai/gpt-4o", "gpt-4o") == rules.find("gpt-4o")
     assert UNMAPPED.find("gpt-4.1") is None

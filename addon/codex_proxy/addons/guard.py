@@ -138,7 +138,10 @@ def refusal(flow: http.HTTPFlow, key: str, shown: str, route: str, is_preflight:
 class Guard:
     """The first step: takes charge of the flow and takes the client's credentials off before anything can fail."""
 
-    key = ""
+    def __init__(self) -> None:
+        self.key = ""
+        self._hidden = ""
+        """The key that the option's hidden text stands for."""
 
     def load(self, loader: Loader) -> None:
         loader.add_option(
@@ -148,33 +151,42 @@ class Guard:
         )  # fmt: skip
 
     def configure(self, updated: set[str]) -> None:
-        if "codex_client_key" in updated:
-            self._read_key(ctx.options.codex_client_key)
+        key = self._read_key(ctx.options.codex_client_key) if "codex_client_key" in updated else self.key
         if updated & {"codex_client_key", "mode", "listen_host", "server"}:
-            self._check_listeners()
+            self._check_listeners(key)
+        # Last: what is refused above leaves the key as it was, whatever becomes of the option.
+        self.key = key
 
-    def _read_key(self, option: str) -> None:
+    def _read_key(self, option: str) -> str:
         if option == redact.HIDDEN:
-            if not self.key:
+            if not self._hidden:
                 reject(
                     "codex_client_key: of a key that was hidden only that is left; set it again, as env:NAME or file:PATH"
                 )
-            return
+            # mitmproxy puts the old text back after any addon has refused a new one.
+            return self._hidden
+        key = ""
         try:
-            self.key = resolve_key(option)
+            key = resolve_key(option)
         except ValueError as e:
             reject(f"codex_client_key: {e}")
-        if self.key and self.key == option:
+        if key and key == option:
             logger.warning(
                 "codex_client_key holds the key itself, which every user of this machine can read off the command line;"
                 " env:NAME or file:PATH are safer."
             )
-            # mitmweb's options page shows every option, and `options.save` writes it.
-            asyncio.get_running_loop().call_soon(lambda: ctx.options.update(codex_client_key=redact.HIDDEN))
+            asyncio.get_running_loop().call_soon(self._hide, key)
+        return key
 
-    def _check_listeners(self) -> None:
+    def _hide(self, key: str) -> None:
+        """mitmweb's options page shows every option, and `options.save` writes it."""
+        if ctx.options.codex_client_key == key:  # or another addon has refused it
+            self._hidden = key
+            ctx.options.update(codex_client_key=redact.HIDDEN)
+
+    def _check_listeners(self, key: str) -> None:
         """Listening beyond this machine without a key is refused, with the way out."""
-        if self.key:
+        if key:
             return
         for spec in ctx.options.mode:
             try:

@@ -92,7 +92,8 @@ class Models:
         flow.response = http.Response.make(200, msgspec.json.encode(answer), headers)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        if flows.is_claimed(flow) and flow.response:
+        # An answer of our own bears the mark too, and says nothing of what the backend has by now.
+        if flows.is_claimed(flow) and flow.response and "sent_at" in flows.state_of(flow):
             self.kept.heard(flow.response.headers.get("x-models-etag", ""))
 
     async def explain(self, flow: http.HTTPFlow, error: ProxyError) -> None:

@@ -9,7 +9,8 @@ import wsproto
 from mitmproxy import ctx, http
 from mitmproxy.proxy.layers import websocket
 from wsproto.events import CloseConnection, Event, TextMessage
-from wsproto.frame_protocol import CloseReason
+from wsproto.extensions import Extension, PerMessageDeflate
+from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
 
 from . import wire
 
@@ -38,6 +39,33 @@ class Pieces(list[Bounded]):
 
     def append(self, _: object) -> None:
         pass
+
+
+class Deflate(PerMessageDeflate):
+    """wsproto's forgets at a control frame between the pieces of a message (RFC 6455 section 5.4) whether it is compressed."""
+
+    _before: bool | None = None
+
+    def frame_inbound_header(
+        self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
+    ) -> CloseReason | RsvBits:
+        self._before = self._inbound_compressed
+        return super().frame_inbound_header(proto, opcode, rsv, payload_length)
+
+    def frame_inbound_complete(self, proto: FrameDecoder | FrameProtocol, fin: bool) -> bytes | CloseReason | None:
+        rest = super().frame_inbound_complete(proto, fin)
+        if not self._inbound_is_compressible:  # a control frame
+            self._inbound_compressed = self._before
+        return rest
+
+
+def mended(extension: Extension) -> Extension:
+    """A `Deflate` with all that was agreed on for wsproto's own; any other as it is."""
+    if not isinstance(extension, PerMessageDeflate):
+        return extension
+    made = Deflate()
+    vars(made).update(vars(extension))
+    return made
 
 
 class Side(websocket.WebsocketConnection):
@@ -83,7 +111,7 @@ def take_over(flow: http.HTTPFlow, limit: int, last_words: Callable[[], tuple[by
     websocket.Fragmentizer.FRAGMENT_SIZE = 1 << 62
     handler.timeout_watchdog.timeout = IDLE
     client, server = (
-        Side(kind, before._proto.extensions, conn=before.conn)
+        Side(kind, [mended(each) for each in before._proto.extensions], conn=before.conn)
         for kind, before in (
             (wsproto.ConnectionType.SERVER, layer.client_ws),
             (wsproto.ConnectionType.CLIENT, layer.server_ws),

@@ -19,8 +19,9 @@ class ModelMap(NamedTuple):
     rules: tuple[Mapping, ...] = ()
     default: Mapping | None = None
 
-    def find(self, name: str) -> Mapping | None:
-        return next((rule for rule in self.rules if fnmatchcase(name, rule.pattern)), None)
+    def find(self, *names: str) -> Mapping | None:
+        """The first rule that matches any of the `names` one model goes by."""
+        return next((rule for rule in self.rules if any(fnmatchcase(name, rule.pattern) for name in names)), None)
 
 
 UNMAPPED = ModelMap()

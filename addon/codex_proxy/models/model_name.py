@@ -69,8 +69,8 @@ def meaning(name: str, models: ModelMap, catalogue: Catalogue) -> Meaning:
 
 
 def rule_for(name: str, models: ModelMap) -> Mapping | None:
-    """By the whole name, else by the one without what stands in front. A name that is not there is the default's alone."""
-    return (models.find(name) or models.find(PREFIX.sub("", name))) if name and models.rules else None
+    """The first that matches the name, whole or without what stands in front. A name that is not there is the default's alone."""
+    return models.find(name, PREFIX.sub("", name)) if name else None
 
 
 def split(name: str, catalogue: Catalogue) -> tuple[str, str]:
