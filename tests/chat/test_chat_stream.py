@@ -83,6 +83,11 @@ def grown(number: int, more: str) -> dict[str, Any]:
     return {"tool_calls": [{"index": number, "function": {"arguments": more}}]}
 
 
+def unplaced(event: dict[str, Any], item_id: str = "") -> dict[str, Any]:
+    named = {"item_id": item_id} if item_id else {}
+    return {key: value for key, value in event.items() if key != "output_index"} | named
+
+
 STREAMS: list[tuple[str, list[dict[str, Any]], list[Any]]] = [
     ("text", [text("a"), text("b"), completed()], [{"content": "a"}, {"content": "b"}, "stop"]),
     ("text of nothing", [text(""), completed()], ["stop"]),
@@ -123,6 +128,18 @@ STREAMS: list[tuple[str, list[dict[str, Any]], list[Any]]] = [
         "the last event alone",
         [completed(output=[{**MESSAGE, "content": [{"type": "output_text", "text": "a"}]}, call(1, "{}")])],
         [{"content": "a"}, begun(1, 0), grown(0, "{}"), "tool_calls"],
+    ),
+    (
+        "events that name their item by its place, its id, or both",
+        [item("added", 0, call(0)), unplaced(arguments("{"), "fc_0"), arguments("}"), unplaced(item("done", 0, call(0, "{}"))),
+         text("a", 1), {**text("b", 1), "item_id": "msg_1"}, unplaced(text("c"), "msg_1"),
+         unplaced(item("done", 1, {**MESSAGE, "content": [{"type": "output_text", "text": "abcd"}]})), completed()],
+        [begun(0, 0), grown(0, "{"), grown(0, "}"), {"content": "a"}, {"content": "b"}, {"content": "c"}, {"content": "d"}, "tool_calls"],
+    ),
+    (
+        "an id that comes twice",
+        [{**text("a"), "item_id": "msg_1"}, {**text("b", 1), "item_id": "msg_1"}, completed()],
+        [{"content": "a"}, {"content": "\n\n"}, {"content": "b"}, "stop"],
     ),
     ("too long", [text("a"), completed(incomplete_details={"reason": "max_output_tokens"})], [{"content": "a"}, "length"]),
     ("filtered", [completed(incomplete_details={"reason": "content_filter"})], ["content_filter"]),

@@ -46,6 +46,7 @@ class _Growing:
     """An item of the answer, and how much of each of its texts has been given, in characters."""
 
     kind: str = ""
+    place: int | None = None
     number: int = -1
     """Of a call: its place among the calls."""
     part: tuple[Any, Any] | None = None
@@ -69,7 +70,8 @@ class ChatStream:
         self.error: ProxyError | None = None
         self._stop = StopText(chat.stop)
         self._begun = False
-        self._items: dict[Any, _Growing] = {}
+        self._items: dict[int | str | None, _Growing] = {}
+        """By place in the answer, and by id; an event may name one of them alone."""
         self._calls = 0
         self._length = 0
         """Of the whole text so far, in characters."""
@@ -134,7 +136,17 @@ class ChatStream:
         return response
 
     def _growing(self, place: int | None, item_id: str | None, kind: str = "") -> _Growing:
-        return self._items.setdefault(item_id if place is None else place, _Growing(kind))
+        found = self._items.get(place) if place is not None else None
+        if found is None:
+            found = self._items.get(item_id or None)
+            if found is None or (place is not None and found.place is not None):
+                found = _Growing(kind)
+        if place is not None:
+            found.place = place
+            self._items[place] = found
+        if item_id or place is None:
+            self._items.setdefault(item_id or None, found)
+        return found
 
     def _grown(self, what: str, event: Event, deltas: list[Delta]) -> None:
         growing = self._growing(event.output_index, event.item_id)
