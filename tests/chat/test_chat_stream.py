@@ -88,6 +88,20 @@ def unplaced(event: dict[str, Any], item_id: str = "") -> dict[str, Any]:
     return {key: value for key, value in event.items() if key != "output_index"} | named
 
 
+def said(text: str, cited_to: int = 0) -> dict[str, Any]:
+    """A message; from its beginning to `cited_to` it is cited."""
+    citation = {"type": "url_citation", "start_index": 0, "end_index": cited_to, "url": "u", "title": "t"}
+    part = {"type": "output_text", "text": text, "annotations": [citation] if cited_to else []}
+    return {**MESSAGE, "content": [part]}
+
+
+def cited(start: int, end: int) -> dict[str, Any]:
+    return {
+        "type": "url_citation",
+        "url_citation": {"start_index": start, "end_index": end, "title": "t", "url": "u"},
+    }
+
+
 STREAMS: list[tuple[str, list[dict[str, Any]], list[Any]]] = [
     ("text", [text("a"), text("b"), completed()], [{"content": "a"}, {"content": "b"}, "stop"]),
     ("text of nothing", [text(""), completed()], ["stop"]),
@@ -119,10 +133,13 @@ STREAMS: list[tuple[str, list[dict[str, Any]], list[Any]]] = [
     ),
     (
         "citations",
-        [item("done", 0, {**MESSAGE, "content": [{"type": "output_text", "text": "a", "annotations": [
-            {"type": "url_citation", "start_index": 0, "end_index": 1, "url": "u", "title": "t"}]}]}), completed()],
-        [{"content": "a"}, {"annotations": [{"type": "url_citation", "url_citation": {
-            "start_index": 0, "end_index": 1, "title": "t", "url": "u"}}]}, "stop"],
+        [item("done", 0, said("a", 1)), completed()],
+        [{"content": "a"}, {"annotations": [cited(0, 1)]}, "stop"],
+    ),
+    (
+        "citations of two messages, in one list",
+        [item("done", 0, said("a", 1)), item("done", 1, said("bc", 2)), completed()],
+        [{"content": "a"}, {"content": "\n\n"}, {"content": "bc"}, {"annotations": [cited(0, 1), cited(3, 5)]}, "stop"],
     ),
     (
         "the last event alone",

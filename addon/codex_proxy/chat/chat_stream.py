@@ -73,6 +73,7 @@ class ChatStream:
         self._items: dict[int | str | None, _Growing] = {}
         """By place in the answer, and by id; an event may name one of them alone."""
         self._calls = 0
+        self._cited: list[dict[str, Any]] = []
         self._length = 0
         """Of the whole text so far, in characters."""
 
@@ -114,6 +115,9 @@ class ChatStream:
                 self._last(response, deltas)
         if self._stop.hit:
             self.finish = "stop"
+        if self.finish and self._cited:
+            # In one delta: OpenAI's SDK takes a second list for pieces of the first one's elements.
+            deltas.append({"annotations": self._cited})
 
     def _begin(self, deltas: list[Delta]) -> None:
         if not self._begun:
@@ -203,8 +207,7 @@ class ChatStream:
         self._rest(growing, TEXT, "".join(part.text for part in parts if part.type == "output_text"), deltas)
         self._rest(growing, REFUSAL, "".join(part.refusal for part in parts if part.type == "refusal"), deltas)
         self._flush(deltas)
-        if cited := annotations(parts, growing.begins_at):
-            deltas.append({"annotations": cited})
+        self._cited += annotations(parts, growing.begins_at)
 
     def _rest(self, growing: _Growing, what: str, text: str, deltas: list[Delta], only_whole: bool = False) -> None:
         given = growing.given.get(what, 0)
