@@ -160,6 +160,7 @@ STREAMS: list[tuple[str, list[dict[str, Any]], list[Any]]] = [
     ),
     ("too long", [text("a"), completed(incomplete_details={"reason": "max_output_tokens"})], [{"content": "a"}, "length"]),
     ("filtered", [completed(incomplete_details={"reason": "content_filter"})], ["content_filter"]),
+    ("incomplete for no reason", [completed(incomplete_details=None)], ["length"]),
     ("incomplete for a new reason", [completed(incomplete_details={"reason": "odd"})], ["response_incomplete"]),
     ("failed", [text("a"), {"type": "response.failed", "response": {"error": {"code": "slow_down"}}}], [{"content": "a"}, "slow_down"]),
     ("an error event", [{"type": "error", "code": "x", "message": "m"}, text("a"), completed()], ["x"]),
@@ -188,6 +189,16 @@ def test_the_older_form_has_room_for_one_call() -> None:
 def test_a_stop_text_ends_it_before_its_calls() -> None:
     events = [text("one #"), text("## two"), item("done", 1, call(1, "{}")), completed()]
     assert deltas(*events, chat=Chat(stop=("###",))) == [{"content": "one "}, "stop"]
+
+
+def test_a_stop_text_ends_it_where_nothing_came_before_the_last_event() -> None:
+    output = [said("one ### two", 3), said("three"), call(2, "{}")]
+    assert deltas(completed(output=output), chat=Chat(stop=("###",))) == [{"content": "one "}, "stop"]
+
+
+@pytest.mark.parametrize("stop", ["\n\n", "\n\ntw", "\n"])
+def test_a_stop_text_may_begin_between_two_messages(stop: str) -> None:
+    assert deltas(text("one"), text("two", 1), completed(), chat=Chat(stop=(stop,))) == [{"content": "one"}, "stop"]
 
 
 def test_what_was_held_back_comes_before_what_follows() -> None:

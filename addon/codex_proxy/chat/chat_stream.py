@@ -112,7 +112,7 @@ class ChatStream:
             response = self._response(event)
             self._begin(deltas)
             if kind in LAST:
-                self._last(response, deltas)
+                self._last(kind, response, deltas)
         if self._stop.hit:
             self.finish = "stop"
         if self.finish and self._cited:
@@ -170,8 +170,8 @@ class ChatStream:
         if not before and what in (TEXT, REASONING):
             others = [one for one in self._items.values() if one is not growing and one.given.get(what)]
             if others:
-                # Before the next text what was held back of the last one has been given.
-                deltas.append({what: GAP})
+                gap = self._stop.feed(GAP) if what is TEXT else GAP
+                deltas += [{what: gap}] if gap else []
                 self._length += len(GAP) if what is TEXT else 0
             growing.begins_at = self._length
         if what is TEXT:
@@ -205,6 +205,8 @@ class ChatStream:
 
     def _message_done(self, growing: _Growing, parts: list[Part], deltas: list[Delta]) -> None:
         self._rest(growing, TEXT, "".join(part.text for part in parts if part.type == "output_text"), deltas)
+        if self._stop.hit:
+            return
         self._rest(growing, REFUSAL, "".join(part.refusal for part in parts if part.type == "refusal"), deltas)
         self._flush(deltas)
         self._cited += annotations(parts, growing.begins_at)
@@ -231,14 +233,16 @@ class ChatStream:
         if rest := self._stop.flush():
             deltas.append({TEXT: rest})
 
-    def _last(self, response: Response, deltas: list[Delta]) -> None:
+    def _last(self, kind: str, response: Response, deltas: list[Delta]) -> None:
         if not self._items:
             for place, raw in enumerate(response.output or []):
+                if self._stop.hit:
+                    break
                 if item := read(raw):
                     self._placed(self._items.setdefault(place, _Growing(item.type)), item, deltas, done=True)
         self._flush(deltas)
-        if response.incomplete_details and not self._stop.hit:
-            reason = str(response.incomplete_details.get("reason"))
+        if (kind == "response.incomplete" or response.incomplete_details) and not self._stop.hit:
+            reason = str((response.incomplete_details or {}).get("reason") or "max_output_tokens")
             if reason not in INCOMPLETE:
                 message = f"The backend ended the answer before it was complete: {reason}."
                 self.error = backend_errors.in_stream({"code": "response_incomplete", "message": message})
