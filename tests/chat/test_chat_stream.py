@@ -186,6 +186,25 @@ def test_the_older_form_has_room_for_one_call() -> None:
     ]
 
 
+ASIDE = {**said("Let me see."), "phase": "commentary"}
+FINAL = {**said("{}"), "phase": "final_answer"}
+ASIDES = {
+    "as it comes": [item("added", 0, {**ASIDE, "content": []}), text("Let me"), text(" see."), item("done", 0, ASIDE), text("{}", 1)],
+    "whole": [item("done", 0, ASIDE), item("done", 1, FINAL)],
+    "in the last event": [completed(output=[ASIDE, FINAL])],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("events", ASIDES.values(), ids=ASIDES)
+def test_what_the_model_says_on_its_way_is_no_part_of_a_json_text(events: list[dict[str, Any]]) -> None:
+    whole = Whole(Chat(json=True), "m")
+    whole.feed(frames(*events, completed()))
+    message = json.loads(whole.completion())["choices"][0]["message"]
+    assert (message["content"], message["reasoning_content"]) == ("{}", "Let me see.")
+    plain = "".join(delta.get("content") or "" for delta in deltas(*events, completed()) if isinstance(delta, dict))
+    assert plain == "Let me see.\n\n{}"
+
+
 def test_a_stop_text_ends_it_before_its_calls() -> None:
     events = [text("one #"), text("## two"), item("done", 1, call(1, "{}")), completed()]
     assert deltas(*events, chat=Chat(stop=("###",))) == [{"content": "one "}, "stop"]

@@ -50,6 +50,8 @@ class _Growing:
     number: int = -1
     """Of a call: its place among the calls."""
     part: tuple[Any, Any] | None = None
+    is_aside: bool = False
+    """Of a message: is it no part of the text (contract 4: `phase`)? What the model says on its way is no JSON."""
     begins_at: int = 0
     """Of a message: where it begins in the whole text."""
     given: dict[str, int] = field(default_factory=dict)
@@ -154,6 +156,7 @@ class ChatStream:
 
     def _grown(self, what: str, event: Event, deltas: list[Delta]) -> None:
         growing = self._growing(event.output_index, event.item_id)
+        what = REASONING if what is TEXT and growing.is_aside else what
         if what is REASONING:
             part = (event.summary_index, event.content_index)
             more = GAP if growing.part not in (None, part) else ""
@@ -190,6 +193,7 @@ class ChatStream:
     def _placed(self, growing: _Growing, item: Item, deltas: list[Delta], done: bool) -> None:
         """An item that begins or is done; what the deltas left out of it comes now."""
         growing.kind = growing.kind or item.type
+        growing.is_aside |= self.chat.json and item.phase == "commentary" and not growing.given
         if item.type in CALLS:
             if growing.number < 0:
                 self._call_begins(growing, item, deltas)
@@ -204,7 +208,11 @@ class ChatStream:
             self._message_done(growing, item.content or [], deltas)
 
     def _message_done(self, growing: _Growing, parts: list[Part], deltas: list[Delta]) -> None:
-        self._rest(growing, TEXT, "".join(part.text for part in parts if part.type == "output_text"), deltas)
+        said = "".join(part.text for part in parts if part.type == "output_text")
+        if growing.is_aside:
+            self._rest(growing, REASONING, said, deltas)
+            return
+        self._rest(growing, TEXT, said, deltas)
         if self._stop.hit:
             return
         self._rest(growing, REFUSAL, "".join(part.refusal for part in parts if part.type == "refusal"), deltas)
