@@ -304,6 +304,25 @@ def test_a_rate_limit_inside_a_stream_names_its_wait() -> None:
     assert in_stream({"code": "slow_down", "message": "try again in 2s"}).headers == {}
 
 
+@pytest.mark.parametrize(
+    ("error", "retry_after"),
+    [
+        ({"code": "usage_limit_reached", "resets_in_seconds": 90}, "90"),
+        ({"code": "usage_limit_reached", "resets_at": NOW + 60}, "60"),
+        ({"code": "usage_limit_reached"}, None),
+        ({"type": "usage_limit_reached"}, None),
+        ({"code": "insufficient_quota"}, None),
+        ({"code": "usage_not_included"}, None),
+        ({"code": "response_incomplete"}, None),
+    ],
+)
+def test_what_would_only_fail_again_inside_a_stream_is_not_tried_again(
+    error: dict[str, Any], retry_after: str | None
+) -> None:
+    wait = {} if retry_after is None else {"retry-after": retry_after}
+    assert in_stream(error, NOW).headers == {"x-should-retry": "false", **wait}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

@@ -61,6 +61,22 @@ def test_one_object_as_openai_has_it() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("item", "content"),
+    [
+        ({**TEXT, "content": []}, ""),
+        ({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}]}, ""),
+        ({**TEXT, "content": [{"type": "refusal", "refusal": "no"}]}, None),
+        ({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": "{}"}, None),
+    ],
+    ids=["nothing", "reasoning alone", "a refusal", "a call"],
+)
+def test_only_calls_and_refusals_stand_for_a_text(item: dict[str, Any], content: str | None) -> None:
+    whole = Whole(Chat(), "m")
+    whole.feed(sent(item))
+    assert json.loads(whole.completion())["choices"][0]["message"]["content"] == content
+
+
 def test_an_error_ends_it_and_nothing_comes_after() -> None:
     chunks = Chunks(Chat(usage=True), "m")
     first, *more = chunks.feed([Repair().broken("It broke."), *sent(TEXT)])
@@ -110,5 +126,10 @@ def test_a_message_sent_up_comes_back_as_it_was(
     whole.feed(sent(*({"id": f"id_{n}", **item} for n, item in enumerate(items))))
 
     back = json.loads(whole.completion())["choices"][0]
-    assert back["message"] == {**message, "refusal": None, "annotations": []}
+    assert back["message"] == {
+        **message,
+        "content": content or (None if calls else ""),
+        "refusal": None,
+        "annotations": [],
+    }
     assert back["finish_reason"] == ("tool_calls" if calls else "stop")

@@ -99,6 +99,20 @@ TURNS: list[tuple[str, list[Any], list[Any]]] = [
         [function_call("1"), {"type": "function_call_output", "call_id": "1", "output": "a"},
          function_call("1_1"), {"type": "function_call_output", "call_id": "1_1", "output": "b"}],
     ),
+    (
+        "an id used twice at once",
+        [{"role": "assistant", "tool_calls": [call("1"), call("1")]}, {"role": "tool", "tool_call_id": "1", "content": "a"},
+         {"role": "tool", "tool_call_id": "1", "content": "b"}],
+        [function_call("1"), function_call("1_1"), {"type": "function_call_output", "call_id": "1", "output": "a"},
+         {"type": "function_call_output", "call_id": "1_1", "output": "b"}],
+    ),
+    (
+        "an id used again after a call that nobody answered",
+        [{"role": "assistant", "tool_calls": [call("1")]}, {"role": "user", "content": "stop"},
+         {"role": "assistant", "tool_calls": [call("1")]}, {"role": "tool", "tool_call_id": "1", "content": "b"}],
+        [function_call("1"), said("user", given("stop")), function_call("1_1"),
+         {"type": "function_call_output", "call_id": "1_1", "output": "b"}],
+    ),
 ]  # fmt: skip
 
 

@@ -82,6 +82,9 @@ ANSWERS: list[tuple[dict[str, Any], Chat]] = [
     ({"stream_options": {"include_usage": True}}, Chat(usage=True)),
     ({"stream_options": {"include_usage": False}}, Chat()),
     ({"functions": []}, Chat(functions=True)),
+    ({"response_format": {"type": "json_object"}}, Chat(json=True)),
+    ({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}}, Chat(json=True)),
+    ({"response_format": {"type": "text"}}, Chat()),
     ({"functions": [], "tools": []}, Chat()),
 ]
 

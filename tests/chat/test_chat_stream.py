@@ -83,6 +83,25 @@ def grown(number: int, more: str) -> dict[str, Any]:
     return {"tool_calls": [{"index": number, "function": {"arguments": more}}]}
 
 
+def unplaced(event: dict[str, Any], item_id: str = "") -> dict[str, Any]:
+    named = {"item_id": item_id} if item_id else {}
+    return {key: value for key, value in event.items() if key != "output_index"} | named
+
+
+def said(text: str, cited_to: int = 0) -> dict[str, Any]:
+    """A message; from its beginning to `cited_to` it is cited."""
+    citation = {"type": "url_citation", "start_index": 0, "end_index": cited_to, "url": "u", "title": "t"}
+    part = {"type": "output_text", "text": text, "annotations": [citation] if cited_to else []}
+    return {**MESSAGE, "content": [part]}
+
+
+def cited(start: int, end: int) -> dict[str, Any]:
+    return {
+        "type": "url_citation",
+        "url_citation": {"start_index": start, "end_index": end, "title": "t", "url": "u"},
+    }
+
+
 STREAMS: list[tuple[str, list[dict[str, Any]], list[Any]]] = [
     ("text", [text("a"), text("b"), completed()], [{"content": "a"}, {"content": "b"}, "stop"]),
     ("text of nothing", [text(""), completed()], ["stop"]),
@@ -114,18 +133,34 @@ STREAMS: list[tuple[str, list[dict[str, Any]], list[Any]]] = [
     ),
     (
         "citations",
-        [item("done", 0, {**MESSAGE, "content": [{"type": "output_text", "text": "a", "annotations": [
-            {"type": "url_citation", "start_index": 0, "end_index": 1, "url": "u", "title": "t"}]}]}), completed()],
-        [{"content": "a"}, {"annotations": [{"type": "url_citation", "url_citation": {
-            "start_index": 0, "end_index": 1, "title": "t", "url": "u"}}]}, "stop"],
+        [item("done", 0, said("a", 1)), completed()],
+        [{"content": "a"}, {"annotations": [cited(0, 1)]}, "stop"],
+    ),
+    (
+        "citations of two messages, in one list",
+        [item("done", 0, said("a", 1)), item("done", 1, said("bc", 2)), completed()],
+        [{"content": "a"}, {"content": "\n\n"}, {"content": "bc"}, {"annotations": [cited(0, 1), cited(3, 5)]}, "stop"],
     ),
     (
         "the last event alone",
         [completed(output=[{**MESSAGE, "content": [{"type": "output_text", "text": "a"}]}, call(1, "{}")])],
         [{"content": "a"}, begun(1, 0), grown(0, "{}"), "tool_calls"],
     ),
+    (
+        "events that name their item by its place, its id, or both",
+        [item("added", 0, call(0)), unplaced(arguments("{"), "fc_0"), arguments("}"), unplaced(item("done", 0, call(0, "{}"))),
+         text("a", 1), {**text("b", 1), "item_id": "msg_1"}, unplaced(text("c"), "msg_1"),
+         unplaced(item("done", 1, {**MESSAGE, "content": [{"type": "output_text", "text": "abcd"}]})), completed()],
+        [begun(0, 0), grown(0, "{"), grown(0, "}"), {"content": "a"}, {"content": "b"}, {"content": "c"}, {"content": "d"}, "tool_calls"],
+    ),
+    (
+        "an id that comes twice",
+        [{**text("a"), "item_id": "msg_1"}, {**text("b", 1), "item_id": "msg_1"}, completed()],
+        [{"content": "a"}, {"content": "\n\n"}, {"content": "b"}, "stop"],
+    ),
     ("too long", [text("a"), completed(incomplete_details={"reason": "max_output_tokens"})], [{"content": "a"}, "length"]),
     ("filtered", [completed(incomplete_details={"reason": "content_filter"})], ["content_filter"]),
+    ("incomplete for no reason", [completed(incomplete_details=None)], ["length"]),
     ("incomplete for a new reason", [completed(incomplete_details={"reason": "odd"})], ["response_incomplete"]),
     ("failed", [text("a"), {"type": "response.failed", "response": {"error": {"code": "slow_down"}}}], [{"content": "a"}, "slow_down"]),
     ("an error event", [{"type": "error", "code": "x", "message": "m"}, text("a"), completed()], ["x"]),
@@ -151,9 +186,38 @@ def test_the_older_form_has_room_for_one_call() -> None:
     ]
 
 
+ASIDE = {**said("Let me see."), "phase": "commentary"}
+FINAL = {**said("{}"), "phase": "final_answer"}
+ASIDES = {
+    "as it comes": [item("added", 0, {**ASIDE, "content": []}), text("Let me"), text(" see."), item("done", 0, ASIDE), text("{}", 1)],
+    "whole": [item("done", 0, ASIDE), item("done", 1, FINAL)],
+    "in the last event": [completed(output=[ASIDE, FINAL])],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("events", ASIDES.values(), ids=ASIDES)
+def test_what_the_model_says_on_its_way_is_no_part_of_a_json_text(events: list[dict[str, Any]]) -> None:
+    whole = Whole(Chat(json=True), "m")
+    whole.feed(frames(*events, completed()))
+    message = json.loads(whole.completion())["choices"][0]["message"]
+    assert (message["content"], message["reasoning_content"]) == ("{}", "Let me see.")
+    plain = "".join(delta.get("content") or "" for delta in deltas(*events, completed()) if isinstance(delta, dict))
+    assert plain == "Let me see.\n\n{}"
+
+
 def test_a_stop_text_ends_it_before_its_calls() -> None:
     events = [text("one #"), text("## two"), item("done", 1, call(1, "{}")), completed()]
     assert deltas(*events, chat=Chat(stop=("###",))) == [{"content": "one "}, "stop"]
+
+
+def test_a_stop_text_ends_it_where_nothing_came_before_the_last_event() -> None:
+    output = [said("one ### two", 3), said("three"), call(2, "{}")]
+    assert deltas(completed(output=output), chat=Chat(stop=("###",))) == [{"content": "one "}, "stop"]
+
+
+@pytest.mark.parametrize("stop", ["\n\n", "\n\ntw", "\n"])
+def test_a_stop_text_may_begin_between_two_messages(stop: str) -> None:
+    assert deltas(text("one"), text("two", 1), completed(), chat=Chat(stop=(stop,))) == [{"content": "one"}, "stop"]
 
 
 def test_what_was_held_back_comes_before_what_follows() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from codex_proxy.errors import ProxyError
 from codex_proxy.models.model_map import parse
-from codex_proxy.request.body_rules import MEANINGFUL, REFUSED_FIELDS, RULES, TAKEN, Wish, patch
+from codex_proxy.request.body_rules import MEANINGFUL, REFUSED_FIELDS, RULES, TAKEN, Wish, opened, patch
 
 from ..places import NANOBOT
 
@@ -604,15 +604,30 @@ def test_a_body_that_is_no_json_object_is_told_so(data: bytes, code: str, wish: 
     [
         b'{"reasoning":{"effort":"minimal","x":1e999}}',
         b'{"reasoning":{"effort":"min\xff"}}',
-        b'{"model":"\\ud83d"}',
-        b'{"input":"cut \\ud83d"}',
-        b'{"input":[{"role":"user","content":[{"type":"text","text":"\\ud83d"}]}]}',
     ],
 )
 def test_a_value_that_can_not_be_read_is_the_clients_mistake_not_ours(data: bytes) -> None:
     with pytest.raises(ProxyError) as e:
         patch(data, FULL)
     assert (e.value.status, e.value.code) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize(
+    ("more", "wish"),
+    [
+        (rb'"input":"cut \ud83d"', FULL),
+        (rb'"input":[{"role":"user","content":[{"type":"input_text","text":"cut \ud83d"}]}]', FULL),
+        (rb'"messages":[{"role":"user","content":"cut \ud83d"}]', Wish(chat=True)),
+        (rb'"input":[{"role":"user","content":"cut \ud83d"}],"store":false', Wish(full=False)),
+    ],
+    ids=["text", "items", "chat", "store alone"],
+)
+@pytest.mark.parametrize("open_first", [False, True])
+def test_half_a_character_is_replaced_and_told(more: bytes, wish: Wish, open_first: bool) -> None:
+    data = b'{"model":"gpt-6-sol",%s}' % more
+    patched = patch(opened(data) if open_first else data, wish)
+    assert patched.body is not None and "cut \ufffd" in str(json.loads(patched.body)["input"])
+    assert [change.what for change in patched.changes].count("half a character replaced") == 1
 
 
 @given(st.dictionaries(st.sampled_from([*sorted(TAKEN), *RULES, *MEANINGFUL, "user", "x"]), JSON, max_size=6))

@@ -81,10 +81,10 @@ class Answer:
         state, headers = flows.state_of(flow), flow.response.headers
         short = state.get("client", "").startswith(SHORT_LINES)
         try:
-            decoder = encodings.stream_decoder(headers.pop("content-encoding", ""))
-        except ProxyError as e:
-            flows.refuse(flow, e)
-            return
+            decoder = encodings.stream_decoder(headers.get("content-encoding", ""))
+        except ProxyError:
+            return  # refused when it is whole: an answer put here would get the backend's body
+        headers.pop("content-encoding", None)
         headers.setdefault("content-type", "text/event-stream; charset=utf-8")
         headers["cache-control"] = "no-cache"
         if "transfer-encoding" not in headers:
@@ -108,6 +108,24 @@ class Answer:
         wire.watch_body(flow, self.watched[flow])
 
     async def response(self, flow: http.HTTPFlow) -> None:
+        try:
+            await self._whole(flow)
+        finally:
+            self._forget(flow)
+
+    async def error(self, flow: http.HTTPFlow) -> None:
+        """The backend gave no answer, or broke off in it; mitmproxy would send its HTML page, or a body cut short."""
+        try:
+            await self._broken(flow)
+        finally:
+            self._forget(flow)
+
+    def _forget(self, flow: http.HTTPFlow) -> None:
+        """What was kept for the answer; the flow itself lives on, for who looks at it."""
+        self.watched.pop(flow, None)
+        ctx.master.addons.get("memory").forget(flow)
+
+    async def _whole(self, flow: http.HTTPFlow) -> None:
         if not flows.is_claimed(flow) or flow.response is None or flow.websocket:
             return
         state = flows.state_of(flow)
@@ -116,7 +134,11 @@ class Answer:
         if "refused" in state or "sent_at" not in state or flow.response.stream:
             return
         try:
-            await self._finish(flow)
+            if state.get("stopped") and (watch := self.watched.get(flow)) and watch.whole:
+                # The backend's answer would have ended with the connection, which was ended.
+                self._put_stopped(flow.response, watch.whole)
+            else:
+                await self._finish(flow)
         except Exception as e:
             flows.refuse(flow, e if isinstance(e, ProxyError) else flows.unforeseen("Answer", e))
 
@@ -124,7 +146,15 @@ class Answer:
         """A whole answer, made what the client expects."""
         assert flow.response
         response, state = flow.response, flows.state_of(flow)
-        response.decode(strict=False)
+        try:
+            response.decode(strict=response.status_code < 400)
+        except ValueError as e:
+            coding = response.headers.get("content-encoding")
+            raise ProxyError(
+                502,
+                "unsupported_encoding",
+                f"The backend's answer can't be decoded as its Content-Encoding says: {coding}.",
+            ) from e
         # It goes on whole, with its length.
         response.headers.pop("transfer-encoding", None)
         if response.status_code >= 400:
@@ -172,8 +202,7 @@ class Answer:
         response.content = error.body()
         flows.state_of(flow)["error"] = error.code or str(error.status)
 
-    async def error(self, flow: http.HTTPFlow) -> None:
-        """The backend gave no answer, or broke off in it; mitmproxy would send its HTML page, or a body cut short."""
+    async def _broken(self, flow: http.HTTPFlow) -> None:
         if not flows.is_claimed(flow) or flow.error is None:
             return
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
@@ -183,7 +212,9 @@ class Answer:
             return
         state = flows.state_of(flow)
         if state.get("stopped") and (watch := self.watched.get(flow)) and watch.whole:
-            self._stopped(flow, watch.whole)
+            assert flow.response
+            self._put_stopped(flow.response, watch.whole)
+            self._send_and_close(flow, flow.response)
             return
         via = "{}:{}".format(*flow.server_conn.via[1]) if flow.server_conn.via else ""
         failure = transport_errors.explain(flow.error.msg, flows.backend().host, state.get("gave_up", ""), via)
@@ -191,23 +222,22 @@ class Answer:
             self._end_stream(flow, flow.response.stream, failure)
             return
         if "repeated" in state and flow.response is not None:
-            await self.response(flow)
+            await self._whole(flow)
         elif "refused" not in state:
             flow.response = flows.response(failure)
             state["refused"] = failure.code
         assert flow.response
-        ctx.master.addons.get("cors").let_read(flow, flow.response)
-        wire.answer_and_close(flow, wire.response_bytes(flow.response))
+        self._send_and_close(flow, flow.response)
 
-    def _stopped(self, flow: http.HTTPFlow, whole: chat_answer.Whole) -> None:
+    def _put_stopped(self, response: http.Response, whole: chat_answer.Whole) -> None:
         """A whole answer that ended with a text of the client's."""
-        assert flow.response
-        response = flow.response
         for name in ("transfer-encoding", "content-encoding"):
             response.headers.pop(name, None)
         response.headers["content-type"] = "application/json"
         response.content = whole.completion()
         response.headers["content-length"] = str(len(response.raw_content or b""))
+
+    def _send_and_close(self, flow: http.HTTPFlow, response: http.Response) -> None:
         ctx.master.addons.get("cors").let_read(flow, response)
         wire.answer_and_close(flow, wire.response_bytes(response))
 

@@ -60,3 +60,7 @@ class Memory:
                 self.store.remember(state["caller"], asked, answer.response)
 
         return keep
+
+    def forget(self, flow: http.HTTPFlow) -> None:
+        """When nothing more comes of a flow: one that brought no answer to keep may itself be kept for long."""
+        self.asked.pop(flow, None)

@@ -30,7 +30,8 @@ class Repeat:
     async def response(self, flow: http.HTTPFlow) -> None:
         if not self._may_repeat(flow) or flow.response is None or flow.response.stream:
             return
-        status, body = flow.response.status_code, flow.response.content or b""
+        # What does not fit its Content-Encoding is for the next step to tell.
+        status, body = flow.response.status_code, flow.response.get_content(strict=False) or b""
         try:
             if status == 401 and not backend_errors.is_region(backend_errors.parse(body).get("message") or ""):
                 if flows.state_of(flow)["route"] == "socket":

@@ -32,6 +32,9 @@ STREAM_STATUS = {
 
 RETRY_NOT = {"x-should-retry": "false"}
 
+# Of those, what the same request would end in again; the SDKs would send it three times. (A 400 and a 403 they don't repeat.)
+LASTING = ("insufficient_quota", "usage_limit_reached", "usage_not_included", "response_incomplete")
+
 
 def parse(body: bytes) -> dict[str, Any]:
     """The error in a body: code, message and whatever else there is; empty if it is none in JSON (contract 7.1)."""
@@ -112,12 +115,15 @@ def refuses_encrypted(status: int, body: bytes) -> bool:
     return status == 400 and b"encrypted" in body and parse(body).get("code") == "invalid_encrypted_content"
 
 
-def in_stream(error: Mapping[str, Any]) -> ProxyError:
+def in_stream(error: Mapping[str, Any], now: float | None = None) -> ProxyError:
     """The error for a failure that came inside a 200 stream, for a client that did not ask for a stream."""
     code = str(error.get("code") or error.get("type") or "") or "response_failed"
     message = str(error.get("message") or "The backend reported a failure without a word.")
     status = STREAM_STATUS.get(code, 502)
     headers = _retry_after(message) if status == 429 else {}
+    if code in LASTING:
+        left = usage.limit_message(error, {}, time.time() if now is None else now)[1]
+        headers = {**headers, **RETRY_NOT, **({} if left is None else {"retry-after": str(left)})}
     extra = {k: v for k, v in error.items() if k not in ("message", "type", "code", "param", "sequence_number")}
     return ProxyError(status, code, message, headers=headers, extra=extra)
 

@@ -108,6 +108,9 @@ def message(deltas: Iterable[Delta]) -> dict[str, Any]:
     found |= {key: "".join(texts) for key, texts in pieces.items()}
     if calls:
         found["tool_calls"] = [calls[index] for index in sorted(calls)]
+    if not calls and "function_call" not in found and found["refusal"] is None:
+        # An answer of nothing: a text all the same, as only calls and refusals stand for one.
+        found["content"] = found["content"] or ""
     return found
 
 

@@ -52,7 +52,9 @@ class Messages:
     changes: list[Change] = field(default_factory=list)
     _where: str = ""
     _ids: dict[str, str] = field(default_factory=dict)
-    """The id of a call as the client has it → as it goes up; some clients use one again and again."""
+    """The id of a call as the client has it → as it goes up, the last time; some clients use one again and again."""
+    _waiting: dict[str, list[str]] = field(default_factory=dict)
+    """The same, of calls without an output yet, in their order."""
     _used: set[str] = field(default_factory=set)
     _custom: set[str] = field(default_factory=set)
 
@@ -75,6 +77,8 @@ class Messages:
         elif role in ("tool", "function"):
             self._output(message, role)
         else:
+            # What was called before is not answered any more.
+            self._waiting.clear()
             self._said(role, self._parts(message, role))
 
     def _said(self, role: str, parts: list[Any]) -> None:
@@ -123,7 +127,8 @@ class Messages:
     def _output(self, message: Object, role: str) -> None:
         named = message.get("tool_call_id", ABSENT)
         client_id = text(named) if role == "tool" else "call_" + text(message.get("name", ABSENT))
-        call_id = self._ids.get(client_id, client_id)
+        waiting = self._waiting.get(client_id)
+        call_id = waiting.pop(0) if waiting else self._ids.get(client_id, client_id)
         kind = "custom_tool_call_output" if call_id in self._custom else "function_call_output"
         content = message.get("content", ABSENT)
         output: Any = self._parts(message, "tool") if first(content) == b"[" else content
@@ -137,6 +142,7 @@ class Messages:
             call_id = f"{name}_{len(self._used)}"
         self._used.add(call_id)
         self._ids[client_id] = call_id
+        self._waiting.setdefault(client_id, []).append(call_id)
         return call_id
 
     def _parts(self, message: Object, role: str) -> list[Any]:

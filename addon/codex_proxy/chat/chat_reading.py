@@ -23,6 +23,7 @@ class Item(msgspec.Struct):
     id: str | None = None
     call_id: str | None = None
     name: str | None = None
+    phase: Any = None
     arguments: str | None = None
     input: str | None = None
     content: list[Part] | None = None

@@ -57,19 +57,20 @@ TRANSLATED = Change(
 @dataclass(frozen=True)
 class Chat:
     """What the answer has to be like: with its usage at the end of a stream; ended by a text of the client's; in the older
-    form, with `function_call` instead of `tool_calls`."""
+    form, with `function_call` instead of `tool_calls`; nothing but JSON, which the client is going to parse."""
 
     usage: bool = False
     stop: tuple[str, ...] = ()
     functions: bool = False
+    json: bool = False
 
     def record(self) -> dict[str, Any]:
         """As it is kept in a flow's state, which is saved with it."""
-        return {"usage": self.usage, "stop": list(self.stop), "functions": self.functions}
+        return {"usage": self.usage, "stop": list(self.stop), "functions": self.functions, "json": self.json}
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> "Chat":
-        return cls(record["usage"], tuple(record["stop"]), record["functions"])
+        return cls(record["usage"], tuple(record["stop"]), record["functions"], record["json"])
 
 
 def translate(body: Object, reasoning_before: Callable[[str], list[msgspec.Raw]]) -> tuple[Object, Chat, list[Change]]:
@@ -91,7 +92,8 @@ def translate(body: Object, reasoning_before: Callable[[str], list[msgspec.Raw]]
     if functions:
         # In the older form there is room for one call.
         fixed["parallel_tool_calls"] = msgspec.Raw(b"false")
-    _inside(fixed, "text", {"format": _format(body), "verbosity": value(body.get("verbosity", ABSENT))})
+    form = _format(body)
+    _inside(fixed, "text", {"format": form, "verbosity": value(body.get("verbosity", ABSENT))})
     _inside(fixed, "reasoning", {"effort": value(body.get("reasoning_effort", ABSENT))})
     if value(fixed.pop("store", ABSENT)) is True:
         changes.append(taken_off("store", "nothing is stored behind this backend"))
@@ -102,7 +104,8 @@ def translate(body: Object, reasoning_before: Callable[[str], list[msgspec.Raw]]
         changes.append(put("stop", "honoured by the proxy", "the backend knows none: the answer is ended here"))
     options = value(body.get("stream_options", ABSENT))
     usage = isinstance(options, dict) and options.get("include_usage") is True
-    return fixed, Chat(usage, stop, functions), changes
+    json = isinstance(form, dict) and form.get("type") in ("json_object", "json_schema")
+    return fixed, Chat(usage, stop, functions, json), changes
 
 
 def _refuse(body: Object) -> None:

@@ -46,9 +46,12 @@ class _Growing:
     """An item of the answer, and how much of each of its texts has been given, in characters."""
 
     kind: str = ""
+    place: int | None = None
     number: int = -1
     """Of a call: its place among the calls."""
     part: tuple[Any, Any] | None = None
+    is_aside: bool = False
+    """Of a message: is it no part of the text (contract 4: `phase`)? What the model says on its way is no JSON."""
     begins_at: int = 0
     """Of a message: where it begins in the whole text."""
     given: dict[str, int] = field(default_factory=dict)
@@ -69,8 +72,10 @@ class ChatStream:
         self.error: ProxyError | None = None
         self._stop = StopText(chat.stop)
         self._begun = False
-        self._items: dict[Any, _Growing] = {}
+        self._items: dict[int | str | None, _Growing] = {}
+        """By place in the answer, and by id; an event may name one of them alone."""
         self._calls = 0
+        self._cited: list[dict[str, Any]] = []
         self._length = 0
         """Of the whole text so far, in characters."""
 
@@ -109,9 +114,12 @@ class ChatStream:
             response = self._response(event)
             self._begin(deltas)
             if kind in LAST:
-                self._last(response, deltas)
+                self._last(kind, response, deltas)
         if self._stop.hit:
             self.finish = "stop"
+        if self.finish and self._cited:
+            # In one delta: OpenAI's SDK takes a second list for pieces of the first one's elements.
+            deltas.append({"annotations": self._cited})
 
     def _begin(self, deltas: list[Delta]) -> None:
         if not self._begun:
@@ -134,10 +142,21 @@ class ChatStream:
         return response
 
     def _growing(self, place: int | None, item_id: str | None, kind: str = "") -> _Growing:
-        return self._items.setdefault(item_id if place is None else place, _Growing(kind))
+        found = self._items.get(place) if place is not None else None
+        if found is None:
+            found = self._items.get(item_id or None)
+            if found is None or (place is not None and found.place is not None):
+                found = _Growing(kind)
+        if place is not None:
+            found.place = place
+            self._items[place] = found
+        if item_id or place is None:
+            self._items.setdefault(item_id or None, found)
+        return found
 
     def _grown(self, what: str, event: Event, deltas: list[Delta]) -> None:
         growing = self._growing(event.output_index, event.item_id)
+        what = REASONING if what is TEXT and growing.is_aside else what
         if what is REASONING:
             part = (event.summary_index, event.content_index)
             more = GAP if growing.part not in (None, part) else ""
@@ -154,8 +173,8 @@ class ChatStream:
         if not before and what in (TEXT, REASONING):
             others = [one for one in self._items.values() if one is not growing and one.given.get(what)]
             if others:
-                # Before the next text what was held back of the last one has been given.
-                deltas.append({what: GAP})
+                gap = self._stop.feed(GAP) if what is TEXT else GAP
+                deltas += [{what: gap}] if gap else []
                 self._length += len(GAP) if what is TEXT else 0
             growing.begins_at = self._length
         if what is TEXT:
@@ -174,6 +193,7 @@ class ChatStream:
     def _placed(self, growing: _Growing, item: Item, deltas: list[Delta], done: bool) -> None:
         """An item that begins or is done; what the deltas left out of it comes now."""
         growing.kind = growing.kind or item.type
+        growing.is_aside |= self.chat.json and item.phase == "commentary" and not growing.given
         if item.type in CALLS:
             if growing.number < 0:
                 self._call_begins(growing, item, deltas)
@@ -188,11 +208,16 @@ class ChatStream:
             self._message_done(growing, item.content or [], deltas)
 
     def _message_done(self, growing: _Growing, parts: list[Part], deltas: list[Delta]) -> None:
-        self._rest(growing, TEXT, "".join(part.text for part in parts if part.type == "output_text"), deltas)
+        said = "".join(part.text for part in parts if part.type == "output_text")
+        if growing.is_aside:
+            self._rest(growing, REASONING, said, deltas)
+            return
+        self._rest(growing, TEXT, said, deltas)
+        if self._stop.hit:
+            return
         self._rest(growing, REFUSAL, "".join(part.refusal for part in parts if part.type == "refusal"), deltas)
         self._flush(deltas)
-        if cited := annotations(parts, growing.begins_at):
-            deltas.append({"annotations": cited})
+        self._cited += annotations(parts, growing.begins_at)
 
     def _rest(self, growing: _Growing, what: str, text: str, deltas: list[Delta], only_whole: bool = False) -> None:
         given = growing.given.get(what, 0)
@@ -216,14 +241,16 @@ class ChatStream:
         if rest := self._stop.flush():
             deltas.append({TEXT: rest})
 
-    def _last(self, response: Response, deltas: list[Delta]) -> None:
+    def _last(self, kind: str, response: Response, deltas: list[Delta]) -> None:
         if not self._items:
             for place, raw in enumerate(response.output or []):
+                if self._stop.hit:
+                    break
                 if item := read(raw):
                     self._placed(self._items.setdefault(place, _Growing(item.type)), item, deltas, done=True)
         self._flush(deltas)
-        if response.incomplete_details and not self._stop.hit:
-            reason = str(response.incomplete_details.get("reason"))
+        if (kind == "response.incomplete" or response.incomplete_details) and not self._stop.hit:
+            reason = str((response.incomplete_details or {}).get("reason") or "max_output_tokens")
             if reason not in INCOMPLETE:
                 message = f"The backend ended the answer before it was complete: {reason}."
                 self.error = backend_errors.in_stream({"code": "response_incomplete", "message": message})

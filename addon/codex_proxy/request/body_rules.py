@@ -18,7 +18,7 @@ from ..models import model_name
 from ..models.catalogue import UNKNOWN, Catalogue
 from ..models.model_map import UNMAPPED, ModelMap
 from ..raw import ABSENT, Object, encoded, first, text, value
-from . import cache_key, input_rules, put_back, tool_rules, unsaid_rules
+from . import cache_key, half_characters, input_rules, put_back, tool_rules, unsaid_rules
 from .unsaid_rules import NOTHING, Unsaid
 
 encode = msgspec.json.encode
@@ -179,10 +179,11 @@ def readable() -> Iterator[None]:
 def _patch(body: Object, wish: Wish) -> Patched:
     asked = value(body.get("stream", ABSENT)) is True
     model = text(body.get("model", ABSENT))
-    changes: list[Change] = []
+    changes = [half_characters.REPLACED] if isinstance(body, half_characters.Mended) else []
     chat = None
     if wish.chat:
-        body, chat, changes = translate(body, wish.past.reasoning_before if wish.past else no_reasoning)
+        body, chat, told = translate(body, wish.past.reasoning_before if wish.past else no_reasoning)
+        changes += told
     fixed = dict(body)
     if wish.full:
         refuse_meaningful(body)
@@ -223,6 +224,8 @@ def decode(data: bytes) -> Object:
     except msgspec.DecodeError as e:
         if isinstance(e, msgspec.ValidationError):
             raise ProxyError(400, "not_an_object", "The request body is JSON, but not an object.") from e
+        if (mended := half_characters.replaced(data)) is not None:
+            return half_characters.Mended(decode(mended))
         raise ProxyError(400, "invalid_json", f"The request body is not JSON: {e}.") from e
 
 
