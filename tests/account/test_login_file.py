@@ -371,7 +371,9 @@ async def test_a_login_behind_a_link_is_locked_under_both_names(path: Path, tmp_
         assert not is_free(path.with_name("auth.lock"))
 
 
-@pytest.mark.parametrize("spelling", ["linked/auth.json", "home/auth.json", "home/../home/auth.json", "linked/link.json"])
+@pytest.mark.parametrize(
+    "spelling", ["linked/auth.json", "home/auth.json", "home/../home/auth.json", "linked/link.json"]
+)
 async def test_however_a_path_is_spelt_its_lock_is_taken_once(
     spelling: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,6 +153,16 @@ def not_writable(folder: Path, e: OSError) -> LoginError:
     )
 
 
+def as_text(document: Mapping[str, Any], **form: Any) -> str:
+    """As JSON in the letters it has; in ASCII where one of them is half a surrogate pair, for which UTF-8 has nothing."""
+    text = json.dumps(document, ensure_ascii=False, **form)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(document, **form)
+    return text
+
+
 class Draft:
     """A new content on its way into place: written, synced and renamed at once, or dropped."""
 
@@ -165,7 +175,7 @@ class Draft:
         if os.lseek(self.fd, 0, os.SEEK_CUR):
             os.lseek(self.fd, 0, os.SEEK_SET)
             os.ftruncate(self.fd, 0)
-        data = json.dumps(document, indent=2, ensure_ascii=False).encode()
+        data = as_text(document, indent=2).encode()
         while data:
             data = data[os.write(self.fd, data) :]
         self.written = document
