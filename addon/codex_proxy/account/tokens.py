@@ -45,6 +45,11 @@ def fingerprint(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:12]
 
 
+def whose(login: Login) -> str:
+    """Tells one account from another, and nothing of it; where no account is named, one token from another."""
+    return fingerprint(login.account_id or login.access_token)
+
+
 class Refused(Exception):
     """The server would not have the refresh token of `login`."""
 

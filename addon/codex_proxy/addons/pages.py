@@ -59,7 +59,7 @@ class Pages:
             "backend": flows.backend().url,
             "login": await self.login(),
             "usage": addon("status").page(),
-            "credits": (held := addon("status").credits) and held._asdict(),
+            "credits": (held := addon("status").credits()) and held._asdict(),
             "models": addon("models").page(),
             "requests": addon("recent").rows(),
         }

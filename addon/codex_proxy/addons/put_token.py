@@ -9,7 +9,7 @@ from mitmproxy.addonmanager import Loader
 from .. import upstream
 from ..account import login_source, oauth
 from ..account.login import Grant, Login
-from ..account.tokens import TokenStore, fingerprint
+from ..account.tokens import TokenStore, fingerprint, whose
 from ..backend import cookies, our_headers
 from ..defaults import ISSUER
 from . import flows, wire
@@ -60,6 +60,7 @@ class PutToken:
         """Put the headers of `login` on the request; they are written only on the way to the backend."""
         state = flows.state_of(flow)
         state["token"], state["token_ends"] = fingerprint(login.access_token), login.expires_at
+        state["whose"] = whose(login)
         request, target = flow.request, flows.backend()
 
         def goes_to_backend() -> bool:
