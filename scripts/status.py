@@ -177,6 +177,8 @@ async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Names
     models, state.findings = probe.catalogue(listed, args.client_version)
     state.findings.append(probe.usage_document(await calls.get(wham.usage_url(base), PATIENCE), time.time()))
     model = args.model or next(iter(models), "")
+    if not model and listed.status != 200:
+        raise backend_calls.problem(listed)
     if not model:
         log.warning("Without a list of models none can be asked; name one with --model.")
         return
