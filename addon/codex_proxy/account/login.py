@@ -66,8 +66,8 @@ def read(document: Any, where: str) -> Login:
     if tokens := credentials.tokens(document):
         return _from_tokens(tokens, document)
     kind = credentials.kind(document)
-    if kind == "personal access token":
-        return Login(document["personal_access_token"], account_id=_text(document.get("account_id")))
+    if kind == "personal access token" and (token := _text(document["personal_access_token"])):
+        return Login(token, account_id=_text(document.get("account_id")))
     known = credentials.KINDS[kind]
     about = f" {known.about}" if known.about else ""
     raise LoginError("login_missing", f"{sentence(where)} holds {known.name}.{about} Run: {LOGIN_COMMAND}")
@@ -79,7 +79,7 @@ def sentence(place: str) -> str:
 
 
 def _from_tokens(tokens: Mapping[str, Any], document: Mapping[str, Any]) -> Login:
-    access = str(tokens["access_token"])
+    access = _text(tokens["access_token"]) or ""
     of_access, of_id = claims(access), claims(_text(tokens.get("id_token")))
     mine, other = _auth(of_access), _auth(of_id)
     account = (
