@@ -83,7 +83,7 @@ def writable(arguments: Sequence[str], env: Mapping[str, str], home: Path) -> li
     given = dict(options(arguments))
     login = given.get("codex_auth_file") or f"{env.get('CODEX_HOME') or home / '.codex'}/auth.json"
     state = Path(env.get("XDG_STATE_HOME") or home / ".local" / "state") / NAME
-    login_file = Path(login).expanduser()
+    login_file = Path(os.path.expanduser(login))
     folders = [login_file.parent, Path(given.get("confdir") or home / ".mitmproxy"), state]
     if login_file.is_symlink():
         # It is written where it is.
@@ -92,7 +92,7 @@ def writable(arguments: Sequence[str], env: Mapping[str, str], home: Path) -> li
         folders.append(Path(given["codex_capture"]))
     if "save_stream_file" in given:
         folders.append(Path(given["save_stream_file"].removeprefix("+")).parent)
-    return [folder.expanduser().resolve() for folder in folders]
+    return [Path(os.path.expanduser(folder)).resolve() for folder in folders]
 
 
 def patience(arguments: Sequence[str]) -> int:

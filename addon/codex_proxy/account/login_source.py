@@ -1,6 +1,7 @@
 """Where the login comes from: a file, the system's keyring, the environment; and that in words."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ VARIABLES = ("OPENAI_OAUTH_ACCESS_TOKEN", "OPENAI_OAUTH_REFRESH_TOKEN", "CODEX_A
 def locate(option: str, env: Mapping[str, str], home: Path) -> LoginFile:
     """Where the login is: `codex_auth_file`, else the environment, else where the Codex CLI has it (design, section 6)."""
     if option:
-        return LoginFile(Path(option).expanduser())
+        return LoginFile(expanded(option))
     access, refresh, account = (
         next(filter(None, (text(env.get(name)) for name in names)), None)
         for names in (
@@ -37,8 +38,13 @@ def locate(option: str, env: Mapping[str, str], home: Path) -> LoginFile:
         # The refresh token works once: what comes after it is found by a hash of it.
         digest = hashlib.sha256((refresh or access or "").encode()).hexdigest()[:32]
         return LoginFile(state_folder(env, home) / f"{digest}.json", {"tokens": tokens}, "the environment")
-    folder = Path(env["CODEX_HOME"]).expanduser() if env.get("CODEX_HOME") else home / ".codex"
+    folder = expanded(env["CODEX_HOME"]) if env.get("CODEX_HOME") else home / ".codex"
     return login_keyring.at(folder / "auth.json")
+
+
+def expanded(path: str) -> Path:
+    """With the home folder for `~`; as it stands where `~` is nobody's, as a shell has it."""
+    return Path(os.path.expanduser(path))
 
 
 def without(said: str, whose: Identity) -> str:

@@ -33,7 +33,9 @@ class PutToken:
             except ValueError as e:
                 reject(f"codex_issuer: {e}")
         if "codex_auth_file" in updated:
-            path = Path(ctx.options.codex_auth_file).expanduser()
+            path = login_source.expanded(ctx.options.codex_auth_file)
+            if str(path).startswith("~"):
+                reject(f"codex_auth_file={path}: nobody here has this name")
             if ctx.options.codex_auth_file and path.is_dir():
                 reject(f"codex_auth_file={path} is a folder; the login is a file, as in {path / 'auth.json'}")
             file = login_source.locate(ctx.options.codex_auth_file, os.environ, Path.home())
