@@ -65,17 +65,17 @@ class Status:
         """Windows as an answer tells of them."""
         self._follow_login()
         for window in told:
-            self._windows[window.name] = window
+            self._windows[window.key] = window
             self._alert(window)
 
     def _alert(self, window: usage.Window) -> None:
-        said, until = self._alerted.get(window.name, (0, None))
+        said, until = self._alerted.get(window.key, (0, None))
         if until is not None and until <= time.time():
             said = 0
         reached = max((percent for percent in ALERTS if window.used >= percent), default=0)
         if reached > said:
             logger.warning(f"{line(window)}.")
-        self._alerted[window.name] = max(said, reached), window.resets_at
+        self._alerted[window.key] = max(said, reached), window.resets_at
 
     def windows(self) -> list[usage.Window]:
         """What is known and still holds: a window that has been reset since is known only with the next answer."""
