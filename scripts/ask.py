@@ -7,7 +7,7 @@ import json
 import mimetypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import httpx2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
+import terminal
 from codex_proxy.answer import sse
 from codex_proxy.capture import capture_file
 from codex_proxy.redact import HIDDEN
@@ -61,6 +62,14 @@ def captured(file: Path) -> Request:
     return Request(method, path.replace(HIDDEN, ""), kept, capture_file.restored(document, file.parent))
 
 
+def again(file: Path) -> Request:
+    """As `captured`; ends the program for what is none."""
+    try:
+        return captured(file)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        raise SystemExit(f"{file} can't be sent: {e}") from e
+
+
 def attached(file: Path) -> dict[str, Any]:
     """A file as a part of the question: an image, a PDF, or text under its name. Ends the program for any other."""
     try:
@@ -92,38 +101,68 @@ def question(client: httpx2.Client, parts: list[dict[str, Any]], model: str, eff
 def first_model(client: httpx2.Client) -> str:
     """The model that the account's list begins with."""
     response = client.get("/v1/models")
-    known = response.json() if response.is_success else {}
-    models = known.get("models") or known.get("data") or []
-    if not models:
+    known = an_object(response.json()) if response.is_success else {}
+    models = known.get("models") or known.get("data")
+    first = an_object(models[0]) if isinstance(models, list) and models else {}
+    if not (name := first.get("slug") or first.get("id")):
         raise SystemExit(f"{told(response.content)}\nNo list of models came; name one: scripts/ask --model NAME …")
-    return str(models[0].get("slug") or models[0].get("id"))
+    return str(name)
 
 
 def send(client: httpx2.Client, request: Request, form: str) -> int:
     """Print the answer as `form` says: `raw`, `json`, or `text`; the exit status."""
     with client.stream(request.method, request.path, content=request.body, headers=request.headers) as response:
+        is_stream = "event-stream" in response.headers.get("content-type", "")
         if form == "raw":
-            for piece in response.iter_bytes():
-                sys.stdout.buffer.write(piece)
-                sys.stdout.buffer.flush()
-            return 0 if response.is_success else 1
-        if response.is_success and "event-stream" in response.headers.get("content-type", ""):
-            return show_last(events(response)) if form == "json" else show_stream(events(response))
+            failed = [event for event in events(passed_on(response)) if is_stream and is_whole(event) is False]
+            return 0 if response.is_success and not failed else 1
+        if response.is_success and is_stream:
+            stream = events(response.iter_bytes())
+            return show_last(stream) if form == "json" else show_stream(stream)
         body = response.read()
         if response.is_success and form == "json":
-            return show_object(json.loads(body))
+            return show_object(an_object(json.loads(body)))
         print(told(body), file=sys.stdout if response.is_success else sys.stderr)
         return 0 if response.is_success else 1
 
 
-def events(response: httpx2.Response) -> Iterator[dict[str, Any]]:
-    reader = sse.Frames()
+def passed_on(response: httpx2.Response) -> Iterator[bytes]:
+    """The answer, each piece once it is printed."""
     for piece in response.iter_bytes():
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        yield piece
+
+
+def events(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    reader = sse.Frames()
+    for piece in pieces:
         for frame in reader.feed(piece):
             try:
-                yield json.loads(sse.parse(frame)[1] or b"{}")
+                yield an_object(json.loads(sse.parse(frame)[1] or b"{}"))
             except ValueError:
                 continue
+
+
+def an_object(value: Any) -> dict[str, Any]:
+    """What some other server answers may be anything."""
+    return value if isinstance(value, dict) else {}
+
+
+def choices(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of an event of chat completions, and of a whole answer."""
+    held = event.get("choices")
+    return [an_object(each) for each in held] if isinstance(held, list) else []
+
+
+def is_whole(event: dict[str, Any]) -> bool | None:
+    """Is the answer a whole one that ends with this event? None if it goes on."""
+    if event.get("type") in ("response.failed", "response.incomplete", "error"):
+        return False
+    reasons = [each["finish_reason"] for each in choices(event) if each.get("finish_reason")]
+    if event.get("type") == "response.completed" or reasons:
+        return not set(map(str, reasons)) & {"length", "content_filter"}
+    return False if event.get("error") and "type" not in event else None
 
 
 def show_last(stream: Iterator[dict[str, Any]]) -> int:
@@ -145,36 +184,51 @@ def show_stream(stream: Iterator[dict[str, Any]]) -> int:
     """Text to standard output as it comes, everything else to standard error; the exit status."""
     status, at_start = 1, True
     for event in stream:
-        kind, item = event.get("type"), event.get("item") or {}
-        if kind == "response.output_text.delta":
-            print(event["delta"], end="", flush=True)
-            at_start = event["delta"].endswith("\n")
-        elif kind == "response.output_item.done" and item.get("type", "").endswith("_call"):
+        kind, item = event.get("type"), an_object(event.get("item"))
+        text = str(event.get("delta")) if kind == "response.output_text.delta" else chat_text(event, "delta")
+        if text:
+            print(text, end="", flush=True)
+            at_start = text.endswith("\n")
+        if kind == "response.output_item.done" and str(item.get("type")).endswith("_call"):
             print(f"[calls {item.get('name') or item['type']}({item.get('arguments', '')})]", file=sys.stderr)
-        elif kind in ("response.failed", "response.incomplete", "error"):
+        if (whole := is_whole(event)) is False:
             print(("" if at_start else "\n") + told(json.dumps(event).encode()), file=sys.stderr)
             at_start = True
-        elif kind == "response.completed":
+        elif whole:
             status = 0
     if not at_start:
         print()
     return status
 
 
+def chat_text(answer: dict[str, Any], part: str) -> str:
+    """Of an event (`delta`) or a whole answer (`message`) of chat completions; empty for any other."""
+    texts = [an_object(each.get(part)).get("content") for each in choices(answer)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
 def told(body: bytes) -> str:
     """What an answer in JSON says: its error, or its text; anything else as it is."""
     try:
-        answer = json.loads(body)
+        whole = an_object(json.loads(body))
     except ValueError:
         return body.decode("utf-8", "replace")
-    answer = answer.get("response") or answer if isinstance(answer, dict) else {}
+    answer = an_object(whole.get("response")) or whole
     error = answer.get("error") or (answer if answer.get("type") == "error" else None)
     if error:
-        return f"{error.get('code') or 'error'}: {error.get('message')}"
-    if answer.get("incomplete_details"):
-        return f"incomplete: {answer['incomplete_details'].get('reason')}"
-    parts = [part for item in answer.get("output") or [] for part in item.get("content") or []]
-    return "".join(part.get("text", "") for part in parts) or body.decode("utf-8", "replace")
+        known = error if isinstance(error, dict) else {"message": error}
+        return f"{known.get('code') or 'error'}: {known.get('message')}"
+    reasons = [each.get("finish_reason") for each in choices(answer) if is_whole(answer) is False]
+    if reason := an_object(answer.get("incomplete_details")).get("reason") or next(iter(reasons), None):
+        return f"incomplete: {reason}"
+    text = "".join(texts(answer)) or chat_text(answer, "message")
+    return text or body.decode("utf-8", "replace")
+
+
+def texts(answer: dict[str, Any]) -> Iterator[str]:
+    for item in answer.get("output") or []:
+        for part in an_object(item).get("content") or []:
+            yield str(an_object(part).get("text", ""))
 
 
 def main() -> int:
@@ -205,22 +259,24 @@ def main() -> int:
     forms.add_argument(
         "--raw", dest="form", action="store_const", const="raw", help="print the answer as it comes, events and all"
     )
-    port = os.environ.get("CODEX_PROXY_PORT") or "9090"
-    parser.add_argument("--url", default=f"http://127.0.0.1:{port}", help="where the proxy is (%(default)s)")
+    terminal.add_proxy(parser)
     args = parser.parse_args()
     text = " ".join(args.question)
-    if not args.capture and not sys.stdin.isatty():
-        text = "\n\n".join(filter(None, (text, sys.stdin.read().strip())))
+    if not args.capture and sys.stdin is not None and not sys.stdin.isatty():
+        below = sys.stdin.buffer.read().decode("utf-8", "replace").strip()
+        text = "\n\n".join(filter(None, (text, below)))
     if bool(text) == bool(args.capture) or (args.capture and args.file):
         parser.error("a question, or --capture FILE")
     headers = {"authorization": f"Bearer {os.environ.get('OPENAI_API_KEY') or 'dummy'}"}
     try:
         parts = [{"type": "input_text", "text": text}, *map(attached, args.file)]
         with httpx2.Client(base_url=args.url, headers=headers, timeout=SILENCE, trust_env=False) as client:
-            request = captured(args.capture) if args.capture else question(client, parts, args.model, args.effort)
+            request = again(args.capture) if args.capture else question(client, parts, args.model, args.effort)
             return send(client, request, args.form)
-    except (OSError, ValueError, KeyError) as e:
-        print(f"{args.capture} can't be sent: {e}", file=sys.stderr)
+    except ValueError as e:
+        print(f"The answer of {args.url} can't be read: {e}", file=sys.stderr)
+    except OSError as e:
+        print(f"The answer can't be passed on: {e.strerror}", file=sys.stderr)
     except httpx2.ConnectError:
         print(f"No proxy listens at {args.url}. Start it: scripts/serve", file=sys.stderr)
     except httpx2.HTTPError as e:

@@ -68,7 +68,7 @@ def arguments() -> argparse.Namespace:
         "--paste", dest="way", action="store_const", const="paste",
         help="in a browser elsewhere; the address it ends at is pasted here",
     )  # fmt: skip
-    parser.add_argument("--auth-file", metavar="FILE", type=Path, help="where the login is kept")
+    terminal.add_auth_file(parser)
     parser.add_argument("--workspace", metavar="ID", default="", help="the account that the login has to be for")
     parser.add_argument("--yes", action="store_true", help="replace the login there is without asking")
     parser.add_argument("--verbose", action="store_true", help="tell each step, without secrets")
@@ -228,7 +228,7 @@ def pasted(url: str, state: str) -> str:
     while True:
         try:
             given = err.input("Paste it here: ", markup=False).strip()
-        except EOFError:
+        except (EOFError, RuntimeError):  # the second is how Python says that there is no input at all
             raise Unfinished("No address was pasted. Try again: scripts/login --paste") from None
         try:
             return callback.code_of(urlsplit(given).query, state)

@@ -34,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/logout", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )  # fmt: skip
-    parser.add_argument("--auth-file", metavar="FILE", type=Path, help="where the login is kept")
+    terminal.add_auth_file(parser)
     parser.add_argument("--yes", action="store_true", help="do it without asking, if the server ends the login")
     parser.add_argument(
         "--force", action="store_true", help="do it without asking, whether the server ends the login or not"

@@ -72,6 +72,10 @@ def options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield name, value
         elif argument in ("-w", "--save-stream-file"):
             yield "save_stream_file", following
+        elif argument.startswith("--save-stream-file="):
+            yield "save_stream_file", argument.partition("=")[2]
+        elif argument.startswith("-w"):
+            yield "save_stream_file", argument.removeprefix("-w").removeprefix("=")
 
 
 def writable(arguments: Sequence[str], env: Mapping[str, str], home: Path) -> list[Path]:
@@ -79,12 +83,16 @@ def writable(arguments: Sequence[str], env: Mapping[str, str], home: Path) -> li
     given = dict(options(arguments))
     login = given.get("codex_auth_file") or f"{env.get('CODEX_HOME') or home / '.codex'}/auth.json"
     state = Path(env.get("XDG_STATE_HOME") or home / ".local" / "state") / NAME
-    folders = [Path(login).parent, Path(given.get("confdir") or home / ".mitmproxy"), state]
+    login_file = Path(os.path.expanduser(login))
+    folders = [login_file.parent, Path(given.get("confdir") or home / ".mitmproxy"), state]
+    if login_file.is_symlink():
+        # It is written where it is.
+        folders.append(login_file.resolve().parent)
     if "codex_capture" in given:
         folders.append(Path(given["codex_capture"]))
     if "save_stream_file" in given:
         folders.append(Path(given["save_stream_file"].removeprefix("+")).parent)
-    return [folder.expanduser().resolve() for folder in folders]
+    return [Path(os.path.expanduser(folder)).resolve() for folder in folders]
 
 
 def patience(arguments: Sequence[str]) -> int:

@@ -63,8 +63,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/status", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )  # fmt: skip
-    port = os.environ.get("CODEX_PROXY_PORT") or "9090"
-    parser.add_argument("--auth-file", metavar="FILE", type=Path, help="where the login is kept")
+    terminal.add_auth_file(parser)
     parser.add_argument("--json", action="store_true", help="for scripts: one JSON object on standard output")
     parser.add_argument("--full", action="store_true", help="e-mail and account in full, which else are shortened")
     parser.add_argument(
@@ -73,7 +72,7 @@ def arguments() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--yes", action="store_true", help="probe without asking")
     parser.add_argument("--model", default="", help="the model to probe; without it the first of the account's list")
-    parser.add_argument("--url", default=f"http://127.0.0.1:{port}", help="where the proxy is (%(default)s)")
+    terminal.add_proxy(parser)
     parser.add_argument("--upstream", metavar="URL", default=defaults.UPSTREAM, help="the backend (%(default)s)")
     terminal.add_server(parser)
     parser.add_argument(
@@ -177,6 +176,8 @@ async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Names
     models, state.findings = probe.catalogue(listed, args.client_version)
     state.findings.append(probe.usage_document(await calls.get(wham.usage_url(base), PATIENCE), time.time()))
     model = args.model or next(iter(models), "")
+    if not model and listed.status != 200:
+        raise backend_calls.problem(listed)
     if not model:
         log.warning("Without a list of models none can be asked; name one with --model.")
         return

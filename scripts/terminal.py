@@ -1,10 +1,13 @@
 """What the scripts print: colour and bars in a terminal, plain text elsewhere. `NO_COLOR` is respected (rich does)."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import httpx2
 from rich.console import Console
 
 from codex_proxy import defaults, upstream
@@ -30,7 +33,7 @@ def agrees(question: str) -> bool:
     """Does the person say yes? The end of the input is no."""
     try:
         return err.input(question, markup=False).strip().lower() in ("y", "yes")
-    except EOFError:
+    except (EOFError, RuntimeError):  # the second is how Python says that there is no input at all
         return False
 
 
@@ -61,6 +64,37 @@ def add_server(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_proxy(parser: argparse.ArgumentParser) -> None:
+    port = os.environ.get("CODEX_PROXY_PORT") or "9090"
+    parser.add_argument(
+        "--url", type=address, default=f"http://127.0.0.1:{port}", help="where the proxy is (%(default)s)"
+    )
+
+
+def address(text: str) -> str:
+    """For argparse, which also looks so at what the environment says."""
+    try:
+        url = httpx2.URL(text)
+        good = url.scheme in ("http", "https") and bool(url.host) and 0 < (url.port or 80) < 65536
+    except (httpx2.InvalidURL, ValueError):
+        good = False
+    if not good:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as http://127.0.0.1:9090")
+    return text
+
+
+def add_auth_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--auth-file", metavar="FILE", type=file, help="where the login is kept")
+
+
+def file(text: str) -> Path:
+    """For argparse."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(f"{text!r}: nobody here has this name") from None
+
+
 def check_server(parser: argparse.ArgumentParser, args: argparse.Namespace, *addresses: str) -> None:
     """Ends with status 2 if an originator is none, or one of the options named `addresses`."""
     if not args.originator.isascii() or not args.originator.isprintable() or not args.originator.strip():
@@ -74,4 +108,4 @@ def check_server(parser: argparse.ArgumentParser, args: argparse.Namespace, *add
 
 def is_terminal() -> bool:
     """Is there a person who can be asked?"""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

@@ -61,6 +61,14 @@ async def is_written(store: TokenStore) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_what_else_the_file_holds_keeps_no_token_from_being_kept(path: Path) -> None:
+    """Half a surrogate pair can be told in JSON and has no UTF-8."""
+    put(path, document(0) | {"note": "\ud83d"})
+    store = TokenStore(LoginFile(path), Server(grant()), now=lambda: NOW)
+    assert (await store.fresh()).refresh_token == "r2"
+    assert in_file(path)["refresh_token"] == "r2" and json.loads(path.read_text())["note"] == "\ud83d"
+
+
 async def test_a_token_that_can_not_be_written_is_used_and_written_when_there_is_room(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -51,6 +51,9 @@ def test_the_official_clients_file_is_read() -> None:
         ),
         ({"access_token": "a"}, Login("a")),
         ({"access_token": "a", "refresh_token": ""}, Login("a")),
+        ({"access_token": " a\n", "refresh_token": "r\r\n", "account_id": "acc\n"}, Login("a", "r", "acc")),
+        ({"tokens": {"access_token": "a", "refresh_token": "\n", "account_id": " "}}, Login("a")),
+        ({"personal_access_token": "at-1\n", "account_id": "acc\n"}, Login("at-1", account_id="acc")),
         ({"tokens": {}, "access_token": "a"}, Login("a")),
         ({"tokens": None, "access_token": "a"}, Login("a")),
         ({"OPENAI_API_KEY": "k", "tokens": {"access_token": "a"}}, Login("a")),
@@ -164,6 +167,13 @@ def test_a_residency_is_kept_where_there_is_one(claim: Any, residency: str | Non
         ({"expires_at": 1795518000.5}, {}, NOW + 0.5),
         ({"expires_at": 1795518000000}, {}, NOW),
         ({"expires_at": "1795518000"}, {}, NOW),
+        ({"expires_at": "1795518000000"}, {}, NOW),
+        ({"expires_at": "²"}, {}, None),
+        ({"expires_at": 10**400}, {}, None),
+        ({"expires_at": 1e17}, {}, None),
+        ({"expires_at": float("nan")}, {}, None),
+        ({"access_token": token(exp=10**400)}, {}, None),
+        ({"access_token": token(exp=1795518000000)}, {}, NOW),
         ({"expires_at": "2026-11-24T11:00:00Z"}, {}, NOW),
         ({"expires_at": "2026-11-24T12:00:00+01:00"}, {}, NOW),
         ({"expires_at": 0}, {}, 0.0),
@@ -290,10 +300,20 @@ def test_the_document_that_was_given_is_not_changed() -> None:
         ("1700000000000", str((int(NOW) + 600) * 1000)),
         ("2026-01-01T00:00:00Z", "2026-11-24T11:10:00Z"),
         ("2026-01-01T00:00:00+01:00", "2026-11-24T11:10:00Z"),
+        ("²", str(int(NOW) + 600)),
+        (10**400, int(NOW) + 600),
     ],
 )
 def test_an_end_is_written_as_it_was_written_before(old: Any, new: Any) -> None:
     assert renewed(nested(expires_at=old), GRANT, NOW)["tokens"]["expires_at"] == new
+
+
+@pytest.mark.parametrize("old", [1, "1700000000", "2026-01-01T00:00:00Z", None])
+@pytest.mark.parametrize(
+    "grant", [Grant("opaque", expires_in=1e300), Grant("opaque", expires_in=float("inf")), Grant(refresh_token="r2")]
+)
+def test_an_end_that_can_not_be_or_is_not_new_leaves_the_old_one(grant: Grant, old: Any) -> None:
+    assert renewed(nested(expires_at=old), grant, NOW)["tokens"]["expires_at"] == old
 
 
 @pytest.mark.parametrize(

@@ -371,6 +371,20 @@ async def test_a_login_behind_a_link_is_locked_under_both_names(path: Path, tmp_
         assert not is_free(path.with_name("auth.lock"))
 
 
+@pytest.mark.parametrize(
+    "spelling", ["linked/auth.json", "home/auth.json", "home/../home/auth.json", "linked/link.json"]
+)
+async def test_however_a_path_is_spelt_its_lock_is_taken_once(
+    spelling: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("linked").symlink_to("home")
+    Path("home/link.json").symlink_to("auth.json")
+    async with LoginFile(Path(spelling)).locked(0.2):
+        assert not is_free(path.with_name("auth.lock"))
+    assert is_free(path.with_name("auth.lock"))
+
+
 async def test_the_lock_is_given_back_when_what_it_was_held_for_fails(path: Path) -> None:
     with pytest.raises(RuntimeError):
         async with LoginFile(path).locked():

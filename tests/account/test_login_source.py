@@ -89,6 +89,10 @@ NONE_YET = {"access_token": "none-yet", "expires_at": 0}
         ({"CODEX_ACCESS_TOKEN": "at-1", "CODEX_ACCOUNT_ID": "acc"}, {"access_token": "at-1", "refresh_token": "", "account_id": "acc"}, "at-1"),
         ({"OPENAI_OAUTH_ACCESS_TOKEN": "a", "CODEX_ACCESS_TOKEN": "at-1", "CODEX_HOME": "/srv"},
          {"access_token": "a", "refresh_token": "", "account_id": None}, "a"),
+        ({"OPENAI_OAUTH_ACCESS_TOKEN": "a\n", "OPENAI_OAUTH_REFRESH_TOKEN": " r\r\n", "OPENAI_CHATGPT_ACCOUNT_ID": "acc\n"},
+         {"access_token": "a", "refresh_token": "r", "account_id": "acc"}, "r"),
+        ({"OPENAI_OAUTH_ACCESS_TOKEN": "\n", "CODEX_ACCESS_TOKEN": "a"},
+         {"access_token": "a", "refresh_token": "", "account_id": None}, "a"),
     ],
 )  # fmt: skip
 def test_a_login_of_the_environment_wins_over_the_default_file(
@@ -107,7 +111,9 @@ def test_the_state_of_such_a_login_is_kept_where_the_system_wants_state() -> Non
 
 
 def test_an_empty_variable_is_no_login() -> None:
-    assert locate("", {"OPENAI_OAUTH_ACCESS_TOKEN": "", "OPENAI_OAUTH_REFRESH_TOKEN": ""}, HOME).seed is None
+    for empty in ("", "\n"):
+        env = {"OPENAI_OAUTH_ACCESS_TOKEN": empty, "OPENAI_OAUTH_REFRESH_TOKEN": empty}
+        assert locate("", env, HOME).seed is None and variables(env) == []
 
 
 def test_a_login_in_the_keyring_is_told_as_such(tmp_path: Path) -> None:

@@ -35,6 +35,11 @@ def answer(status: int, body: Any, **headers: str) -> Answer:
         ({"access_token": "a", "refresh_token": None, "id_token": None, "expires_in": None}, Grant("a")),
         ({"access_token": "a", "expires_in": 1.5}, Grant("a", expires_in=1.5)),
         ({"access_token": "a", "expires_in": "3600"}, Grant("a")),
+        ({"access_token": "a", "expires_in": 10**400}, Grant("a")),
+        ({"refresh_token": "r"}, Grant(refresh_token="r")),
+        ({"id_token": "i"}, Grant(id_token="i")),
+        ({"access_token": 5, "refresh_token": "r", "id_token": ["i"]}, Grant(refresh_token="r")),
+        ({"access_token": "", "refresh_token": "r"}, Grant(refresh_token="r")),
     ],
 )  # fmt: skip
 def test_what_the_server_grants_is_taken_over(body: Any, grant: Grant) -> None:
@@ -84,6 +89,7 @@ def test_a_refresh_token_that_is_dead_asks_for_a_new_login(status: int, body: An
         (answer(404, b"Not found"), "issuer_unavailable"),
         (answer(200, {"token": "x"}), "issuer_unavailable"),
         (answer(200, {"access_token": 5}), "issuer_unavailable"),
+        (answer(200, {"access_token": "", "refresh_token": None, "expires_in": 3600}), "issuer_unavailable"),
         (answer(200, b"not json"), "issuer_unavailable"),
         (answer(200, b"[]"), "issuer_unavailable"),
         (answer(302, b""), "issuer_unavailable"),

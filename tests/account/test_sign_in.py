@@ -219,6 +219,15 @@ async def test_without_a_refresh_token_the_access_token_is_ended(standin: Standi
     assert access in standin.tokens.invalidated
 
 
+async def test_tokens_beside_an_empty_place_for_them_are_ended(standin: Standin, file: LoginFile) -> None:
+    old = standin.login()["tokens"]
+    write(file, {"tokens": {}, **old})
+    sign_in = signing_in(standin, file)
+    await finish(standin, sign_in)
+    assert await sign_in.end_replaced() is True
+    assert standin.tokens.states[old["refresh_token"]] == "revoked"
+
+
 @pytest.mark.parametrize(
     "before", [None, {}, {"tokens": {}}, {"OPENAI_API_KEY": "key"}, {"personal_access_token": "at-1"}]
 )

@@ -44,6 +44,10 @@ def test_only_the_login_goes(document: dict[str, Any], kept: dict[str, Any] | No
         ({"tokens": TOKENS | {"refresh_token": ""}}, ("a", "access_token")),
         ({"tokens": TOKENS | {"refresh_token": None}}, ("a", "access_token")),
         ({"tokens": {}}, None),
+        ({"tokens": {}, **TOKENS}, ("r", "refresh_token")),
+        ({"tokens": {"id_token": "x"}, **TOKENS}, ("r", "refresh_token")),
+        ({"tokens": {"refresh_token": "only"}}, ("only", "refresh_token")),
+        ({"refresh_token": "only\n"}, ("only", "refresh_token")),
         ({}, None),
     ],
 )

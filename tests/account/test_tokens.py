@@ -932,3 +932,31 @@ async def test_an_access_token_of_the_environment_is_used_without_a_file(tmp_pat
     kept = TokenStore(locate("", env, tmp_path), Server(), now=lambda: NOW)
     assert (await kept.fresh()).access_token == access
     assert not (tmp_path / "state").exists()
+
+
+# A grant without a new access token (contract 8.4).
+
+
+@pytest.mark.parametrize("rejected", [False, True], ids=["ended", "rejected"])
+async def test_a_refresh_token_without_an_access_token_is_kept_and_no_token_that_is_no_good_given_out(
+    rejected: bool, path: Path
+) -> None:
+    access = put(path, document(864_000 if rejected else -5))
+    server = Server(Grant(refresh_token="r2"), grant("r3"))
+    store = TokenStore(LoginFile(path), server, now=lambda: NOW)
+    for _ in range(3):
+        with pytest.raises(IssuerError, match="no new access token"):
+            await (store.replaced(fingerprint(access)) if rejected else store.fresh())
+    assert server.asked == ["r1"] and in_file(path)["refresh_token"] == "r2"
+    store._pause = None
+    login = await (store.replaced(fingerprint(access)) if rejected else store.fresh())
+    assert login.refresh_token == "r3" and server.asked == ["r1", "r2"]
+
+
+async def test_a_token_that_still_lives_is_used_on_where_no_new_one_came(path: Path) -> None:
+    access = put(path, document(SIX_MINUTES - 1))
+    server = Server(Grant(refresh_token="r2"))
+    store = TokenStore(LoginFile(path), server, now=lambda: NOW)
+    for _ in range(3):
+        assert (await store.fresh()).access_token == access
+    assert server.asked == ["r1"] and in_file(path)["refresh_token"] == "r2"

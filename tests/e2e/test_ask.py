@@ -2,8 +2,11 @@
 
 import asyncio
 import base64
+import contextlib
 import json
+import re
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from free_port import free_port
 from standin import Standin
 
 from ..places import ROOT
+from .a_script import run
 from .harness import PATIENCE, QUESTION, Proxy, Start, environment, new_client
 
 
@@ -174,3 +178,104 @@ async def test_a_captured_request_goes_to_the_backend_as_the_client_sent_it(
     directly, again = standin.requests
     assert again.json == directly.json
     assert again.header("session_id") == directly.header("session_id") == "one"
+
+
+# What other servers answer, and how it ends.
+
+
+@contextlib.asynccontextmanager
+async def server(body: bytes, kind: str = "application/json") -> AsyncIterator[str]:
+    """One that answers everything alike; its address."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        await reader.readexactly(int(length[1]) if length else 0)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nConnection: close\r\n\r\n%s" % (kind.encode(), body))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as running:
+        yield f"http://127.0.0.1:{running.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("body, args, said", [
+    (b"<html>", (), "can't be read: Expecting value"), (b'{"error": "text"}', (), "error: text\n"),
+    (b'["a"]', (), "No list of models came"), (b'{"models": ["a"]}', (), "No list of models came"),
+    (b'{"models": 5}', (), "No list of models came"), (b"<html>", ("--model", "m", "--json"), "can't be read: Expecting"),
+])  # fmt: skip
+async def test_what_another_server_answers_is_told(
+    body: bytes, args: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    async with server(body) as url:
+        status, out, err = await ask(url, tmp_path, *args, "x")
+    assert (status, out) == (1, "") and said in err and "Traceback" not in err and "can't be sent" not in err, err
+
+
+def stream(*events: object) -> bytes:
+    return b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in events) + b"data: [DONE]\n\n"
+
+
+def chunk(content: str | None = None, ends: str | None = None) -> dict[str, object]:
+    return {"choices": [{"index": 0, "delta": {"content": content} if content else {}, "finish_reason": ends}]}
+
+
+FAILED = {"type": "response.failed", "response": {"error": {"code": "server_error", "message": "Sorry."}}}
+
+
+@pytest.mark.parametrize("events, args, ended", [
+    ([chunk("Twelve "), chunk("degrees."), chunk(ends="stop"), {"choices": [], "usage": {}}], (), (0, "Twelve degrees.\n", "")),
+    ([chunk("Twelve"), chunk(ends="length")], (), (1, "Twelve\n", "incomplete: length\n")),
+    ([chunk("Twelve"), {"error": {"code": "stream_broken", "message": "Gone."}}], (), (1, "Twelve\n", "stream_broken: Gone.\n")),
+    ([chunk("Twelve")], (), (1, "Twelve\n", "")),
+    ([FAILED], (), (1, "", "server_error: Sorry.\n")),
+    ([["odd"], {"type": "response.output_item.done", "item": 5}, {"type": "error", "error": "text"}], (), (1, "", "error: text\n")),
+    ([chunk(ends="stop")], ("--raw",), (0, stream(chunk(ends="stop")).decode(), "")),
+    ([FAILED], ("--raw",), (1, stream(FAILED).decode(), "")),
+])  # fmt: skip
+async def test_the_end_of_a_stream_is_the_exit_status(
+    events: list[object], args: tuple[str, ...], ended: tuple[int, str, str], tmp_path: Path
+) -> None:
+    body = {"json": {"model": "m", "messages": [], "stream": True}}
+    capture = {"request_line": "POST /v1/chat/completions HTTP/1.1", "headers": [], "body": body}
+    (tmp_path / "a.json").write_text(json.dumps(capture))
+    async with server(stream(*events), "text/event-stream") as url:
+        status, out, err = await ask(url, tmp_path, "--capture", "a.json", *args)
+    assert (status, out.rstrip("\n"), err.strip("\n")) == (ended[0], ended[1].rstrip("\n"), ended[2].strip("\n"))
+
+
+async def test_what_standard_input_holds_need_not_be_utf_8(proxy: Proxy, standin: Standin, tmp_path: Path) -> None:
+    env = {"PYTHONIOENCODING": "utf-8:strict"}
+    assert (await ask(proxy.url, tmp_path, "--model", "gpt-6-sol", "x", stdin=b"\xe9\n", **env))[0] == 0
+    assert standin.requests[0].json["input"][0]["content"][0]["text"] == "x\n\n\ufffd"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://127.0.0.1:no", "127.0.0.1:9090", "http://", "\x00"])
+async def test_an_address_that_is_none_is_told(url: str, tmp_path: Path) -> None:
+    for script in ("ask", "status"):
+        args = () if script == "status" else ("x",)
+        ended = await run(script, tmp_path, *args, CODEX_PROXY_PORT="99999") if url == "\x00" else await run(
+            script, tmp_path, "--url", url, *args
+        )  # fmt: skip
+        assert ended.status == 2 and "is no address such as" in ended.err and "Traceback" not in ended.err, ended
+
+
+@pytest.mark.parametrize("command", [
+    "ask --url http://127.0.0.1:1 --model m x", "login", "login --paste", "logout --yes", "status --probe", "status",
+])  # fmt: skip
+async def test_without_any_standard_input_nothing_breaks(command: str, tmp_path: Path) -> None:
+    script, _, args = command.partition(" ")
+    issuer = "" if script == "ask" else "--issuer http://127.0.0.1:1"
+    line = f"exec {sys.executable} {ROOT / 'scripts' / script}.py {args} {issuer} <&-"
+    process = await asyncio.create_subprocess_shell(
+        line, cwd=tmp_path, env=environment(tmp_path), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode in (0, 1, 2) and err and b"Traceback" not in err, err
+
+
+@pytest.mark.parametrize("script", ["login", "logout", "status"])
+async def test_a_home_folder_of_nobody_is_told(script: str, tmp_path: Path) -> None:
+    ended = await run(script, tmp_path, "--auth-file", "~nobody-has-this/x")
+    assert ended.status == 2 and "nobody here has this name" in ended.err, ended
+    ended = await run(script, tmp_path, *(["--paste"] if script == "login" else []), CODEX_HOME="~nobody-has-this/x")
+    assert "Traceback" not in ended.err, ended

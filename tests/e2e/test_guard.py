@@ -94,6 +94,13 @@ async def test_with_a_key_everybody_has_to_present_it(
             assert "sesame" not in response.text + keyed.log
 
 
+async def test_who_has_no_key_is_told_only_that_there_is_no_login(keyed: Proxy, login_file: Path) -> None:
+    login_file.unlink()
+    async with httpx2.AsyncClient(base_url=keyed.url, trust_env=False) as client:
+        response = await client.get("/healthz")
+    assert (response.status_code, response.json()["login"]) == (503, {"state": "login_missing"})
+
+
 async def test_the_key_does_not_go_up(keyed: Proxy, standin: Standin) -> None:
     async with httpx2.AsyncClient(base_url=keyed.url, trust_env=False) as client:
         await client.post("/responses", content=BODY, headers={"x-api-key": "open sesame"})

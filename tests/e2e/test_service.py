@@ -73,6 +73,25 @@ def test_the_unit_says_what_was_given(tmp_path: Path) -> None:
     assert (lines["Restart"], lines["RestartPreventExitStatus"], lines["UMask"]) == ("on-failure", "78", "0077")
 
 
+def test_what_a_link_leads_to_can_be_written(tmp_path: Path) -> None:
+    """The login is replaced where it is, and locked beside the link as well."""
+    for name in (".codex", "vault"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".codex" / "auth.json").symlink_to(tmp_path / "vault" / "auth.json")
+    assert service.writable([], {}, tmp_path) == [
+        tmp_path / ".codex", tmp_path / ".mitmproxy", tmp_path / ".local/state/codex-proxy", tmp_path / "vault"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-w", "/tmp/x/f"], ["-w/tmp/x/f"], ["-w=/tmp/x/f"], ["-w+/tmp/x/f"], ["--save-stream-file", "/tmp/x/f"],
+     ["--save-stream-file=/tmp/x/f"], ["--set", "save_stream_file=+/tmp/x/f"], ["--set=save_stream_file=/tmp/x/f"]],
+)  # fmt: skip
+def test_however_the_flows_file_is_given_its_folder_can_be_written(arguments: list[str], tmp_path: Path) -> None:
+    assert service.writable(arguments, {}, tmp_path)[-1] == Path("/tmp/x")
+
+
 def test_the_time_to_stop_is_longer_than_the_proxys_own() -> None:
     for arguments, seconds in (([], 40), (["--set", "codex_stop_timeout=90.5"], 101), (["--set=codex_stop_timeout=2"], 12)):  # fmt: skip
         assert service.patience(arguments) == seconds

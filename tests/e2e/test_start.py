@@ -22,6 +22,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"codex_client_key": "file:/not/there"}, r"codex_client_key: /not/there can't be read"),
     ({"codex_idle_timeout": "soon"}, r"codex_idle_timeout='soon' is no number of seconds"),
     ({"codex_auth_file": "/"}, r"codex_auth_file=/ is a folder"),
+    ({"codex_auth_file": "~nobody-has-this/x"}, r"codex_auth_file=~nobody-has-this/x: nobody here has this name"),
 ]
 
 

@@ -44,6 +44,26 @@ async def test_a_window_that_was_reset_is_not_told_any_more(
     assert await windows(client) == {"weekly": 34}
 
 
+async def test_what_is_left_of_one_account_is_not_told_of_the_next(
+    client: httpx2.AsyncClient, standin: Standin, login_file: Path
+) -> None:
+    async def page() -> tuple[dict[str, float], Any]:
+        found = await windows(client)
+        return found, (await client.get("/")).json()["credits"]
+
+    for _ in range(2):
+        write_login(login_file, standin.login(account_id="one"))
+        await client.get("/")
+        if not await windows(client):
+            await client.post("/responses", json=QUESTION)
+    assert (await windows(client)).keys() == {"5-hour", "weekly"} and len(standin.requests) == 1
+    assert (await page())[1]
+    write_login(login_file, standin.login(email="other@example.org", account_id="other"))
+    assert await page() == ({}, None)
+    await client.post("/responses", json=QUESTION)
+    assert (await windows(client)).keys() == {"5-hour", "weekly"}
+
+
 async def models(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
     """What the open page knows of the models, once it knows."""
     async with asyncio.timeout(PATIENCE):

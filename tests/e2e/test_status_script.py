@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from standin import Standin, routes, usage_windows
+from standin.refusing import challenge
 from standin.replies import detail
 
 from ..places import ROOT
@@ -526,6 +527,20 @@ async def test_a_probe_that_is_not_answered_is_told(
     ended = await status("--probe", "--yes")
     assert said in ended.out + ended.err and ended.status == number, ended
     assert "the catalogue" in ended.out
+
+
+@pytest.mark.parametrize("refuse, said", [(detail("Sorry", 503), "Sorry"), (challenge(403), "Cloudflare")])
+async def test_a_probe_that_gets_no_list_of_models_says_why(
+    refuse: Exception, said: str, status: Status, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(*args: Any) -> Any:
+        raise refuse
+
+    monkeypatch.setitem(routes.ROUTES, "/backend-api/codex/models", {"GET": answer})
+    ended = await status("--probe", "--yes")
+    assert ended.status == 5 and said in ended.err and "the catalogue" in ended.out, ended
+    ended = await status("--probe", "--yes", "--model", "gpt-6-sol")
+    assert ended.status == 0 and "openai-model: gpt-6-sol" in ended.out, ended
 
 
 async def test_a_probe_asks_first(standin: Standin, document: dict[str, Any], tmp_path: Path) -> None:

@@ -191,6 +191,23 @@ def test_a_full_window_of_the_proxy_is_a_limit() -> None:
 
 
 @pytest.mark.parametrize(
+    "credits, reached",
+    [
+        ({"has": True, "unlimited": False, "balance": "12"}, ""),
+        ({"has": False, "unlimited": True, "balance": ""}, ""),
+        ({"has": False, "unlimited": False, "balance": "0"}, "the 5-hour limit is reached"),
+        (None, "the 5-hour limit is reached"),
+        ("odd", "the 5-hour limit is reached"),
+    ],
+)
+def test_with_credits_it_goes_on_past_a_full_window(credits: Any, reached: str) -> None:
+    usage = [{"window": "5-hour", "used_percent": 100, "minutes": 300}]
+    told = seen_by_proxy(page(usage=usage, credits=credits), BACKEND, 500)
+    assert told and told.reached == reached
+    assert told.credits == (Credits(**credits) if isinstance(credits, dict) else None)
+
+
+@pytest.mark.parametrize(
     "other, left",
     [
         (None, 500),
@@ -199,6 +216,7 @@ def test_a_full_window_of_the_proxy_is_a_limit() -> None:
         (page(backend="https://elsewhere.example"), 500),
         (page(login={"state": "login_missing", "error": "x"}), 500),
         (page(login={"state": "ok", "expires_in_seconds": None}), 500),
+        (page(login={"state": "ok", "expires_in_seconds": None}), None),
         (page(), None),
         (page(), 400),
         (page(usage=[]), 500),
@@ -208,7 +226,3 @@ def test_a_full_window_of_the_proxy_is_a_limit() -> None:
 )
 def test_what_is_not_of_this_login_is_not_taken(other: Any, left: float | None) -> None:
     assert seen_by_proxy(other, BACKEND, left) is None
-
-
-def test_a_token_without_an_end_is_known_again_too() -> None:
-    assert seen_by_proxy(page(login={"state": "ok", "expires_in_seconds": None}), BACKEND, None)

@@ -60,7 +60,7 @@ def kind(document: Any) -> Kind:
     if not isinstance(document, dict):
         return "none"
     if held := tokens(document):
-        return "personal access token" if str(held["access_token"]).startswith("at-") else "chatgpt"
+        return "personal access token" if (text(held["access_token"]) or "").startswith("at-") else "chatgpt"
     for name, found in KEYS.items():
         # One of these in another form than a text is of no use, and no login.
         if text(document.get(name)) if found in ("personal access token", "api key") else document.get(name):
@@ -70,4 +70,5 @@ def kind(document: Any) -> Kind:
 
 
 def text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """Without the newline that comes with `$(cat FILE)` elsewhere than in a shell: a header can't have it."""
+    return (value.strip() or None) if isinstance(value, str) else None

@@ -66,8 +66,8 @@ def read(document: Any, where: str) -> Login:
     if tokens := credentials.tokens(document):
         return _from_tokens(tokens, document)
     kind = credentials.kind(document)
-    if kind == "personal access token":
-        return Login(document["personal_access_token"], account_id=_text(document.get("account_id")))
+    if kind == "personal access token" and (token := _text(document["personal_access_token"])):
+        return Login(token, account_id=_text(document.get("account_id")))
     known = credentials.KINDS[kind]
     about = f" {known.about}" if known.about else ""
     raise LoginError("login_missing", f"{sentence(where)} holds {known.name}.{about} Run: {LOGIN_COMMAND}")
@@ -79,7 +79,7 @@ def sentence(place: str) -> str:
 
 
 def _from_tokens(tokens: Mapping[str, Any], document: Mapping[str, Any]) -> Login:
-    access = str(tokens["access_token"])
+    access = _text(tokens["access_token"]) or ""
     of_access, of_id = claims(access), claims(_text(tokens.get("id_token")))
     mine, other = _auth(of_access), _auth(of_id)
     account = (
@@ -105,10 +105,9 @@ def _end(
     access: str, of_access: Mapping[str, Any], tokens: Mapping[str, Any], document: Mapping[str, Any]
 ) -> float | None:
     """When the access token ends: its own claim, else what the file says, else a guess from the last refresh."""
-    if isinstance(of_access.get("exp"), int | float):
-        return float(of_access["exp"])
-    if (said := _instant(tokens.get("expires_at"))) is not None:
-        return said
+    for said in (of_access.get("exp"), tokens.get("expires_at")):
+        if (end := _instant(said)) is not None:
+            return end
     if access.startswith("at-"):
         return None
     refreshed = _instant(document.get("last_refresh"))
@@ -125,7 +124,7 @@ def renewed(document: Mapping[str, Any], grant: Grant, now: float) -> dict[str, 
         # The flat form of other tools has no id token, and gets none.
         if value and (nested or name != "id_token" or name in tokens):
             tokens[name] = value
-    if "expires_at" in tokens:
+    if "expires_at" in tokens and grant.access_token:
         tokens["expires_at"] = _like(tokens["expires_at"], _granted_end(grant, now))
     if nested:
         result["tokens"] = tokens
@@ -134,9 +133,9 @@ def renewed(document: Mapping[str, Any], grant: Grant, now: float) -> dict[str, 
 
 
 def _granted_end(grant: Grant, now: float) -> float:
-    exp = claims(grant.access_token).get("exp")
+    end = _instant(claims(grant.access_token).get("exp"))
     # Contract 8.3: clients take an hour where nothing is said.
-    return float(exp) if isinstance(exp, int | float) else now + (grant.expires_in or 3600.0)
+    return now + (grant.expires_in or 3600.0) if end is None else end
 
 
 def _auth(of_token: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -151,21 +150,29 @@ def _organization(of_auth: Mapping[str, Any]) -> str | None:
 
 
 def _instant(value: Any) -> float | None:
-    """Unix seconds from seconds, milliseconds or an RFC 3339 text."""
+    """Unix seconds from seconds, milliseconds or an RFC 3339 text; None for what is no time of the calendar."""
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, int | float):
-        return value / 1000 if value > 1e11 else float(value)
     try:
-        return float(value) if str(value).isdigit() else datetime.fromisoformat(str(value)).timestamp()
-    except ValueError:
+        if isinstance(value, str) and not value.isdigit():
+            seconds = datetime.fromisoformat(value).timestamp()
+        else:
+            seconds = float(value)
+            seconds = seconds / 1000 if seconds > 1e11 else seconds
+        datetime.fromtimestamp(seconds, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
         return None
+    return seconds
 
 
 def _like(old: Any, end: float) -> Any:
-    """`end` (unix seconds) in the unit and type of the value it replaces."""
+    """`end` (unix seconds) in the unit and type of the value it replaces; that value where there can be no such end."""
+    try:
+        in_words = datetime.fromtimestamp(end, UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return old
     if isinstance(old, str) and not old.isdigit():
-        return datetime.fromtimestamp(end, UTC).isoformat().replace("+00:00", "Z")
+        return in_words
     in_unit = int(end * 1000) if (_number(old) or 0) > 1e11 else int(end)
     return str(in_unit) if isinstance(old, str) else in_unit
 
@@ -173,7 +180,7 @@ def _like(old: Any, end: float) -> Any:
 def _number(value: Any) -> float | None:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

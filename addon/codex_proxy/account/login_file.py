@@ -79,12 +79,14 @@ class LoginFile:
         `patience` is how long another may hold it, in seconds; LOCK_PATIENCE if it is not given.
         """
         patience = LOCK_PATIENCE if patience is None else patience
-        real = await asyncio.to_thread(self.path.resolve)
+        # In folders without links: one lock under two spellings would wait for itself.
+        real, folder = await asyncio.to_thread(lambda: (self.path.resolve(), self.path.parent.resolve()))
+        beside = folder / self.path.name
         async with contextlib.AsyncExitStack() as stack:
             try:
                 await asyncio.to_thread(whole_files.make_folder, real.parent)
                 # Beside the link and beside what it leads to: either may be the path another program knows.
-                for path in dict.fromkeys((self.path.with_suffix(".lock"), real.with_suffix(".lock"))):
+                for path in dict.fromkeys((beside.with_suffix(".lock"), real.with_suffix(".lock"))):
                     await stack.enter_async_context(
                         AsyncFileLock(path, patience, 0o600, fallback_to_soft=False, preserve_lock_file=True)
                     )
@@ -151,6 +153,16 @@ def not_writable(folder: Path, e: OSError) -> LoginError:
     )
 
 
+def as_text(document: Mapping[str, Any], **form: Any) -> str:
+    """As JSON in the letters it has; in ASCII where one of them is half a surrogate pair, for which UTF-8 has nothing."""
+    text = json.dumps(document, ensure_ascii=False, **form)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(document, **form)
+    return text
+
+
 class Draft:
     """A new content on its way into place: written, synced and renamed at once, or dropped."""
 
@@ -163,7 +175,7 @@ class Draft:
         if os.lseek(self.fd, 0, os.SEEK_CUR):
             os.lseek(self.fd, 0, os.SEEK_SET)
             os.ftruncate(self.fd, 0)
-        data = json.dumps(document, indent=2, ensure_ascii=False).encode()
+        data = as_text(document, indent=2).encode()
         while data:
             data = data[os.write(self.fd, data) :]
         self.written = document

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import LoginError
 from .login import LOGIN_COMMAND
-from .login_file import Draft, LoginFile, Signature
+from .login_file import Draft, LoginFile, Signature, as_text
 from .system_keyring import NAME, SystemKeyring, unusable
 
 SERVICE = "Codex Auth"
@@ -105,7 +105,9 @@ class KeyringDraft(Draft):
 
     def put(self) -> None:
         """As the CLI does it, and as the CLI removes a file that is there (contract 9). Raises OSError."""
-        in_words(lambda: self.keyring.put(json.dumps(self.written, ensure_ascii=False, separators=(",", ":"))))
+        assert self.written is not None
+        text = as_text(self.written, separators=(",", ":"))
+        in_words(lambda: self.keyring.put(text))
         self.target.unlink(missing_ok=True)
 
     def drop(self) -> None:

@@ -1,6 +1,7 @@
 """Where the login comes from: a file, the system's keyring, the environment; and that in words."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,7 @@ from typing import Any, Literal
 from ..defaults import state_folder
 from ..redact import redact
 from . import identity, login_keyring
+from .credentials import text
 from .identity import Identity
 from .login_file import LoginFile
 from .login_keyring import LoginKeyring
@@ -19,32 +21,42 @@ VARIABLES = ("OPENAI_OAUTH_ACCESS_TOKEN", "OPENAI_OAUTH_REFRESH_TOKEN", "CODEX_A
 def locate(option: str, env: Mapping[str, str], home: Path) -> LoginFile:
     """Where the login is: `codex_auth_file`, else the environment, else where the Codex CLI has it (design, section 6)."""
     if option:
-        return LoginFile(Path(option).expanduser())
-    access = env.get("OPENAI_OAUTH_ACCESS_TOKEN") or env.get("CODEX_ACCESS_TOKEN")
-    refresh = env.get("OPENAI_OAUTH_REFRESH_TOKEN")
+        return LoginFile(expanded(option))
+    access, refresh, account = (
+        next(filter(None, (text(env.get(name)) for name in names)), None)
+        for names in (
+            ("OPENAI_OAUTH_ACCESS_TOKEN", "CODEX_ACCESS_TOKEN"),
+            ("OPENAI_OAUTH_REFRESH_TOKEN",),
+            ("OPENAI_CHATGPT_ACCOUNT_ID", "CODEX_ACCOUNT_ID"),
+        )
+    )
     if access or refresh:
         # An access token that is not there counts as one that has ended.
-        tokens: dict[str, Any] = {"access_token": access or "", "refresh_token": refresh or ""}
-        tokens["account_id"] = env.get("OPENAI_CHATGPT_ACCOUNT_ID") or env.get("CODEX_ACCOUNT_ID")
+        tokens: dict[str, Any] = {"access_token": access or "", "refresh_token": refresh or "", "account_id": account}
         if not access:
             tokens |= {"access_token": "none-yet", "expires_at": 0}
         # The refresh token works once: what comes after it is found by a hash of it.
         digest = hashlib.sha256((refresh or access or "").encode()).hexdigest()[:32]
         return LoginFile(state_folder(env, home) / f"{digest}.json", {"tokens": tokens}, "the environment")
-    folder = Path(env["CODEX_HOME"]).expanduser() if env.get("CODEX_HOME") else home / ".codex"
+    folder = expanded(env["CODEX_HOME"]) if env.get("CODEX_HOME") else home / ".codex"
     return login_keyring.at(folder / "auth.json")
 
 
-def without(text: str, whose: Identity) -> str:
-    """`text` without tokens, and with this login's e-mail and account shortened: fit to be shown to anybody."""
+def expanded(path: str) -> Path:
+    """With the home folder for `~`; as it stands where `~` is nobody's, as a shell has it."""
+    return Path(os.path.expanduser(path))
+
+
+def without(said: str, whose: Identity) -> str:
+    """`said` without tokens, and with this login's e-mail and account shortened: fit to be shown to anybody."""
     for full, shown in ((whose.email, identity.shown_email), (whose.account_id, identity.shown_account)):
         if full:
-            text = text.replace(full, shown(full))
-    return identity.printable(redact(text))
+            said = said.replace(full, shown(full))
+    return identity.printable(redact(said))
 
 
 def variables(env: Mapping[str, str]) -> list[str]:
-    return [name for name in VARIABLES if env.get(name)]
+    return [name for name in VARIABLES if text(env.get(name))]
 
 
 def is_from_environment(file: LoginFile) -> bool:

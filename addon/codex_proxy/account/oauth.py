@@ -12,6 +12,7 @@ import msgspec
 from .. import outbound
 from ..errors import IssuerError, LoginError
 from ..redact import redact
+from .credentials import text
 from .issuer import CLIENT_ID, REVOKE_PATH, TOKEN_PATH
 from .login import LOGIN_COMMAND, Grant, claims
 
@@ -141,16 +142,19 @@ def exchanged(answer: outbound.Answer, issuer: str) -> Grant:
 def granted(answer: outbound.Answer, issuer: str) -> Grant:
     """What an answer of the token endpoint grants. Raises LoginError, IssuerError."""
     document = document_of(answer.body)
-    if answer.status == 200 and isinstance(document.get("access_token"), str):
-        expires_in = document.get("expires_in")
-        return Grant(
-            document["access_token"],
-            document.get("refresh_token"),
-            document.get("id_token"),
-            float(expires_in) if isinstance(expires_in, int | float) else None,
-        )
+    access, refresh, identity = (text(document.get(name)) for name in ("access_token", "refresh_token", "id_token"))
+    # Any of them may be left out (contract 8.4), and a refresh token that came has taken the place of the one that was spent.
+    if answer.status == 200 and (access or refresh or identity):
+        return Grant(access, refresh, identity, _seconds(document.get("expires_in")))
     refuse(answer, document, issuer)
     raise AssertionError("unreachable")
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        return float(value) if isinstance(value, int | float) else None
+    except OverflowError:
+        return None
 
 
 def refuse(answer: outbound.Answer, document: dict[str, Any], issuer: str) -> None:

@@ -15,6 +15,7 @@ from .identity import Identity
 from .login import Grant, read
 from .login_file import LoginFile
 from .oauth import Unfinished
+from .sign_out import token_of
 
 TOKENS = ("id_token", "access_token", "refresh_token", "account_id")
 
@@ -147,22 +148,18 @@ class SignIn:
 
     async def end_replaced(self) -> bool:
         """End at the server what was in the file before, as the CLI does (contract 8.5); was there any? Raises IssuerError."""
-        before = self._replaced.get("tokens")
-        tokens = before if isinstance(before, dict) else self._replaced
-        return await self._end(tokens.get("refresh_token"), tokens.get("access_token"))
+        return await self._end(self._replaced)
 
-    async def _end(self, refresh_token: Any, access_token: Any) -> bool:
-        # With a refresh token goes everything that was made from it.
-        for token, hint in ((refresh_token, "refresh_token"), (access_token, "access_token")):
-            if isinstance(token, str) and token:
-                await oauth.revoke(
-                    self.issuer, token, originator=self.originator, user_agent=self.user_agent, hint=hint
-                )
-                return True
-        return False
+    async def _end(self, document: Mapping[str, Any]) -> bool:
+        found = token_of(document)
+        if found is None:
+            return False
+        token, hint = found
+        await oauth.revoke(self.issuer, token, originator=self.originator, user_agent=self.user_agent, hint=hint)
+        return True
 
     async def _end_quietly(self, grant: Grant) -> None:
         try:
-            await self._end(grant.refresh_token, grant.access_token)
+            await self._end({"refresh_token": grant.refresh_token, "access_token": grant.access_token})
         except IssuerError:
             pass  # nobody holds them any more

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from .. import upstream
 from ..errors import LoginError
-from . import identity, login_source, oauth
+from . import credentials, identity, login_source, oauth
 from .identity import Identity
 from .login_file import Draft, LoginFile
 
@@ -34,11 +34,12 @@ def without_tokens(document: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def token_of(document: Mapping[str, Any]) -> tuple[str, str] | None:
     """The token to be ended, and its hint: with a refresh token goes everything that was made from it."""
-    tokens = document.get("tokens")
-    tokens = tokens if isinstance(tokens, dict) else document
-    for name in ("refresh_token", "access_token"):
-        if isinstance(tokens.get(name), str) and tokens[name]:
-            return tokens[name], name
+    # The login that is used, else what is left of one.
+    places = (credentials.tokens(document), document.get("tokens"), document)
+    for held in (place for place in places if isinstance(place, Mapping)):
+        for name in ("refresh_token", "access_token"):
+            if token := credentials.text(held.get(name)):
+                return token, name
     return None
 
 

@@ -45,6 +45,11 @@ def fingerprint(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:12]
 
 
+def whose(login: Login) -> str:
+    """Tells one account from another, and nothing of it; where no account is named, one token from another."""
+    return fingerprint(login.account_id or login.access_token)
+
+
 class Refused(Exception):
     """The server would not have the refresh token of `login`."""
 
@@ -149,13 +154,20 @@ class TokenStore:
                 return login
         self._check_worth_asking(login)
         assert login.refresh_token
-        draft = await asyncio.to_thread(self.kept.draft, login.refresh_token)
+        draft, before = await asyncio.to_thread(self.kept.draft, login.refresh_token), login
         try:
             login = await in_a_thread(self._spend(draft, login.refresh_token, proactive=rejected is None))
         except LoginError as e:
             raise Refused(login, e) from None
-        self._granted = (login.access_token, time.monotonic())
         self.kept.write_when_there_is_room()
+        # Each token may be left out of a grant (contract 8.4); what came is kept, and what is no good is not given out.
+        if login.access_token == before.access_token and (rejected is not None or login.seconds_left(self.now()) <= 0):
+            raise IssuerError(
+                503,
+                "issuer_unavailable",
+                "The token can't be renewed just now: the server gave no new access token. The login is kept; try again in a minute.",
+            )
+        self._granted = (login.access_token, time.monotonic())
         return login
 
     def _usable(self, login: Login, rejected: str | None) -> bool:

@@ -8,24 +8,32 @@ from typing import Any, NamedTuple
 import msgspec
 
 # `x-codex-primary-used-percent`, `x-codex-bengalfox-secondary-used-percent`.
-FAMILY = re.compile(r"x-(.+?)-(?:primary|secondary)-used-percent")
+FAMILY = re.compile(r"x-(.+?)-(primary|secondary)-used-percent")
 
 # Events of a WebSocket that may tell of windows; the decoded type decides.
 TELLS = re.compile(rb'"codex\.rate_limits"|"headers"')
 
 
 class Window(NamedTuple):
-    """`used` in percent, `minutes` its length, `resets_at` in unix seconds; `limit` names a family with windows of its own."""
+    """`used` in percent, `minutes` its length, `resets_at` in unix seconds; `limit` names a family with windows of its own.
+
+    `slot` is said only of one without a length, which nothing else tells from another.
+    """
 
     used: float
     minutes: int | None
     resets_at: float | None
     limit: str = ""
+    slot: str = ""
 
     @property
     def name(self) -> str:
         length = length_name(self.minutes) if self.minutes else "usage"
         return f"{self.limit} {length}" if self.limit else length
+
+    @property
+    def key(self) -> str:
+        return f"{self.name} {self.slot}"
 
 
 class Credits(NamedTuple):
@@ -61,7 +69,8 @@ def windows(headers: Mapping[str, str]) -> list[Window]:
         minutes, resets_at = _number(headers.get(base + "window-minutes")), _number(headers.get(base + "reset-at"))
         # The official client takes this for no data.
         if used or minutes or resets_at:
-            found.append(Window(used, int(minutes) if minutes else None, resets_at, _limit(family[1], headers)))
+            slot = "" if minutes else family[2]
+            found.append(Window(used, int(minutes) if minutes else None, resets_at, _limit(family[1], headers), slot))
     return found
 
 
@@ -108,7 +117,9 @@ def windows_in(event: bytes) -> list[Window]:
             minutes, resets_at = _number(one.get("window_minutes")), _number(one.get("reset_at"))
             if used or minutes or resets_at:
                 family = "" if limit == "codex" else limit.removeprefix("codex_")
-                found.append(Window(used, int(minutes) if minutes else None, resets_at, family))
+                found.append(
+                    Window(used, int(minutes) if minutes else None, resets_at, family, "" if minutes else slot)
+                )
     return found
 
 

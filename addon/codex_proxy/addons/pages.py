@@ -41,6 +41,9 @@ class Pages:
         """200 while a request could be sent, 503 with what to do while none could."""
         login = await self.login()
         usable = "error" not in login
+        # It is answered without the key, and the rest names a folder of the person's.
+        if ctx.master.addons.get("guard").key:
+            login = {"state": login["state"]}
         return (200 if usable else 503), {"status": "ok" if usable else "no usable login", "login": login}
 
     async def about(self, flow: http.HTTPFlow) -> dict[str, Any]:
@@ -59,7 +62,7 @@ class Pages:
             "backend": flows.backend().url,
             "login": await self.login(),
             "usage": addon("status").page(),
-            "credits": (held := addon("status").credits) and held._asdict(),
+            "credits": (held := addon("status").credits()) and held._asdict(),
             "models": addon("models").page(),
             "requests": addon("recent").rows(),
         }

@@ -9,7 +9,7 @@ from mitmproxy.addonmanager import Loader
 from .. import upstream
 from ..account import login_source, oauth
 from ..account.login import Grant, Login
-from ..account.tokens import TokenStore, fingerprint
+from ..account.tokens import TokenStore, fingerprint, whose
 from ..backend import cookies, our_headers
 from ..defaults import ISSUER
 from . import flows, wire
@@ -33,7 +33,9 @@ class PutToken:
             except ValueError as e:
                 reject(f"codex_issuer: {e}")
         if "codex_auth_file" in updated:
-            path = Path(ctx.options.codex_auth_file).expanduser()
+            path = login_source.expanded(ctx.options.codex_auth_file)
+            if str(path).startswith("~"):
+                reject(f"codex_auth_file={path}: nobody here has this name")
             if ctx.options.codex_auth_file and path.is_dir():
                 reject(f"codex_auth_file={path} is a folder; the login is a file, as in {path / 'auth.json'}")
             file = login_source.locate(ctx.options.codex_auth_file, os.environ, Path.home())
@@ -60,6 +62,7 @@ class PutToken:
         """Put the headers of `login` on the request; they are written only on the way to the backend."""
         state = flows.state_of(flow)
         state["token"], state["token_ends"] = fingerprint(login.access_token), login.expires_at
+        state["whose"] = whose(login)
         request, target = flow.request, flows.backend()
 
         def goes_to_backend() -> bool:

@@ -10,6 +10,7 @@ from mitmproxy import command, ctx, http
 
 from ..account import usage
 from ..account.login import LOGIN_COMMAND, describe
+from ..account.tokens import whose
 from ..errors import ProxyError
 from . import flows
 
@@ -21,8 +22,12 @@ ALERTS = (80, 95)
 
 class Status:
     def __init__(self) -> None:
+        self._whose = ""
+        self._forget()
+
+    def _forget(self) -> None:
         self._windows: dict[str, usage.Window] = {}
-        self.credits: usage.Credits | None = None
+        self._credits: usage.Credits | None = None
         self._alerted: dict[str, tuple[int, float | None]] = {}
 
     def running(self) -> None:
@@ -37,26 +42,44 @@ class Status:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if not flows.is_claimed(flow) or flow.response is None:
             return
-        self.credits = usage.credits(flow.response.headers) or self.credits
+        # Asked with a login that has been replaced since: what is left of that one is nobody's business any more.
+        if flows.state_of(flow).get("whose", now := self._follow_login()) != now:
+            return
+        self._credits = usage.credits(flow.response.headers) or self._credits
         self.take(usage.windows(flow.response.headers))
+
+    def _follow_login(self) -> str:
+        """Whose login is in use, as far as anybody's is; what was told of another's is forgotten."""
+        login = ctx.master.addons.get("puttoken").store.kept.login
+        if login is not None and (now := whose(login)) != self._whose:
+            self._whose = now
+            self._forget()
+        return self._whose
+
+    def credits(self) -> usage.Credits | None:
+        """As the last answer that named any told of them."""
+        self._follow_login()
+        return self._credits
 
     def take(self, told: list[usage.Window]) -> None:
         """Windows as an answer tells of them."""
+        self._follow_login()
         for window in told:
-            self._windows[window.name] = window
+            self._windows[window.key] = window
             self._alert(window)
 
     def _alert(self, window: usage.Window) -> None:
-        said, until = self._alerted.get(window.name, (0, None))
+        said, until = self._alerted.get(window.key, (0, None))
         if until is not None and until <= time.time():
             said = 0
         reached = max((percent for percent in ALERTS if window.used >= percent), default=0)
         if reached > said:
             logger.warning(f"{line(window)}.")
-        self._alerted[window.name] = max(said, reached), window.resets_at
+        self._alerted[window.key] = max(said, reached), window.resets_at
 
     def windows(self) -> list[usage.Window]:
         """What is known and still holds: a window that has been reset since is known only with the next answer."""
+        self._follow_login()
         now = time.time()
         return [one for one in self._windows.values() if one.resets_at is None or one.resets_at > now]
 
@@ -77,10 +100,9 @@ class Status:
         """The login, how long its token lasts, and how much of each usage window is used up."""
         if flows.is_dry_run():
             return "Dry run: no login is used, nothing goes to the backend."
+        login = login_line(may_wait=False)[1]
         windows = [f"{line(one)}." for one in self.windows()]
-        return "\n".join(
-            [login_line(may_wait=False)[1], *(windows or ["Usage windows: known after the backend's next answer."])]
-        )
+        return "\n".join([login, *(windows or ["Usage windows: known after the backend's next answer."])])
 
 
 def line(window: usage.Window) -> str:

@@ -94,12 +94,16 @@ def _reached(
         return "the spending limit is reached"
     if shared.get("allowed") is False:
         return used_up(windows) or "nothing more is answered just now"
-    # With credits it goes on past the windows.
-    if credits and (credits.has or credits.unlimited):
+    if goes_on(credits):
         return ""
     if shared.get("limit_reached") is True:
         return used_up(windows) or REACHED["rate_limit_reached"]
     return "" if shared.get("limit_reached") is False else used_up(windows)
+
+
+def goes_on(credits: Credits | None) -> bool:
+    """With credits it does, past the windows."""
+    return credits is not None and (credits.has or credits.unlimited)
 
 
 def used_up(windows: list[Window]) -> str:
@@ -137,14 +141,15 @@ def seen_by_proxy(page: Any, backend: str, seconds_left: float | None) -> Report
     if page.get("name") != "codex proxy" or page.get("backend") != backend or "error" in login:
         return None
     theirs = _number(login.get("expires_in_seconds"))
-    if (theirs is None) != (seconds_left is None):
-        return None
-    # The two were not looked at in the same moment.
-    if theirs is not None and seconds_left is not None and abs(theirs - max(0, seconds_left)) > 5:
+    # The two were not looked at in the same moment; and of two tokens without an end nobody knows that they are one.
+    if theirs is None or seconds_left is None or abs(theirs - max(0, seconds_left)) > 5:
         return None
     listed = page.get("usage")
     windows = [window for window in map(_seen, listed if isinstance(listed, list) else []) if window]
-    return Report(windows=tuple(windows), reached=used_up(windows)) if windows else None
+    held = _object(page.get("credits"))
+    credits = _credits({**held, "has_credits": held.get("has")}) if held else None
+    reached = "" if goes_on(credits) else used_up(windows)
+    return Report(windows=tuple(windows), credits=credits, reached=reached) if windows else None
 
 
 def _seen(entry: Any) -> Window | None:
