@@ -9,6 +9,7 @@ import httpx2
 
 from standin import Standin
 
+from ..websocket_client import connected
 from .harness import PATIENCE, QUESTION, Proxy, Start, new_client, write_login
 
 
@@ -45,7 +46,7 @@ async def test_a_window_that_was_reset_is_not_told_any_more(
 
 
 async def test_what_is_left_of_one_account_is_not_told_of_the_next(
-    client: httpx2.AsyncClient, standin: Standin, login_file: Path
+    proxy: Proxy, client: httpx2.AsyncClient, standin: Standin, login_file: Path
 ) -> None:
     async def page() -> tuple[dict[str, float], Any]:
         found = await windows(client)
@@ -58,7 +59,11 @@ async def test_what_is_left_of_one_account_is_not_told_of_the_next(
             await client.post("/responses", json=QUESTION)
     assert (await windows(client)).keys() == {"5-hour", "weekly"} and len(standin.requests) == 1
     assert (await page())[1]
-    write_login(login_file, standin.login(email="other@example.org", account_id="other"))
+    async with connected(f"{proxy.url}/responses", {"authorization": "Bearer dummy"}) as socket:
+        write_login(login_file, standin.login(email="other@example.org", account_id="other"))
+        assert await page() == ({}, None)
+        # A connection goes on with the account that it was opened with.
+        assert (await socket.ask())[-1]["type"] == "response.completed"
     assert await page() == ({}, None)
     await client.post("/responses", json=QUESTION)
     assert (await windows(client)).keys() == {"5-hour", "weekly"}

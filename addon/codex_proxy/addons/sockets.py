@@ -175,7 +175,7 @@ class Sockets:
         if not message.is_text:
             return
         if windows := usage.windows_in(message.content):
-            ctx.master.addons.get("status").take(windows)
+            ctx.master.addons.get("status").take(flow, windows)
         status = turns.status_of(message.content) if b'"error"' in message.content[:4096] else None
         oldest = socket.turns.running[0] if socket.turns.running else None
         fixed, turn = socket.turns.take(message.content, time.monotonic())

@@ -42,11 +42,7 @@ class Status:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if not flows.is_claimed(flow) or flow.response is None:
             return
-        # Asked with a login that has been replaced since: what is left of that one is nobody's business any more.
-        if flows.state_of(flow).get("whose", now := self._follow_login()) != now:
-            return
-        self._credits = usage.credits(flow.response.headers) or self._credits
-        self.take(usage.windows(flow.response.headers))
+        self.take(flow, usage.windows(flow.response.headers), usage.credits(flow.response.headers))
 
     def _follow_login(self) -> str:
         """Whose login is in use, as far as anybody's is; what was told of another's is forgotten."""
@@ -61,9 +57,11 @@ class Status:
         self._follow_login()
         return self._credits
 
-    def take(self, told: list[usage.Window]) -> None:
-        """Windows as an answer tells of them."""
-        self._follow_login()
+    def take(self, flow: http.HTTPFlow, told: list[usage.Window], credits: usage.Credits | None = None) -> None:
+        """What an answer tells is left, unless it was asked with a login of somebody else's than the one in use now."""
+        if flows.state_of(flow).get("whose", now := self._follow_login()) != now:
+            return
+        self._credits = credits or self._credits
         for window in told:
             self._windows[window.key] = window
             self._alert(window)
