@@ -70,7 +70,7 @@ class Chat:
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> "Chat":
-        return cls(record["usage"], tuple(record["stop"]), record["functions"], record["json"])
+        return cls(record["usage"], tuple(record["stop"]), record["functions"], record.get("json", False))
 
 
 def translate(body: Object, reasoning_before: Callable[[str], list[msgspec.Raw]]) -> tuple[Object, Chat, list[Change]]:
