@@ -226,10 +226,9 @@ def pasted(url: str, state: str) -> str:
     out.print(f"Open this address in a browser, and log in:\n\n{url}\n")
     out.print("The browser then goes to an address on its own machine, where nothing is. Copy that address.")
     while True:
-        try:
-            given = err.input("Paste it here: ", markup=False).strip()
-        except (EOFError, RuntimeError):  # the second is how Python says that there is no input at all
-            raise Unfinished("No address was pasted. Try again: scripts/login --paste") from None
+        given = terminal.typed("Paste it here: ")
+        if given is None:
+            raise Unfinished("No address was pasted. Try again: scripts/login --paste")
         try:
             return callback.code_of(urlsplit(given).query, state)
         except (callback.WrongState, ValueError):

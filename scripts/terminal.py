@@ -29,12 +29,17 @@ def tell(text: str) -> None:
     err.print("\n".join(printable(line) for line in redact(text).split("\n")))
 
 
+def typed(question: str) -> str | None:
+    """What the person types in; None at the end of the input."""
+    try:
+        return err.input(question, markup=False).strip()
+    except (EOFError, RuntimeError):  # the second is how Python says that there is no input at all
+        return None
+
+
 def agrees(question: str) -> bool:
     """Does the person say yes? The end of the input is no."""
-    try:
-        return err.input(question, markup=False).strip().lower() in ("y", "yes")
-    except (EOFError, RuntimeError):  # the second is how Python says that there is no input at all
-        return False
+    return (typed(question) or "").lower() in ("y", "yes")
 
 
 def status_of(what: str, work: Callable[[], int]) -> int:
