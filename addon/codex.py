@@ -17,6 +17,7 @@ from codex_proxy.addons.go import Go
 from codex_proxy.addons.guard import Guard
 from codex_proxy.addons.journal import Journal
 from codex_proxy.addons.keep_flows import KeepFlows
+from codex_proxy.addons.listeners import Listeners
 from codex_proxy.addons.live import Live
 from codex_proxy.addons.memory import Memory
 from codex_proxy.addons.models import Models
@@ -40,6 +41,7 @@ from codex_proxy.addons.where import Where
 addons = [
     Journal(),  # how the log is written, where systemd reads it
     Settings(),  # options of no single step
+    Listeners(),  # which listeners the process may have
     Connections(),  # a connection of ours leads nowhere until Go
     Guard(),  # who: claims the flow, takes the client's credentials off, or 401/403
     Stop(),  # after SIGTERM: nothing new, and running answers go on to their ends

@@ -15,7 +15,8 @@ from mitmproxy.addonmanager import Loader
 from .. import __version__, cors_rules, encodings, redact, whole_files
 from ..capture import capture_file, capture_report
 from ..errors import ProxyError
-from . import flows, guard, wire
+from ..listeners import is_loopback
+from . import flows, wire
 from .settings import reject
 
 logger = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class Capture:
         if cors_rules.is_preflight(flow.request.method, flow.request.headers) and flow.response:
             return False  # a browser's, that only asks whether its page may
         peer = flow.client_conn.peername[0].partition("%")[0] if flow.client_conn.peername else ""
-        return is_let_in(flow) or guard.is_loopback(peer)
+        return is_let_in(flow) or is_loopback(peer)
 
     def limit(self) -> int:
         limit: int = ctx.master.addons.get("patchbody").limit

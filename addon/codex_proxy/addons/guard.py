@@ -3,31 +3,18 @@
 import asyncio
 import base64
 import hmac
-import ipaddress
 import os
 from pathlib import Path
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
-from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
-from .. import caller, cors_rules, html_page, paths, redact
+from .. import caller, cors_rules, html_page, listeners, paths, redact
 from ..errors import ProxyError
+from ..listeners import is_loopback
 from . import flows
+from .listeners import DECIDING, given
 from .settings import logger, reject
-
-
-def is_loopback(host: str) -> bool:
-    """Is an address (or a name) this machine's own, by RFC 6761 section 6.3 and RFC 4291?"""
-    name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def host_of(header: str) -> str:
@@ -152,8 +139,10 @@ class Guard:
 
     def configure(self, updated: set[str]) -> None:
         key = self._read_key(ctx.options.codex_client_key) if "codex_client_key" in updated else self.key
-        if updated & {"codex_client_key", "mode", "listen_host", "server"}:
-            self._check_listeners(key)
+        if updated & {"codex_client_key", *DECIDING}:
+            # Listening beyond this machine without a key is refused, with the way out.
+            if not key and (problem := listeners.without_key(given())):
+                reject(problem)
         # Last: what is refused above leaves the key as it was, whatever becomes of the option.
         self.key = key
 
@@ -183,24 +172,6 @@ class Guard:
         if ctx.options.codex_client_key == key:  # or another addon has refused it
             self._hidden = key
             ctx.options.update(codex_client_key=redact.HIDDEN)
-
-    def _check_listeners(self, key: str) -> None:
-        """Listening beyond this machine without a key is refused, with the way out."""
-        if key:
-            return
-        for spec in ctx.options.mode:
-            try:
-                mode = ProxyMode.parse(spec)
-            except ValueError:
-                continue  # mitmproxy's own to refuse
-            host = mode.listen_host(ctx.options.listen_host)
-            if isinstance(mode, ReverseMode) and flows.is_our_mode(mode) and not is_loopback(host):
-                reject(
-                    f"{spec} listens on {host or 'all interfaces'}, and anybody who reaches it could spend your subscription."
-                    f" Either listen on this machine only (--mode reverse:{mode.data}@127.0.0.1:9090), or set a key that callers"
-                    " have to present (--set codex_client_key=env:NAME)."
-                )
-                return
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if not flows.is_ours(flow):

@@ -49,6 +49,7 @@ CHECKED_BY_ITSELF = (
     "codex_dry_run",
     "codex_affinity",
     "codex_compress",
+    "codex_allow_open_listeners",
     "codex_allow_origins",
     "codex_model_variants",
 )
