@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable
 from itertools import pairwise
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 from hypothesis import given, settings

@@ -1,7 +1,7 @@
 """What the README and docs/ promise is there, with the defaults they name."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.fixture
-async def loaded() -> Iterator[taddons.context]:
+async def loaded() -> AsyncIterator[taddons.context]:
     with taddons.context() as tctx:
         tctx.script(str(ROOT / "addon" / "codex.py"))
         yield tctx

@@ -1,5 +1,6 @@
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_what_can_not_be_put_in_place_leaves_nothing(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole_files.replace(tmp_path / "file", b"old")
     with Path("/dev/full").open("wb", buffering=0) as full:
-        monkeypatch.setattr(whole_files.tempfile, "mkstemp", lambda **_: (os.dup(full.fileno()), str(tmp_path / ".x")))
+        monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (os.dup(full.fileno()), str(tmp_path / ".x")))
         with pytest.raises(OSError, match="No space left"):
             whole_files.replace(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]

@@ -1,7 +1,7 @@
 import json
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +13,14 @@ from codex_proxy.errors import IssuerError, LoginError
 from codex_proxy.outbound import Answer
 from standin import Standin
 
+
+class Who(TypedDict):
+    originator: str
+    user_agent: str
+
+
 ISSUER = "https://auth.example"
-WHO = {"originator": "nanobot-proxy", "user_agent": "nanobot-proxy/0 (x; y)"}
+WHO: Who = {"originator": "nanobot-proxy", "user_agent": "nanobot-proxy/0 (x; y)"}
 
 
 def answer(status: int, body: Any = b"", **headers: str) -> Answer:

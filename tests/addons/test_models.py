@@ -3,7 +3,8 @@
 import pytest
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import taddons
-from mitmproxy.test.tflow import tflow, tresp
+from mitmproxy.test.tflow import tflow
+from mitmproxy.test.tutils import tresp
 
 from codex_proxy.addons import flows
 from codex_proxy.addons.models import Models

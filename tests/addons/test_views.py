@@ -93,7 +93,7 @@ def test_a_flow_is_shown_after_it_was_saved(loaded: None) -> None:
     made = exchange()
     made.metadata[KEY] = {"marks": [[0, 1234]], "changes": [["store", "set to false", "why", ""]]}
     again = http.HTTPFlow.from_state(made.get_state())
-    assert again.response
+    assert isinstance(again, http.HTTPFlow) and again.response
     assert "1.23 s" in shown(again.response, again)[1] and "set to false" in shown(again.request, again)[1]
 
 

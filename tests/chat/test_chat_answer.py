@@ -53,7 +53,7 @@ def test_usage_comes_in_a_chunk_of_its_own() -> None:
 def test_one_object_as_openai_has_it() -> None:
     whole = Whole(Chat(), "m")
     whole.feed(sent(TEXT))
-    message = {"role": "assistant", "content": "hi", "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": "hi", "refusal": None, "annotations": []}
 
     assert json.loads(whole.completion()) == {
         **HEAD, "object": "chat.completion", "service_tier": "default", "usage": USAGE,

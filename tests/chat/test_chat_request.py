@@ -167,8 +167,10 @@ PART = st.one_of(
         lambda d: {"type": "image_url", "image_url": {"url": IMAGE, **({"detail": d} if d else {})}}
     ),
 )
-NULLS = st.fixed_dictionaries({}, optional={"refusal": st.none(), "annotations": st.just([]), "reasoning_content": TEXTS,
-                                            "audio": st.none(), "parsed": st.none()})  # fmt: skip
+NULLS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={"refusal": st.none(), "annotations": st.just([]), "reasoning_content": TEXTS, "audio": st.none(), "parsed": st.none()},
+)  # fmt: skip
 
 
 @st.composite

@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -183,7 +183,7 @@ class Cast:
         self.marks.also("id token", self.ours["id_token"].rpartition(".")[2])
         return tuple(name for name in self.marks.texts if "token " in name or name in (*LOGIN, "id token"))
 
-    def leaks(self, ways: dict[str, bytes | str], *only: str) -> dict[str, list[str]]:
+    def leaks(self, ways: Mapping[str, bytes | str], *only: str) -> dict[str, list[str]]:
         """Which secrets left by which way."""
         self.login_secrets()
         return {way: found for way, data in ways.items() if (found := self.marks.found(data, *only))}

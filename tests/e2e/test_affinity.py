@@ -36,9 +36,9 @@ async def loop(client: httpx2.AsyncClient, standin: Standin, turns: int = 10) ->
 
 def share(told: list[dict[str, Any]]) -> float:
     """Of all input tokens those that came from the cache."""
-    return sum(each["input_tokens_details"]["cached_tokens"] for each in told) / sum(
-        each["input_tokens"] for each in told
-    )
+    cached: int = sum(each["input_tokens_details"]["cached_tokens"] for each in told)
+    whole: int = sum(each["input_tokens"] for each in told)
+    return cached / whole
 
 
 @pytest.mark.parametrize(("affinity", "least", "most"), [("true", 0.8, 1.0), ("false", 0.0, 0.0)])

@@ -255,8 +255,8 @@ async def test_no_secret_is_in_any_file(dry: Proxy, folder: Path) -> None:
 
     assert len(captured(folder)) == 6
     assert sorted(path.name for path in folder.iterdir()) == [*(f"{n:04}.json" for n in range(1, 7)), "report.md"]
-    for path in (path for path in folder.rglob("*") if path.is_file()):
-        text = path.read_text()
+    for written in (path for path in folder.rglob("*") if path.is_file()):
+        text = written.read_text()
         texts = [
             text,
             *(

@@ -15,7 +15,7 @@ import pydantic
 import pytest
 
 from standin import Standin
-from standin.switches import Says
+from standin.answer import Says
 
 from ..places import ROOT
 from .harness import PATIENCE, Proxy, Start, environment, events
@@ -81,7 +81,7 @@ async def test_a_tool_loop_of_three_rounds_keeps_its_reasoning(sdk: openai.Async
         # As the stream helper gives it, with `parsed`, `refusal` and the like.
         messages.append(message.model_dump())
         for call in message.tool_calls or []:
-            assert json.loads(call.function.arguments)["city"] in ("Oslo", "Bergen")  # type: ignore[union-attr]
+            assert json.loads(call.function.arguments)["city"] in ("Oslo", "Bergen")
             messages.append({"role": "tool", "tool_call_id": call.id, "content": "rain"})
 
     assert said == [None, "One more.", "Rain in both."]

@@ -99,7 +99,7 @@ async def test_who_only_says_so_half_is_not_the_official_client(proxy: Proxy, st
 
 
 async def test_a_body_for_which_the_backend_has_no_decoder_goes_up_plain(proxy: Proxy, standin: Standin) -> None:
-    import brotli
+    import brotli  # type: ignore[import-untyped]
 
     body = {
         "model": "gpt-6-sol",

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,10 @@ async def test_a_large_request_goes_up_compressed_and_a_small_one_as_it_is(
 
 
 # Stored, so that it is large enough, and would become smaller.
-CODED = {"zstd": zstandard.ZstdCompressor().compress, "gzip": partial(gzip.compress, compresslevel=0)}
+CODED: dict[str, Callable[[bytes], bytes]] = {
+    "zstd": zstandard.ZstdCompressor().compress,
+    "gzip": partial(gzip.compress, compresslevel=0),
+}
 
 
 @pytest.mark.parametrize("coding", CODED)

@@ -54,7 +54,7 @@ async def test_a_search_and_an_image_made_at_the_backend(
     await sdk.responses.create(
         model="gpt-6-sol",
         input=[{"role": "user", "content": "Draw Oslo."}, *again, {"role": "user", "content": "More."}],
-    )  # type: ignore[list-item, misc]
+    )
     await sdk.responses.create(model="gpt-6-sol", input="More.", previous_response_id=answer.id)
     assert [seen.refusal for seen in standin.requests] == [None] * 3
     assert [seen.json["input"][2]["result"] == image for seen in standin.requests[1:]] == [True, True]

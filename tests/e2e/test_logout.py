@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from standin import Standin
 from .a_script import Ended, Terminal, check_no_secrets, run, until
 from .harness import Proxy, Start, new_client, write_login
 
-Logout = Callable[..., Awaitable[Ended]]
+Logout = Callable[..., Coroutine[Any, Any, Ended]]
 DOWN = "http://127.0.0.1:1"
 
 

@@ -113,7 +113,7 @@ async def test_the_codex_cli_keeps_the_status_it_knows(proxy: Proxy) -> None:
     assert (response.status_code, response.json()["error"]["code"]) == (400, "model_not_found")
 
 
-NAMES = [
+NAMES: list[tuple[dict[str, Any], str, dict[str, str] | None]] = [
     ({"model": "gpt-6-sol-high"}, "gpt-6-sol", {"effort": "high"}),
     ({"model": "gpt-6-sol:low", "reasoning": {"effort": "high"}}, "gpt-6-sol", {"effort": "low"}),
     ({"model": "openai/gpt-6-luna(xhigh)"}, "gpt-6-luna", {"effort": "xhigh"}),

@@ -18,7 +18,8 @@ def output_as_nanobot_reads_it(body: str) -> list[dict[str, Any]]:
     """The output of the last event, and nothing else of the stream."""
     last = [event for event in events(body) if event["type"] == "response.completed"]
     assert len(last) == 1
-    return last[0]["response"]["output"]
+    output: list[dict[str, Any]] = last[0]["response"]["output"]
+    return output
 
 
 async def send(proxy: Proxy, request: dict[str, Any], body: dict[str, Any]) -> httpx2.Response:
@@ -117,7 +118,7 @@ async def test_the_last_event_fits_a_go_client_and_the_log_says_what_was_left_ou
     proxy: Proxy, standin: Standin
 ) -> None:
     image = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "A" * 700_000}
-    items = [
+    items: list[dict[str, Any]] = [
         image,
         {**image, "id": "ig_2"},
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "here"}]},

@@ -247,7 +247,7 @@ async def test_a_file_that_others_change_is_followed_without_a_restart(
             return dict((name.lower(), value) for name, value in standin.requests[-1].headers)["chatgpt-account-id"]
 
         async def goes_to(other: dict[str, Any]) -> bool:
-            return await account() == other["tokens"]["account_id"]
+            return bool(await account() == other["tokens"]["account_id"])
 
         async def is_logged_out() -> bool:
             return bool(await answered() == "login_missing")

@@ -7,14 +7,14 @@ import os
 import re
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from standin import Standin, routes, usage_windows
-from standin.refusing import challenge
+from standin.headers import challenge
 from standin.replies import detail
 
 from ..places import ROOT
@@ -24,7 +24,7 @@ from .harness import PATIENCE, QUESTION, Proxy, Start, new_client, write_login
 DOWN = "http://127.0.0.1:1"
 USAGE = "/backend-api/wham/usage"
 
-Status = Callable[..., Awaitable[Ended]]
+Status = Callable[..., Coroutine[Any, Any, Ended]]
 
 
 @pytest.fixture

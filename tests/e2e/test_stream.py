@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from typing import Any
 
 import httpx2
 import pytest
@@ -139,7 +140,8 @@ async def test_who_asked_for_no_stream_gets_an_http_error(
 async def test_who_asked_for_no_stream_gets_one_object(
     client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    for asked in [{}, {"stream": False}, {"stream": None}]:
+    asked: dict[str, Any]
+    for asked in ({}, {"stream": False}, {"stream": None}):
         with subtests.test(asked=asked):
             standin.requests.clear()
             standin.answer(text="Grüße — 后端")

@@ -347,7 +347,7 @@ async def test_encrypted_reasoning_is_whole_for_the_client_and_short_for_the_eye
             "input": [{"role": "user", "content": "Once."}, item, {"role": "user", "content": "More."}],
         }
         assert (await client.post("/v1/responses", json=second)).status_code == 200
-        assert cast.standin.requests[1].json["input"][1]["encrypted_content"] == sealed  # type: ignore[index]
+        assert cast.standin.requests[1].json["input"][1]["encrypted_content"] == sealed
         first, last = await page.flows()
         for flow, message in ((first, "response"), (last, "request")):
             shown = (await page.client.get(f"/flows/{flow['id']}/{message}/content/auto.json")).json()["text"]

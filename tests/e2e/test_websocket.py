@@ -417,7 +417,7 @@ async def test_the_openai_sdk_connects(proxy: Proxy, standin: Standin) -> None:
         async for event in connection:
             if event.type == "response.completed":
                 break
-        assert "You said: Hi." in event.response.output_text
+        assert event.type == "response.completed" and "You said: Hi." in event.response.output_text
         await connection.response.create(
             model="gpt-4.1", input="And now?", previous_response_id=event.response.id, store=True
         )

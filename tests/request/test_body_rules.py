@@ -23,6 +23,9 @@ class Past:
     def conversation(self, response_id: str) -> list[msgspec.Raw] | None:
         return [self.item("msg_1")] if response_id == "resp_1" else None
 
+    def reasoning_before(self, call_id: str) -> list[msgspec.Raw]:
+        return []
+
 
 FULL, STORE = Wish(past=Past()), Wish(full=False)
 LITE = Wish(lite=True)

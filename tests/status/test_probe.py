@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from codex_proxy.errors import ProxyError
 from codex_proxy.outbound import Answer
 from codex_proxy.request import body_rules
 from codex_proxy.status import probe
@@ -50,7 +51,7 @@ def test_each_trial_breaks_one_rule(name: str) -> None:
     trial = TRIALS[name]
     try:
         changes = body_rules.patch(trial.body, body_rules.Wish()).changes
-    except body_rules.ProxyError as e:
+    except ProxyError as e:
         assert e.code in ("not_supported", "previous_response_not_found")
         return
     assert len({change.field.partition(".")[0].partition("[")[0] for change in changes}) == 1, changes
