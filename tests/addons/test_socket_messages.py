@@ -5,7 +5,7 @@ from mitmproxy.websocket import WebSocketMessage
 from wsproto.frame_protocol import Opcode
 
 from codex_proxy.addons import socket_messages
-from codex_proxy.addons.socket_messages import Growing, Messages
+from codex_proxy.addons.socket_messages import LONG, MOMENT, Growing, Messages
 
 
 def message(content: bytes = b"x", from_client: bool = False) -> WebSocketMessage:
@@ -64,14 +64,19 @@ def test_the_events_of_a_turn_grow_as_one_message_and_are_saved_as_one() -> None
     assert WebSocketMessage.from_state(growing.get_state()).content == growing.content
 
 
-def test_a_long_one_is_not_copied_with_each_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket_messages, "LONG", 10)
-    monkeypatch.setattr(socket_messages, "MOMENT", 3600)
-    kept = bytearray(b"x" * 20)
-    growing = Growing(kept)
+# A monotonic clock says how long the machine has run, on most systems.
+@pytest.mark.parametrize("uptime", [0.0, MOMENT / 2, 3e6])
+def test_a_long_one_is_copied_a_few_times_a_second(uptime: float) -> None:
+    now = uptime
+    kept = bytearray(b"x" * (LONG + 1))
+    growing = Growing(kept, lambda: now)
     seen = growing.content
-    kept += b"y" * 20
+    assert seen == bytes(kept)
+    kept += b"y"
     assert growing.content is seen
+    now += MOMENT
+    assert growing.content == bytes(kept)
+    kept += b"z"
     growing.ended()
     assert growing.content == bytes(kept)
 

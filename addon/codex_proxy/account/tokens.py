@@ -72,7 +72,7 @@ class TokenStore:
         self._dead: tuple[str, LoginError] | None = None
         self._pause: tuple[float, IssuerError] | None = None
         # The token that was granted last, and when.
-        self._granted: tuple[str, float] = ("", 0.0)
+        self._granted: tuple[str, float] = ("", float("-inf"))
 
     async def fresh(self) -> Login:
         """A login whose token is good for six minutes more. Raises LoginError, IssuerError."""

@@ -22,15 +22,16 @@ LONG, MOMENT = 64 << 10, 0.25
 class Growing(WebSocketMessage):
     """The events of a turn as one message, which grows while they come."""
 
-    def __init__(self, kept: bytearray) -> None:
+    def __init__(self, kept: bytearray, clock: Callable[[], float] = time.monotonic) -> None:
         self.kept: bytes | bytearray = kept
-        self._seen, self._seen_at = b"", 0.0
+        self._clock = clock
+        self._seen, self._seen_at = b"", float("-inf")
         super().__init__(Opcode.TEXT, False, b"")
 
     @property
     def content(self) -> bytes:
         # mitmweb asks for it with each event, whoever is there: of a long one it gets what was there a moment ago.
-        now = time.monotonic()
+        now = self._clock()
         if len(self.kept) <= LONG or now - self._seen_at >= MOMENT:
             self._seen, self._seen_at = bytes(self.kept), now
         return self._seen
@@ -42,7 +43,7 @@ class Growing(WebSocketMessage):
     def ended(self) -> None:
         """It grows no more."""
         self.kept = bytes(self.kept)
-        self._seen_at = 0.0
+        self._seen_at = float("-inf")
 
 
 class Messages(list[WebSocketMessage]):

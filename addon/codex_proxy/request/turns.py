@@ -116,7 +116,7 @@ class Turns:
     known: dict[str, str] = field(default_factory=dict)
     """Ids of the responses that this connection gave, which it remembers, and their keys for the prompt cache."""
     number: int = 0
-    heard_at: float = 0.0
+    heard_at: float = float("-inf")
 
     def begin(self, record: dict[str, Any], now: float) -> Turn:
         """A turn that goes up."""
