@@ -21,7 +21,7 @@ SERVE = ROOT / "scripts" / "serve"
 NAME = "codex-proxy"
 
 # A service does not see the shell's environment; of that, this goes into its file.
-KEPT = ("CODEX_HOME", "CODEX_PROXY_PORT", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE")  # fmt: skip
+KEPT = ("CODEX_HOME", "CODEX_PROXY_PORT", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")  # fmt: skip
 
 # What systemd gives every service by itself.
 ITS_OWN = ("HOME", "PATH", "USER", "LOGNAME", "LANG", "XDG_STATE_HOME", "XDG_CONFIG_HOME")

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import status_text
 import terminal
-from codex_proxy import defaults, upstream
+from codex_proxy import defaults, network, upstream
 from codex_proxy.account import credentials, login_source
 from codex_proxy.backend import backend_calls
 from codex_proxy.backend.backend_calls import BackendCalls
@@ -42,8 +42,11 @@ Examples:
   scripts/status --probe=all    and does it still refuse all that the proxy takes off?
 """
 
-# Seconds that the proxy, the backend, and a model's answer may be silent.
-PROXY_PATIENCE, PATIENCE, SILENCE = 2.0, 20.0, 120.0
+# How long the proxy may be silent, in seconds.
+PROXY_PATIENCE = 2.0
+
+# A probe is a short question: who asks it waits no hour for the answer.
+SHORT_TURN = network.TURN._replace(silence=120.0, total=600.0)
 
 log = logging.getLogger("status")
 
@@ -150,7 +153,7 @@ async def ask_usage(state: AccountState, calls: BackendCalls, args: argparse.Nam
         return
     log.info(f"No proxy at {args.url} knows the usage of this login; the backend is asked.")
     url = wham.usage_url(args.upstream)
-    answer = await calls.get(url, PATIENCE)
+    answer = await calls.get(url, network.DOCUMENT)
     if answer.status == 404:
         log.warning(f"The backend has no {url}: what is left of the usage is not known.")
     elif answer.status != 200:
@@ -172,9 +175,9 @@ async def page_of_proxy(url: str) -> Any:
 async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Namespace) -> None:
     """Real requests, after a person said yes. Raises ProxyError if the backend answers nothing that could be judged."""
     base = upstream.parse(args.upstream).url
-    listed = await calls.get(f"{base}/models?client_version={args.client_version}", PATIENCE)
+    listed = await calls.get(f"{base}/models?client_version={args.client_version}", network.DOCUMENT)
     models, state.findings = probe.catalogue(listed, args.client_version)
-    state.findings.append(probe.usage_document(await calls.get(wham.usage_url(base), PATIENCE), time.time()))
+    state.findings.append(probe.usage_document(await calls.get(wham.usage_url(base), network.DOCUMENT), time.time()))
     model = args.model or next(iter(models), "")
     if not model and listed.status != 200:
         raise backend_calls.problem(listed)
@@ -184,7 +187,7 @@ async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Names
     trials = list(probe.trials(model)) if args.probe == "all" else []
     if not (args.yes or agreed(model, len(trials))):
         return
-    answer = await calls.post(f"{base}/responses", probe.usual(model), SILENCE)
+    answer = await calls.post(f"{base}/responses", probe.usual(model), SHORT_TURN)
     state.findings += probe.turn(answer, model, listed.header("etag"))
     if answer.status == 400:
         return  # which is a finding in itself
@@ -192,7 +195,7 @@ async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Names
         raise backend_calls.problem(answer)
     for number, trial in enumerate(trials, 1):
         log.info(f"{number} of {len(trials)}: {trial.name}")
-        answer = await calls.post(f"{base}/responses", trial.body, SILENCE)
+        answer = await calls.post(f"{base}/responses", trial.body, SHORT_TURN)
         state.findings.append(probe.judge(trial, answer))
         if answer.status in (401, 403, 429):
             raise backend_calls.problem(answer)

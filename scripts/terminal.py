@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 from rich.console import Console
 
-from codex_proxy import defaults, upstream
+from codex_proxy import defaults, network, upstream
 from codex_proxy.account.identity import printable
 from codex_proxy.errors import ProxyError
 from codex_proxy.redact import redact
@@ -101,7 +101,7 @@ def file(text: str) -> Path:
 
 
 def check_server(parser: argparse.ArgumentParser, args: argparse.Namespace, *addresses: str) -> None:
-    """Ends with status 2 if an originator is none, or one of the options named `addresses`."""
+    """Ends with status 2 if an originator is none, or one of the options named `addresses`, or if the environment leads to none."""
     if not args.originator.isascii() or not args.originator.isprintable() or not args.originator.strip():
         parser.error("--originator: letters that a header may have")
     for name in addresses:
@@ -109,6 +109,16 @@ def check_server(parser: argparse.ArgumentParser, args: argparse.Namespace, *add
             upstream.parse(getattr(args, name))
         except ValueError as e:
             parser.error(f"--{name}: {e}")
+    for name in addresses:
+        target = upstream.parse(getattr(args, name))
+        try:
+            network.outgoing_proxy(target.scheme, target.host, target.port)
+        except ValueError as e:
+            parser.error(str(e))
+    try:
+        network.trust()
+    except ValueError as e:
+        parser.error(str(e))
 
 
 def is_terminal() -> bool:

@@ -1,9 +1,7 @@
-import base64
-
 import pytest
 
 from codex_proxy import __version__
-from codex_proxy.upstream import OutgoingProxy, Upstream, outgoing_proxy, parse, user_agent
+from codex_proxy.upstream import Upstream, parse, user_agent
 
 
 @pytest.mark.parametrize(
@@ -65,81 +63,6 @@ def test_an_address_that_will_not_do_is_told_why(address: str, problem: str) -> 
 )
 def test_an_address_is_put_together_again(address: str, authority: str, url: str) -> None:
     assert (parse(address).authority, parse(address).url) == (authority, url)
-
-
-CHATGPT = parse("https://chatgpt.com/backend-api/codex")
-LOCAL = parse("http://127.0.0.1:8080")
-
-
-def environment(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUEST_METHOD"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name, value in values.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.mark.parametrize(
-    "values, proxy",
-    [
-        ({}, None),
-        ({"HTTPS_PROXY": ""}, None),
-        ({"HTTP_PROXY": "http://proxy:3128"}, None),
-        ({"HTTPS_PROXY": "http://proxy:3128"}, OutgoingProxy("http", "proxy", 3128, "")),
-        ({"https_proxy": "http://proxy:3128"}, OutgoingProxy("http", "proxy", 3128, "")),
-        ({"HTTPS_PROXY": "proxy:3128"}, OutgoingProxy("http", "proxy", 3128, "")),
-        ({"HTTPS_PROXY": "http://proxy/"}, OutgoingProxy("http", "proxy", 80, "")),
-        ({"HTTPS_PROXY": "https://proxy"}, OutgoingProxy("https", "proxy", 443, "")),
-        ({"ALL_PROXY": "http://proxy:1"}, OutgoingProxy("http", "proxy", 1, "")),
-        ({"ALL_PROXY": "http://all:1", "HTTPS_PROXY": "http://own:2"}, OutgoingProxy("http", "own", 2, "")),
-        ({"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "chatgpt.com"}, None),
-        ({"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "localhost,.com"}, None),
-        ({"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "chatgpt.com:443"}, None),
-        ({"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "*"}, None),
-        ({"HTTPS_PROXY": "http://proxy:1", "NO_PROXY": "gpt.com"}, OutgoingProxy("http", "proxy", 1, "")),
-    ],
-)
-def test_the_outgoing_proxy_is_what_the_environment_says(
-    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], proxy: OutgoingProxy | None
-) -> None:
-    environment(monkeypatch, **values)
-    assert outgoing_proxy(CHATGPT) == proxy
-
-
-@pytest.mark.parametrize(
-    "values, proxy",
-    [
-        ({"HTTPS_PROXY": "http://proxy:1"}, None),
-        ({"HTTP_PROXY": "http://proxy:1"}, OutgoingProxy("http", "proxy", 1, "")),
-        ({"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "127.0.0.1"}, None),
-    ],
-)
-def test_a_backend_without_tls_goes_by_the_other_variable(
-    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], proxy: OutgoingProxy | None
-) -> None:
-    environment(monkeypatch, **values)
-    assert outgoing_proxy(LOCAL) == proxy
-
-
-@pytest.mark.parametrize(
-    "who, pair",
-    [("me:word", b"me:word"), ("me", b"me:"), ("m%40e:w%3Ao%2Frd", b"m@e:w:o/rd"), ("me:w\u00e9", "me:wé".encode())],
-)
-def test_user_and_password_of_the_proxy_become_its_authorization(
-    monkeypatch: pytest.MonkeyPatch, who: str, pair: bytes
-) -> None:
-    environment(monkeypatch, HTTPS_PROXY=f"http://{who}@proxy:3128")
-    found = outgoing_proxy(CHATGPT)
-    assert found is not None and (found.host, found.port) == ("proxy", 3128)
-    scheme, _, value = found.authorization.partition(" ")
-    assert scheme == "Basic" and base64.b64decode(value) == pair
-
-
-@pytest.mark.parametrize("address", ["socks5://proxy:1080", "http://", "ftp://proxy"])
-def test_a_proxy_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    environment(monkeypatch, HTTPS_PROXY=address)
-    with pytest.raises(ValueError, match="outgoing proxy"):
-        outgoing_proxy(CHATGPT)
 
 
 def test_we_say_who_we_are() -> None:

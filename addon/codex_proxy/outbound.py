@@ -1,18 +1,24 @@
-"""Requests of our own to the world: whole answers, the system's proxies and trust store, no redirects."""
+"""Requests of our own to the world: whole answers, bounded in time and size, no redirects; network.py says which way they go."""
 
 import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import httpcore2
 import httpx2
+
+from . import encodings, network
+from .bounded_stream import Backend
+from .errors import ProxyError
+from .network import Limits, Trust
 
 # They would log each request, and at the level debug the cookies that come with the answer.
 for chatty in ("httpx2", "httpcore2"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
 
-# A connection that takes longer than this is as good as none; in seconds.
-CONNECT_TIMEOUT = 20.0
+# So many codings may be applied to one answer.
+MOST_CODINGS = 3
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,25 @@ class Answer:
         return next((v.decode("latin-1") for k, v in self.headers if k.decode("latin-1").lower() == name), "")
 
 
-class TooLarge(httpx2.HTTPError):
-    pass
+class Failed(Exception):
+    """No whole answer came. `gave_up` is the limit that was reached: connect, idle, total or size; else it is empty."""
+
+    def __init__(self, message: str, gave_up: str = "") -> None:
+        super().__init__(message)
+        self.gave_up = gave_up
+
+
+_trust: Trust | None = None
+
+
+def trust_instead(trust: Trust | None) -> None:
+    """From now on trust these certificates and not what the environment says; None: the environment's again."""
+    global _trust
+    _trust = trust
 
 
 def why(error: BaseException) -> str:
-    """What a failed request failed of, in the words of what caused it; httpx2's own are "All connection attempts failed"."""
+    """What a failed request failed of, in the words of what caused it; httpcore2's own are "All connection attempts failed"."""
     while True:
         cause: BaseException | None
         if isinstance(error, BaseExceptionGroup):
@@ -44,25 +63,81 @@ def why(error: BaseException) -> str:
         error = cause
 
 
-async def send(
-    method: str,
-    url: str,
-    headers: Sequence[tuple[bytes, bytes]],
-    content: bytes,
-    silence: float,
-    limit: float = float("inf"),
+async def send(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], content: bytes, limits: Limits) -> Answer:
+    """One request, and its answer within the limits. Raises Failed."""
+    try:
+        async with asyncio.timeout(limits.total) as total:
+            return await _exchange(method, url, headers, content, limits)
+    except TimeoutError as e:
+        if total.expired():
+            raise Failed(f"its answer was not complete within {limits.total:g} s", "total") from e
+        raise Failed(why(e)) from e
+    except httpcore2.ConnectTimeout as e:
+        raise Failed(f"no connection came about within {network.CONNECT_TIMEOUT:g} s", "connect") from e
+    except httpcore2.TimeoutException as e:
+        raise Failed(f"nothing came for {limits.silence:g} s", "idle") from e
+    except encodings.TooLarge as e:
+        raise Failed(f"its answer is larger than {limits.largest >> 20} MB", "size") from e
+    except httpcore2.ProxyError as e:
+        raise Failed(f"the outgoing proxy refused HTTP CONNECT: {e}") from e
+    except (httpcore2.NetworkError, httpcore2.ProtocolError, httpx2.InvalidURL, OSError, ValueError) as e:
+        raise Failed(why(e)) from e
+
+
+async def _exchange(
+    method: str, url: str, headers: Sequence[tuple[bytes, bytes]], content: bytes, limits: Limits
 ) -> Answer:
-    """One request; `silence` is how long the answer may pause, in seconds, `limit` how long it may be, in bytes. Raises
-    httpx2.HTTPError."""
-    timeout = httpx2.Timeout(silence, connect=CONNECT_TIMEOUT)
-    # Reading the trust store takes tens of milliseconds, which would be everybody's.
-    client = await asyncio.to_thread(httpx2.AsyncClient, timeout=timeout, trust_env=True)
-    async with client, client.stream(method, url, headers=list(headers), content=content) as response:
+    address = httpx2.URL(url)
+    if address.scheme not in network.PORT or not address.host or not 0 <= (address.port or 0) < 65536:
+        raise ValueError("that is no http(s) address")
+    proxy = network.outgoing_proxy(address.scheme, address.host, address.port or network.PORT[address.scheme])
+    # Compression would save little, and what comes out of it can be a thousand times as large.
+    fields = [(name, value) for name, value in headers if name.lower() != b"accept-encoding"]
+    fields.append((b"Accept-Encoding", b"identity"))
+    if not any(name.lower() == b"accept" for name, _ in fields):
+        fields.append((b"Accept", b"*/*"))
+    # Reading the list of certificates takes tens of milliseconds, which would be everybody's.
+    verify = await asyncio.to_thread(lambda: network.context(_trust or network.trust()))
+    handshakes = 1 + (proxy.scheme == "https") if proxy and address.scheme == "https" else 0
+    backend = Backend(limits.largest, handshakes)
+    pool = httpcore2.AsyncConnectionPool(
+        ssl_context=verify,
+        network_backend=backend,
+        proxy=proxy
+        and httpcore2.Proxy(
+            proxy.url,
+            headers=[(b"Proxy-Authorization", proxy.authorization.encode())] if proxy.authorization else [],
+            ssl_context=verify if proxy.scheme == "https" else None,
+        ),
+    )
+    async with (
+        pool,
+        pool.stream(
+            method,
+            httpcore2.URL(scheme=address.raw_scheme, host=address.raw_host, port=address.port, target=address.raw_path),
+            headers=fields,
+            content=None if method == "GET" else content,
+            extensions={
+                "timeout": {"connect": network.CONNECT_TIMEOUT, "read": limits.silence, "write": limits.silence}
+            },
+        ) as response,
+    ):
+        backend.head_has_come()
         body = bytearray()
-        async for piece in response.aiter_bytes():
+        async for piece in response.aiter_stream():
             body += piece
-            if len(body) > limit:
-                raise TooLarge(f"the answer is larger than {limit:,.0f} bytes")
-        # Freeing it with the trust store takes a millisecond, in which a token that just came could be lost: that can wait.
-        asyncio.get_running_loop().call_later(1, id, client)
-        return Answer(response.status_code, list(response.headers.raw), bytes(body))
+            if len(body) > limits.largest:
+                raise encodings.TooLarge
+    answer = Answer(response.status, list(response.headers), bytes(body))
+    coding = ",".join(v.decode("latin-1") for k, v in answer.headers if k.lower() == b"content-encoding")
+    return await asyncio.to_thread(decoded, answer, coding, limits.largest) if encodings.codings(coding) else answer
+
+
+def decoded(answer: Answer, coding: str, largest: int) -> Answer:
+    """An answer without a coding that it was not asked for. Raises TooLarge, ValueError."""
+    if len(encodings.codings(coding)) > MOST_CODINGS:
+        raise ValueError("its answer is encoded more often than anybody would")
+    try:
+        return Answer(answer.status, answer.headers, encodings.decode(answer.body, coding, largest))
+    except ProxyError:
+        raise ValueError(f"its answer can't be decoded (Content-Encoding: {coding[:40]!r})") from None

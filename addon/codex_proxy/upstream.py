@@ -1,12 +1,10 @@
-"""Where requests go: the backend's base address, and the outgoing proxy on the way there."""
+"""Where requests go, and who we say we are."""
 
-import base64
 import platform
 import re
-import urllib.request
 from functools import lru_cache
 from typing import Literal, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from . import __version__
 
@@ -32,14 +30,6 @@ class Upstream(NamedTuple):
         return f"{self.scheme}://{self.authority}{self.path}"
 
 
-class OutgoingProxy(NamedTuple):
-    scheme: Literal["http", "https"]
-    host: str
-    port: int
-    authorization: str
-    """Value of `Proxy-Authorization`; empty if the address names nobody."""
-
-
 @lru_cache
 def parse(address: str) -> Upstream:
     """A base address. Raises ValueError that says what is wrong with it."""
@@ -52,25 +42,6 @@ def parse(address: str) -> Upstream:
         raise ValueError(f"{address!r} would send the token unencrypted; use https (http is for this machine only)")
     scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
     return Upstream(scheme, parts.hostname, parts.port or (443 if scheme == "https" else 80), parts.path.rstrip("/"))
-
-
-def outgoing_proxy(upstream: Upstream) -> OutgoingProxy | None:
-    """What `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say for the backend. Raises ValueError."""
-    if urllib.request.proxy_bypass(f"{upstream.host}:{upstream.port}"):
-        return None
-    proxies = urllib.request.getproxies()
-    address = proxies.get(upstream.scheme) or proxies.get("all")
-    if not address:
-        return None
-    parts = urlsplit(address if "://" in address else f"http://{address}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"an outgoing proxy of the kind {parts.scheme}:// can't be used; http:// and https:// can")
-    who = ""
-    if parts.username:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        who = "Basic " + base64.b64encode(pair.encode()).decode()
-    scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
-    return OutgoingProxy(scheme, parts.hostname, parts.port or (443 if scheme == "https" else 80), who)
 
 
 def user_agent(originator: str) -> str:

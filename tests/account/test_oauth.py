@@ -1,4 +1,3 @@
-import asyncio
 import json
 import secrets
 from typing import Any
@@ -206,16 +205,20 @@ async def test_a_token_that_is_not_known_to_be_ended_is_told(
         await revoke(ISSUER, "r", **WHO)
 
 
-async def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oauth, "REVOKE_PATIENCE", 0.05)
-
-    async def never(*_: object) -> Answer:
-        await asyncio.sleep(60)
-        raise AssertionError
-
-    monkeypatch.setattr(outbound, "send", never)
-    with pytest.raises(IssuerError, match="did not answer"):
-        await revoke(ISSUER, "r", **WHO)
+@pytest.mark.parametrize(
+    "gave_up, code, words",
+    [
+        ("total", "issuer_unavailable", "did not answer in time (why). Try again."),
+        ("idle", "issuer_unavailable", "did not answer in time"),
+        ("size", "issuer_unavailable", "sent no answer that could be one"),
+        ("connect", "issuer_unreachable", "can't be reached"),
+        ("", "issuer_unreachable", "can't be reached (why)"),
+    ],
+)
+def test_without_a_whole_answer_it_is_told_which_limit_was_reached(gave_up: str, code: str, words: str) -> None:
+    error = oauth.unreachable(outbound.Failed("why", gave_up), ISSUER, "The token can't be renewed")
+    assert error.code == code and error.message.startswith(f"The token can't be renewed: {ISSUER} ")
+    assert words in error.message
 
 
 async def test_a_server_that_is_not_there_is_told() -> None:

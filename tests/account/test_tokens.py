@@ -17,11 +17,13 @@ from typing import Any
 import jwt
 import pytest
 
+from codex_proxy import network
 from codex_proxy.account import tokens
 from codex_proxy.account.login import Grant, Login
 from codex_proxy.account.login_file import LoginFile
 from codex_proxy.account.login_source import locate
 from codex_proxy.account.tokens import TokenStore, fingerprint
+from codex_proxy.backend import backend_calls
 from codex_proxy.errors import IssuerError, LoginError
 
 from ..places import ADDON
@@ -302,6 +304,101 @@ async def test_a_token_nobody_waits_for_any_more_is_kept_all_the_same(path: Path
     server.may_answer.set()
     assert (await kept.fresh()).access_token == new.access_token == in_file(path)["access_token"]
     assert server.asked == ["r1"]
+
+
+# A renewal that takes long.
+
+
+async def test_a_token_that_lives_is_used_while_its_renewal_takes_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MOMENT", 0.2)
+    old = put(path, document(100))
+    server = Server(new := grant())
+    server.may_answer.clear()
+    kept = store(path, server)
+    first = await asyncio.wait_for(asyncio.gather(*(kept.fresh() for _ in range(5))), 10)
+    monkeypatch.setattr(tokens, "MOMENT", 3600)
+    kept._began_at -= 3600
+    # The moment has passed: who comes later does not wait at all.
+    later = [await asyncio.wait_for(kept.fresh(), 10) for _ in range(5)]
+    assert {login.access_token for login in (*first, *later)} == {old}
+    assert server.asked == ["r1"] and in_file(path)["refresh_token"] == "r1"
+
+    server.may_answer.set()
+    assert kept._renewal
+    await kept._renewal
+    assert (await kept.fresh()).access_token == new.access_token == in_file(path)["access_token"]
+    assert server.asked == ["r1"]
+
+
+async def test_a_token_that_has_ended_waits_for_its_renewal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "MOMENT", 0.0)
+    old = put(path, document(100))
+    server = Server(new := grant())
+    server.may_answer.clear()
+    kept = store(path, server)
+    assert (await kept.fresh()).access_token == old
+    # Of the renewal that goes on those become part who can't do without: its token has ended meanwhile, or was refused.
+    kept.now = lambda: NOW + 101
+    ended = asyncio.create_task(kept.fresh())
+    refused = asyncio.create_task(kept.replaced(fingerprint(old)))
+    done, _ = await asyncio.wait({ended, refused}, timeout=0.3)
+    assert not done
+    server.may_answer.set()
+    assert {(await each).access_token for each in (ended, refused)} == {new.access_token}
+    assert server.asked == ["r1"]
+
+
+@pytest.mark.filterwarnings("error")
+async def test_a_renewal_that_fails_when_nobody_waits_is_told_to_the_next_request(
+    path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "MOMENT", 0.0)
+    old = put(path, document(100))
+    server = Server(REUSED)
+    kept = store(path, server)
+    assert (await kept.fresh()).access_token == old
+    assert kept._renewal
+    await asyncio.wait({kept._renewal})
+    kept.now = lambda: NOW + 101
+    with pytest.raises(LoginError):
+        await kept.fresh()
+    assert server.asked == ["r1"]
+
+
+async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A byte every hundredth of a second, of an answer that has no end."""
+    with contextlib.suppress(OSError):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+    writer.close()
+
+
+@pytest.mark.parametrize("ends_in", [100, 0], ids=["lives", "has ended"])
+async def test_a_server_that_drips_is_given_up_and_the_lock_let_go(
+    path: Path, ends_in: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "TOKENS", network.TOKENS._replace(total=0.5))
+    old = put(path, document(ends_in))
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        kept = backend_calls.token_store(
+            LoginFile(path), f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "nanobot-proxy"
+        )
+        kept.now = lambda: NOW
+        if ends_in:
+            assert (await asyncio.wait_for(kept.fresh(), 20)).access_token == old
+        else:
+            with pytest.raises(IssuerError) as e:
+                await asyncio.wait_for(kept.fresh(), 20)
+            assert e.value.code == "issuer_unavailable" and "did not answer in time" in e.value.message
+        async with LoginFile(path).locked(5):
+            pass
+    assert in_file(path)["refresh_token"] == "r1" and sorted(os.listdir(path.parent)) == ["auth.json", "auth.lock"]
 
 
 # A token the backend refused.

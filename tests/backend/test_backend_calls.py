@@ -9,7 +9,10 @@ from codex_proxy.account.login_file import LoginFile
 from codex_proxy.backend import backend_calls
 from codex_proxy.backend.backend_calls import BackendCalls
 from codex_proxy.errors import IssuerError, LoginError, ProxyError
+from codex_proxy.network import Limits
 from standin import Standin
+
+LIMITS = Limits(silence=5.0, total=20.0, largest=1 << 20)
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def usage(standin: Standin) -> str:
 
 async def test_a_request_is_signed_as_the_proxys_are(standin: Standin, tmp_path: Path) -> None:
     document = standin.login()
-    answer = await calls(standin, tmp_path, document).get(usage(standin), 5)
+    answer = await calls(standin, tmp_path, document).get(usage(standin), LIMITS)
     assert answer.status == 200 and json.loads(answer.body)["plan_type"] == "plus"
     (request,) = standin.requests
     assert request.header("authorization") == f"Bearer {document['tokens']['access_token']}"
@@ -43,7 +46,7 @@ async def test_a_request_is_signed_as_the_proxys_are(standin: Standin, tmp_path:
 async def test_cloudflares_cookies_come_back(standin: Standin, tmp_path: Path) -> None:
     asked = calls(standin, tmp_path, standin.login())
     for _ in range(2):
-        await asked.get(f"{standin.upstream}/models?client_version=0.169.0", 5)
+        await asked.get(f"{standin.upstream}/models?client_version=0.169.0", LIMITS)
     # Its cookies are for TLS alone, and the stand-in has none here.
     assert [request.header("cookie") for request in standin.requests] == [None, None]
     assert asked.jar.header(standin.upstream.replace("http:", "https:"))
@@ -51,7 +54,7 @@ async def test_cloudflares_cookies_come_back(standin: Standin, tmp_path: Path) -
 
 async def test_a_token_that_is_about_to_end_is_renewed_and_kept(standin: Standin, tmp_path: Path) -> None:
     document = standin.login(expires_in=60)
-    answer = await calls(standin, tmp_path, document).get(usage(standin), 5)
+    answer = await calls(standin, tmp_path, document).get(usage(standin), LIMITS)
     assert answer.status == 200 and len(standin.refresh_calls) == 1
     written = json.loads((tmp_path / "auth.json").read_text())
     assert written["tokens"]["refresh_token"] != document["tokens"]["refresh_token"]
@@ -60,7 +63,7 @@ async def test_a_token_that_is_about_to_end_is_renewed_and_kept(standin: Standin
 async def test_a_refused_token_is_replaced_once(standin: Standin, tmp_path: Path) -> None:
     document = standin.login()
     standin.revoke(document["tokens"]["access_token"])
-    answer = await calls(standin, tmp_path, document).get(usage(standin), 5)
+    answer = await calls(standin, tmp_path, document).get(usage(standin), LIMITS)
     assert answer.status == 200 and [each.status for each in standin.requests] == [401, 200]
 
 
@@ -69,7 +72,7 @@ async def test_a_region_is_no_matter_of_the_token(standin: Standin, tmp_path: Pa
     asked = calls(standin, tmp_path, standin.login())
     body = {"model": "gpt-6-sol", "instructions": "", "input": [], "store": False, "stream": True}
     body["input"] = [{"role": "user", "content": [{"type": "input_text", "text": "x"}]}]
-    answer = await asked.post(f"{standin.upstream}/responses", json.dumps(body).encode(), 5)
+    answer = await asked.post(f"{standin.upstream}/responses", json.dumps(body).encode(), LIMITS)
     assert answer.status == 401 and standin.refresh_calls == []
     assert backend_calls.problem(answer).code == "wrong_region"
 
@@ -77,27 +80,29 @@ async def test_a_region_is_no_matter_of_the_token(standin: Standin, tmp_path: Pa
 async def test_a_spent_login_is_told(standin: Standin, tmp_path: Path) -> None:
     standin.fail("refresh-invalidated")
     with pytest.raises(LoginError):
-        await calls(standin, tmp_path, standin.login(expires_in=-5)).get(usage(standin), 5)
+        await calls(standin, tmp_path, standin.login(expires_in=-5)).get(usage(standin), LIMITS)
     assert standin.requests == []
 
 
 async def test_an_issuer_that_is_away_is_told(standin: Standin, tmp_path: Path) -> None:
     with pytest.raises(IssuerError):
-        await calls(standin, tmp_path, standin.login(expires_in=-5), "http://127.0.0.1:1").get(usage(standin), 5)
+        await calls(standin, tmp_path, standin.login(expires_in=-5), "http://127.0.0.1:1").get(usage(standin), LIMITS)
 
 
 async def test_a_backend_that_is_away_is_told(standin: Standin, tmp_path: Path) -> None:
     asked = calls(standin, tmp_path, standin.login())
     asked.base = "http://127.0.0.1:1/backend-api/codex"
     with pytest.raises(ProxyError) as raised:
-        await asked.get("http://127.0.0.1:1/backend-api/wham/usage", 5)
+        await asked.get("http://127.0.0.1:1/backend-api/wham/usage", LIMITS)
     assert raised.value.code == "backend_unreachable"
 
 
 async def test_a_silent_backend_is_told(standin: Standin, tmp_path: Path) -> None:
     standin.hold(kind="models", before_headers=True)
     with pytest.raises(ProxyError) as raised:
-        await calls(standin, tmp_path, standin.login()).get(f"{standin.upstream}/models?client_version=0.169.0", 0.3)
+        await calls(standin, tmp_path, standin.login()).get(
+            f"{standin.upstream}/models?client_version=0.169.0", LIMITS._replace(silence=0.3)
+        )
     assert raised.value.code == "backend_timeout"
     standin.release()
 
@@ -108,4 +113,4 @@ async def test_a_silent_backend_is_told(standin: Standin, tmp_path: Path) -> Non
 async def test_the_token_goes_to_no_other_host(url: str, standin: Standin, tmp_path: Path) -> None:
     asked = calls(standin, tmp_path, standin.login())
     with pytest.raises(ValueError, match="no other host"):
-        await asked.get(url.format(host=standin.origin.removeprefix("http://"), port=standin.port), 5)
+        await asked.get(url.format(host=standin.origin.removeprefix("http://"), port=standin.port), LIMITS)

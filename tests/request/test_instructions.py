@@ -153,7 +153,7 @@ async def test_what_was_kept_in_another_form_is_not_used(kept: bytes, web: Web, 
 TROUBLE = [
     ("status", 500, "answered with status 500"), ("status", 301, "it has moved to /elsewhere: name that one"),
     ("status", 0, "can't be had"), ("text", b"", "it is empty"), ("text", b"\xff", "no text in UTF-8"),
-    ("text", b"x" * (LARGEST + 1), "larger than 1,048,576 bytes"),
+    ("text", b"x" * (LARGEST + 1), "larger than 1 MB"),
 ]  # fmt: skip
 
 

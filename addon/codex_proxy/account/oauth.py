@@ -1,24 +1,19 @@
 """The OAuth server: a code for tokens, renewing one, ending one, and what its refusals mean (contract 8.3 to 8.5, 15.4)."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx2
 import msgspec
 
-from .. import outbound
+from .. import network, outbound
 from ..errors import IssuerError, LoginError
+from ..network import Limits
 from ..redact import redact
 from .credentials import text
 from .issuer import CLIENT_ID, REVOKE_PATH, TOKEN_PATH
 from .login import LOGIN_COMMAND, Grant, claims
-
-# How long the server may take over a refresh or an exchange, and over ending a token, in seconds (contract 8.5).
-PATIENCE = 30.0
-REVOKE_PATIENCE = 10.0
 
 # How every message of a login that did not come to its end begins.
 UNFINISHED = "The login can't be finished"
@@ -30,6 +25,14 @@ SPENT = {
     "refresh_token_expired": "its refresh token has expired",
     "refresh_token_invalidated": "it was ended elsewhere (log-out, new password)",
     "invalid_grant": "its refresh token is not accepted any more",
+}
+
+
+# What an issuer did that gave no whole answer, by the limit it reached.
+WITHOUT_ANSWER = {
+    "total": "did not answer in time",
+    "idle": "did not answer in time",
+    "size": "sent no answer that could be one",
 }
 
 
@@ -48,7 +51,7 @@ async def refresh(issuer: str, refresh_token: str, *, proactive: bool, originato
         body["refresh_reason"] = "proactive_expiry"
     body["refresh_token"] = refresh_token
     headers = {"originator": originator, "user-agent": user_agent}
-    answer = await post_json(issuer, TOKEN_PATH, body, headers, "The token can't be renewed")
+    answer = await post_json(issuer, TOKEN_PATH, body, headers, "The token can't be renewed", network.TOKENS)
     return granted(answer, issuer)
 
 
@@ -74,13 +77,7 @@ async def revoke(issuer: str, token: str, *, originator: str, user_agent: str, h
         body["client_id"] = CLIENT_ID
     headers = {"originator": originator, "user-agent": user_agent}
     problem = "The login can't be ended at the server"
-    try:
-        async with asyncio.timeout(REVOKE_PATIENCE):
-            answer = await post_json(issuer, REVOKE_PATH, body, headers, problem, REVOKE_PATIENCE)
-    except TimeoutError as e:
-        raise IssuerError(
-            502, "issuer_unreachable", f"{problem}: {issuer} did not answer within {REVOKE_PATIENCE:.0f} s."
-        ) from e
+    answer = await post_json(issuer, REVOKE_PATH, body, headers, problem, network.REVOCATION)
     if not 200 <= answer.status < 300:
         raise IssuerError(503, "issuer_unavailable", f"{problem}: {issuer} says: {said(answer)}.")
 
@@ -91,22 +88,28 @@ async def post_json(
     body: Mapping[str, Any],
     headers: Mapping[str, str],
     problem: str,
-    patience: float = PATIENCE,
+    limits: Limits = network.TOKENS,
 ) -> outbound.Answer:
     """Ask the server; `problem` begins the message when it can't be reached. Raises IssuerError."""
     kind = {"content-type": "application/json"}
-    return await _post(issuer, path, msgspec.json.encode(body), kind | dict(headers), problem, patience)
+    return await _post(issuer, path, msgspec.json.encode(body), kind | dict(headers), problem, limits)
 
 
 async def _post(
-    issuer: str, path: str, body: bytes, headers: Mapping[str, str], problem: str, patience: float = PATIENCE
+    issuer: str, path: str, body: bytes, headers: Mapping[str, str], problem: str, limits: Limits = network.TOKENS
 ) -> outbound.Answer:
     raw = [(name.encode(), value.encode()) for name, value in {"accept": "application/json", **headers}.items()]
     try:
-        return await outbound.send("POST", issuer.rstrip("/") + path, raw, body, patience)
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as e:
-        why = redact(outbound.why(e))
-        raise IssuerError(502, "issuer_unreachable", f"{problem}: {issuer} can't be reached ({why}). Try again.") from e
+        return await outbound.send("POST", issuer.rstrip("/") + path, raw, body, limits)
+    except outbound.Failed as e:
+        raise unreachable(e, issuer, problem) from e
+
+
+def unreachable(error: outbound.Failed, issuer: str, problem: str) -> IssuerError:
+    """Why no answer came: it took too long, was too much, or there was none."""
+    what = WITHOUT_ANSWER.get(error.gave_up, "can't be reached")
+    status, code = (503, "issuer_unavailable") if error.gave_up in WITHOUT_ANSWER else (502, "issuer_unreachable")
+    return IssuerError(status, code, f"{problem}: {issuer} {what} ({redact(str(error))}). Try again.")
 
 
 def said(answer: outbound.Answer) -> str:

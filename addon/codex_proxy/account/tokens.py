@@ -35,6 +35,9 @@ SECOND_LOOKS, BETWEEN_LOOKS = 8, 0.25
 # How long to wait for the lock while the token in use is still good, in seconds.
 SHORT_PATIENCE = 1.0
 
+# How long a request waits for the renewal of a token that is still good, in seconds.
+MOMENT = 2.0
+
 
 class Refresh(Protocol):
     def __call__(self, refresh_token: str, *, proactive: bool) -> Awaitable[Grant]: ...
@@ -68,6 +71,7 @@ class TokenStore:
         self.kept = KeptLogin(file, lambda: self.now())
         self._looked_at = float("-inf")
         self._renewal: asyncio.Task[Login] | None = None
+        self._began_at = 0.0
         # The refresh token that the server won't take any more, and what it said; asked no more until the file changes.
         self._dead: tuple[str, LoginError] | None = None
         self._pause: tuple[float, IssuerError] | None = None
@@ -75,10 +79,12 @@ class TokenStore:
         self._granted: tuple[str, float] = ("", float("-inf"))
 
     async def fresh(self) -> Login:
-        """A login whose token is good for six minutes more. Raises LoginError, IssuerError."""
+        """A login whose token is good for six minutes more; a living one while its renewal takes long. Raises LoginError, IssuerError."""
         login = await self.current()
         if self._usable(login, None):
             return login
+        if login.seconds_left(self.now()) > 0:
+            return await self._renewed_or(login)
         return await self._renewed(None)
 
     async def replaced(self, rejected: str) -> Login:
@@ -112,6 +118,22 @@ class TokenStore:
         """Was a program killed while it renewed this login? Then its new token may be lost. Blocks on the disk."""
         return login.refresh_token is not None and self.file.was_cut_short(login.refresh_token)
 
+    async def _renewed_or(self, living: Login) -> Login:
+        """The renewed login if it comes in a moment, counted from the renewal's start; else the living one, and it goes on."""
+        if self._renewal is None or self._renewal.done():
+            if self._pause and time.monotonic() < self._pause[0]:
+                return living
+            self._begin(None)
+        assert self._renewal
+        await asyncio.wait({self._renewal}, timeout=max(0.0, self._began_at + MOMENT - time.monotonic()))
+        return self._renewal.result() if self._renewal.done() else living
+
+    def _begin(self, rejected: str | None) -> asyncio.Task[Login]:
+        self._renewal, self._began_at = asyncio.create_task(self._renew(rejected)), time.monotonic()
+        # Nobody may be left to be told how it ended; the next request is.
+        self._renewal.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return self._renewal
+
     async def _renewed(self, rejected: str | None) -> Login:
         """Join the renewal that is under way, or start it; one caller's end does not end it for the others."""
         while self._renewal is not None and not self._renewal.done():
@@ -119,8 +141,7 @@ class TokenStore:
             # What was begun for another reason may end with the very token that was refused.
             if rejected is None or self._usable(login, rejected):
                 return login
-        self._renewal = asyncio.create_task(self._renew(rejected))
-        return await asyncio.shield(self._renewal)
+        return await asyncio.shield(self._begin(rejected))
 
     async def _renew(self, rejected: str | None) -> Login:
         lives = rejected is None and self._left() > 0

@@ -4,7 +4,6 @@ What would be an option of the whole process is set for a client's connection al
 work as before.
 """
 
-import os
 from typing import Any
 
 from mitmproxy import ctx, http, tls
@@ -12,7 +11,7 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy import server_hooks
 from mitmproxy.proxy.layer import NextLayer
 
-from .. import upstream
+from .. import network, outbound, upstream
 from . import flows, wire
 from .settings import logger, reject
 
@@ -57,29 +56,47 @@ class Connections:
             )
         if "codex_upstream" in updated:
             self.outgoing = self._outgoing_proxy()
-        if "ssl_verify_upstream_trusted_ca" in updated:
+        if "codex_issuer" in updated:
+            self._check_issuers_proxy()
+        if updated & {"ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir"}:
             self._trust()
 
-    def _outgoing_proxy(self) -> upstream.OutgoingProxy | None:
+    def _outgoing_proxy(self) -> network.OutgoingProxy | None:
         try:
             target = flows.backend()
         except ValueError:
             return None  # told by Settings
         try:
-            return upstream.outgoing_proxy(target)
+            return network.outgoing_proxy(target.scheme, target.host, target.port)
         except ValueError as e:
-            reject(f"HTTPS_PROXY: {e}")
+            reject(str(e))
         return None
 
+    def _check_issuers_proxy(self) -> None:
+        """Else it would be found out when the token has to be renewed."""
+        try:
+            issuer = upstream.parse(ctx.options.codex_issuer)
+        except ValueError:
+            return  # told by PutToken
+        try:
+            network.outgoing_proxy(issuer.scheme, issuer.host, issuer.port)
+        except ValueError as e:
+            reject(str(e))
+
     def _trust(self) -> None:
-        """Let `SSL_CERT_FILE` hold for mitmproxy's connections as it does for everybody else's."""
-        ca = os.environ.get("SSL_CERT_FILE")
-        if not ca or ctx.options.ssl_verify_upstream_trusted_ca:
+        """Let the same certificates be trusted by mitmproxy and by the requests of our own: those of mitmproxy's options, if it has
+        any, else those of network.py."""
+        file, folder = ctx.options.ssl_verify_upstream_trusted_ca, ctx.options.ssl_verify_upstream_trusted_confdir
+        if file or folder:
+            outbound.trust_instead(network.Trust(file, folder))
             return
-        if os.path.isfile(ca):
-            ctx.options.ssl_verify_upstream_trusted_ca = ca
-        else:
-            reject(f"SSL_CERT_FILE={ca}: there is no such file")
+        try:
+            trust = network.trust()
+        except ValueError as e:
+            reject(str(e))
+            return
+        outbound.trust_instead(trust)
+        ctx.options.update(ssl_verify_upstream_trusted_ca=trust.file, ssl_verify_upstream_trusted_confdir=trust.folder)
 
     def client_connected(self, client: Client) -> None:
         if flows.is_our_client(client) and (handler := wire.handler_of(client)):

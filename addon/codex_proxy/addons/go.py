@@ -7,20 +7,29 @@ import weakref
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
+from .. import network
 from ..errors import ProxyError
 from . import flows, wire
 from .settings import seconds
 
 
 class Go:
-    connect_timeout = 20.0
-    idle_timeout = 300.0
+    connect_timeout = network.CONNECT_TIMEOUT
+    idle_timeout = network.IDLE_TIMEOUT
 
     def load(self, loader: Loader) -> None:
         loader.add_option(
-            "codex_connect_timeout", str, "20", "How long a connection to the backend may take, TLS included; seconds."
+            "codex_connect_timeout",
+            str,
+            f"{network.CONNECT_TIMEOUT:g}",
+            "How long a connection to the backend may take, TLS included; seconds.",
         )
-        loader.add_option("codex_idle_timeout", str, "300", "How long the backend may be silent in an answer; seconds.")
+        loader.add_option(
+            "codex_idle_timeout",
+            str,
+            f"{network.IDLE_TIMEOUT:g}",
+            "How long the backend may be silent in an answer; seconds.",
+        )
 
     def configure(self, updated: set[str]) -> None:
         if "codex_connect_timeout" in updated:

@@ -8,7 +8,7 @@ import msgspec
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
-from .. import paths
+from .. import network, paths
 from ..account import identity, tokens
 from ..backend import backend_calls, backend_errors, header_rules
 from ..errors import ProxyError
@@ -137,7 +137,7 @@ class Models:
         held = ctx.master.addons.get("puttoken")
         calls = backend_calls.BackendCalls(flows.backend().url, ctx.options.codex_originator, held.store, held.jar)
         query = urlencode({"client_version": ctx.options.codex_client_version})
-        answer = await calls.get(f"{calls.base}/models?{query}", PATIENCE)
+        answer = await calls.get(f"{calls.base}/models?{query}", network.CATALOGUE)
         if answer.status != 200:
             raise backend_calls.problem(answer)
         login = await held.store.fresh()

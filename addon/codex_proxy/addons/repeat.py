@@ -8,10 +8,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-import httpx2
 from mitmproxy import ctx, http
 
-from .. import encodings, outbound
+from .. import encodings, network, outbound
 from ..account.login import Login
 from ..backend import backend_errors, header_rules, transport_errors
 from ..errors import ProxyError
@@ -114,16 +113,12 @@ class Repeat:
         ]
         fields += [(name.encode(), value.encode("latin-1")) for name, value in tokens.headers(login).items()]
         url = f"{target.scheme}://{target.authority}{flow.request.path}"
-        silence = ctx.master.addons.get("go").idle_timeout
-        sending = outbound.send(flow.request.method, url, fields, flow.request.raw_content or b"", silence)
+        limits = network.TURN._replace(silence=ctx.master.addons.get("go").idle_timeout)
+        sending = outbound.send(flow.request.method, url, fields, flow.request.raw_content or b"", limits)
         try:
             answer = await self._while_client_waits(flow, sending)
-        except httpx2.TimeoutException as e:
-            raise transport_errors.explain(
-                str(e), target.host, "connect" if isinstance(e, httpx2.ConnectTimeout) else "idle"
-            ) from e
-        except (httpx2.HTTPError, OSError) as e:
-            raise transport_errors.explain(outbound.why(e), target.host) from e
+        except outbound.Failed as e:
+            raise transport_errors.explain(str(e), target.host, e.gave_up) from e
         tokens.jar.keep(url, answer.headers)
         return http.Response.make(answer.status, answer.body, header_rules.downward(answer.headers, FRAMING))
 

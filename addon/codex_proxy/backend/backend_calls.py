@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 
-import httpx2
-
 from .. import outbound, upstream
 from ..account import oauth
 from ..account.login import Grant, Login
 from ..account.login_file import LoginFile
 from ..account.tokens import TokenStore, fingerprint
 from ..errors import ProxyError
+from ..network import Limits
 from . import backend_errors, our_headers, transport_errors
 from .cookies import Jar
 
@@ -35,40 +34,37 @@ class BackendCalls:
     store: TokenStore
     jar: Jar = field(default_factory=Jar)
 
-    async def get(self, url: str, silence: float) -> outbound.Answer:
+    async def get(self, url: str, limits: Limits) -> outbound.Answer:
         """Any answer with a status. Raises LoginError, IssuerError; ProxyError if none came."""
-        return await self._send("GET", url, b"", silence)
+        return await self._send("GET", url, b"", limits)
 
-    async def post(self, url: str, body: bytes, silence: float) -> outbound.Answer:
+    async def post(self, url: str, body: bytes, limits: Limits) -> outbound.Answer:
         """JSON up, events down; raises as `get` does."""
-        return await self._send("POST", url, body, silence)
+        return await self._send("POST", url, body, limits)
 
-    async def _send(self, method: str, url: str, body: bytes, silence: float) -> outbound.Answer:
+    async def _send(self, method: str, url: str, body: bytes, limits: Limits) -> outbound.Answer:
         target, home = upstream.parse(url.partition("?")[0]), upstream.parse(self.base)
         if target[:3] != home[:3]:
             raise ValueError(f"{url} is not at {home.url}, and the token is for no other host")
         login = await self.store.fresh()
-        answer = await self._once(method, url, body, silence, login)
+        answer = await self._once(method, url, body, limits, login)
         if answer.status == 401 and not backend_errors.is_region(
             str(backend_errors.parse(answer.body).get("message") or "")
         ):
             login = await self.store.replaced(fingerprint(login.access_token))
-            answer = await self._once(method, url, body, silence, login)
+            answer = await self._once(method, url, body, limits, login)
         return answer
 
-    async def _once(self, method: str, url: str, body: bytes, silence: float, login: Login) -> outbound.Answer:
+    async def _once(self, method: str, url: str, body: bytes, limits: Limits, login: Login) -> outbound.Answer:
         headers = our_headers.who(self.originator, streams=method == "POST")
         if method == "POST":
             headers["Content-Type"] = "application/json"
         headers |= our_headers.whose(login, self.jar.header(url))
         fields = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
         try:
-            answer = await outbound.send(method, url, fields, body, silence)
-        except httpx2.TimeoutException as e:
-            gave_up = "connect" if isinstance(e, httpx2.ConnectTimeout) else "idle"
-            raise transport_errors.explain(str(e), upstream.parse(self.base).host, gave_up) from e
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as e:
-            raise transport_errors.explain(outbound.why(e), upstream.parse(self.base).host) from e
+            answer = await outbound.send(method, url, fields, body, limits)
+        except outbound.Failed as e:
+            raise transport_errors.explain(str(e), upstream.parse(self.base).host, e.gave_up) from e
         self.jar.keep(url, answer.headers)
         return answer
 

@@ -25,6 +25,8 @@ TROUBLES = (
     _trouble(r"request smuggling", 400, "malformed_request", "The request's head is malformed; nothing was sent to the backend."),
     _trouble(r"connect timeout", 504, "backend_timeout", "{host} did not take the connection in time. Is the network up?"),
     _trouble(r"idle timeout", 504, "backend_timeout", "{host} took the request and then was silent for too long."),
+    _trouble(r"total timeout", 504, "backend_timeout", "{host} took the request and did not complete its answer in time."),
+    _trouble(r"size timeout", 502, "backend_garbled", "{host} answered with more than is taken here."),
     _trouble(r"refused HTTP CONNECT|proxy", 502, "outgoing_proxy_failed", "The outgoing proxy (HTTPS_PROXY) did not let the request through."),
     _trouble(
         r"name or service|getaddrinfo|nodename nor|name resolution|no address associated|not known", 502, "backend_unknown_host",

@@ -9,18 +9,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx2
-
-from .. import outbound, upstream, whole_files
+from .. import network, outbound, upstream, whole_files
 
 logger = logging.getLogger(__name__)
 
-# Largest text taken, in bytes; the official ones have 11 to 22 kB (contract 1.3).
-LARGEST = 1 << 20
+# Largest text taken, in bytes.
+LARGEST = network.TEXT.largest
 
-# How long a text from an address is good, how long after a failure it is not asked for again, how long a first request waits
-# for it, and how long the server may be silent; seconds.
-LIFE, REST, PATIENCE, SILENCE = 3600.0, 60.0, 5.0, 20.0
+# How long a text from an address is good, how long after a failure it is not asked for again, and how long a first request
+# waits for it; seconds.
+LIFE, REST, PATIENCE = 3600.0, 60.0, 5.0
 
 
 def source(where: str, folder: Path, user_agent: str) -> "FileText | WebText":
@@ -95,10 +93,9 @@ class WebText:
 
     async def _renew(self) -> None:
         try:
-            async with asyncio.timeout(LIFE):
-                await self._ask()
+            await self._ask()
             self._trouble, self._next = "", self._clock() + LIFE
-        except (ValueError, OSError, TimeoutError, httpx2.HTTPError, httpx2.InvalidURL) as e:
+        except (ValueError, OSError, outbound.Failed) as e:
             self._next = self._clock() + REST
             said = str(e) or type(e).__name__
             if said != self._trouble:
@@ -107,11 +104,11 @@ class WebText:
                 logger.warning(f"codex_instructions: {self.url.partition('?')[0]} can't be had: {said}; {serves}.")
 
     async def _ask(self) -> None:
-        headers = {"user-agent": self._user_agent, "accept": "text/*, */*;q=0.5", "accept-encoding": "identity"}
+        headers = {"user-agent": self._user_agent, "accept": "text/*, */*;q=0.5"}
         if self.text and self.etag:
             headers["if-none-match"] = self.etag
         fields = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
-        answer = await outbound.send("GET", self.url, fields, b"", SILENCE, limit=LARGEST)
+        answer = await outbound.send("GET", self.url, fields, b"", network.TEXT)
         if answer.status == 304 and self.text:
             return
         if 300 <= answer.status < 400:
