@@ -110,6 +110,13 @@ class KeptLogin:
                 async with self.file.locked():
                     await asyncio.to_thread(self._write_again)
 
+    def write_last(self) -> None:
+        """At the end of the program: once more what could not be written, by whatever it ends. Blocks on the disk; raises nothing."""
+        with contextlib.suppress(ProxyError, OSError):
+            self._write_again()
+        if self.unwritten:
+            logger.error(f"The renewed token could not be written to {self.file.name} and is lost. Log in again.")
+
     def _write_again(self) -> None:
         with self._turn:
             self.look()

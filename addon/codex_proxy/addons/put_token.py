@@ -43,6 +43,9 @@ class PutToken:
         if "codex_upstream" in updated:
             self.jar = cookies.Jar()
 
+    def done(self) -> None:
+        self.store.kept.write_last()
+
     async def renew(self, refresh_token: str, *, proactive: bool) -> Grant:
         originator = ctx.options.codex_originator
         return await oauth.refresh(

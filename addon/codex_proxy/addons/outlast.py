@@ -1,0 +1,104 @@
+"""A full disk and a closed pipe do not end the proxy in the middle of something: where mitmproxy would call `sys.exit`, this goes on.
+
+mitmproxy 12.2.3 ends when a flow can't be saved (addons/save.py) and when a line can't be printed (addons/termlog.py),
+whatever is under way, such as a token that was renewed and is not written yet.
+"""
+
+import contextlib
+import logging
+import os
+import stat
+from typing import Any
+
+from mitmproxy import ctx, flowfilter
+from mitmproxy.addonmanager import Loader
+from mitmproxy.addons.termlog import TermLogHandler
+from mitmproxy.io import tnetstring
+
+from ..careful_output import CarefulOutput
+
+logger = logging.getLogger(__name__)
+
+
+class Outlast:
+    def __init__(self) -> None:
+        self._missing = 0
+        self._save: Any = None
+
+    def load(self, loader: Loader) -> None:
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, TermLogHandler) and not isinstance(handler.file, CarefulOutput):
+                handler.file = CarefulOutput(handler.file, stop)  # type: ignore[assignment]
+        dumper = ctx.master.addons.get("dumper")
+        if dumper and not isinstance(dumper.outfp, CarefulOutput):
+            dumper.outfp = CarefulOutput(dumper.outfp, stop)
+        if save := ctx.master.addons.get("save"):
+            self._save = save
+            save.save_flow, save.done = self.save_flow, self.end_saving
+            self._make_private()
+        if har := ctx.master.addons.get("savehar"):
+            har.done = lambda: export_har(har)
+
+    def save_flow(self, flow: Any) -> None:
+        """In place of `Save.save_flow`: a flow that can't be written is left out, and that is told once."""
+        if not (self._save.stream or ctx.options.save_stream_file):
+            return
+        self._save.active_flows.discard(flow)
+        try:
+            self._save.maybe_rotate_to_new_file()
+            self._make_private()
+            write_whole(self._save.stream, flow)
+        except OSError as e:
+            if not self._missing:
+                logger.error(
+                    f"Flows can't be saved to {ctx.options.save_stream_file} ({e.strerror or e}): the proxy goes on without. They are"
+                    " saved again as soon as that can be."
+                )
+            self._missing += 1
+            return
+        if self._missing:
+            logger.warning(f"Flows are saved to {self._save.current_path} again; {self._missing} are missing there.")
+            self._missing = 0
+
+    def end_saving(self) -> None:
+        """In place of `Save.done`, which writes the flows that still run."""
+        for flow in list(self._save.active_flows) if self._save.stream else []:
+            self.save_flow(flow)
+        self._save.active_flows.clear()
+        with contextlib.suppress(OSError):
+            type(self._save).done(self._save)
+
+    def _make_private(self) -> None:
+        """Flows are for their owner alone."""
+        file = self._save.stream and self._save.stream.fo
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # Windows has no fchmod
+            if file and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                os.fchmod(file.fileno(), 0o600)
+
+
+def stop() -> None:
+    """Nobody reads the log any more: end as after SIGTERM, with what runs to its end. From any thread."""
+    ctx.master.event_loop.call_soon_threadsafe(ctx.master.addons.get("stop").asked)
+
+
+def write_whole(stream: Any, flow: Any) -> None:
+    """As `FilteredFlowWriter.add`, but all of the flow or none: with half of one in it the rest can't be read. Raises OSError."""
+    if stream.flt and not flowfilter.match(stream.flt, flow):
+        return
+    data, file = memoryview(tnetstring.dumps(flow.get_state())), stream.fo.raw
+    before = os.fstat(file.fileno())
+    try:
+        while data:
+            data = data[file.write(data) :]
+    except OSError:
+        if stat.S_ISREG(before.st_mode):
+            os.ftruncate(file.fileno(), before.st_size)
+            file.seek(before.st_size)
+        raise
+
+
+def export_har(har: Any) -> None:
+    try:
+        type(har).done(har)
+    except OSError as e:
+        logger.error(f"The flows can't be written to hardump={ctx.options.hardump}: {e.strerror or e}.")
