@@ -19,6 +19,7 @@ import terminal
 from codex_proxy.answer import sse
 from codex_proxy.capture import capture_file
 from codex_proxy.redact import HIDDEN
+from command_line import Parser
 
 EXAMPLES = """\
 The key that goes with it is $OPENAI_API_KEY, if it is set; the proxy wants one only if it has a codex_client_key.
@@ -232,7 +233,7 @@ def texts(answer: dict[str, Any]) -> Iterator[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="scripts/ask", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("question", nargs="*", help="the question; what standard input holds is put below it")
@@ -260,7 +261,7 @@ def main() -> int:
         "--raw", dest="form", action="store_const", const="raw", help="print the answer as it comes, events and all"
     )
     terminal.add_proxy(parser)
-    args = parser.parse_args()
+    args = parser.read()
     text = " ".join(args.question)
     if not args.capture and sys.stdin is not None and not sys.stdin.isatty():
         below = sys.stdin.buffer.read().decode("utf-8", "replace").strip()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
@@ -55,8 +56,7 @@ class Proxy:
             "flow_detail": 0,
         }
         self.command = [
-            str(Path(sys.executable).parent / "mitmdump"), "-s", str(ROOT / "addon" / "codex.py"),
-            "--mode", f"reverse:https://chatgpt.com@127.0.0.1:{port}",
+            sys.executable, str(ROOT / "scripts" / "launch.py"), "capture", "--port", str(port),
             *(part for name, value in options.items() for part in ("--set", f"{name}={value}")), *arguments,
         ]  # fmt: skip
         self.quiet = quiet
@@ -120,12 +120,16 @@ class Stop:
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.signal = 0
+        self.act: Callable[[], object] | None = None
+        """What is done at once, where nobody waits yet."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._note, number)
 
     def _note(self, number: int) -> None:
         self.signal = self.signal or number
         self.asked.set()
+        if self.act:
+            self.act()
 
 
 def client_environment(port: int) -> dict[str, str]:
@@ -161,7 +165,11 @@ async def run_command(command: list[str], port: int, stop: Stop) -> int:
 
 async def capture(options: argparse.Namespace, rest: list[str], command: list[str], folder: Path) -> int:
     stop = Stop()
+    task = asyncio.current_task()
+    assert task
+    stop.act = task.cancel
     async with Proxy(rest, options.port, folder, options.live, quiet=bool(command)) as proxy:
+        stop.act = None
         if command:
             status = await run_command(command, proxy.port, stop)
             if proxy.process.returncode is not None:
@@ -205,6 +213,8 @@ def main() -> None:
     folder = Path(options.dir or tempfile.mkdtemp(prefix="codex-capture-")).expanduser().absolute()
     try:
         status = asyncio.run(capture(options, rest, command, folder))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        sys.exit(130)  # before there was anything to report
     except (Failed, TimeoutError) as e:
         say(str(e) or f"The proxy did not start within {PATIENCE:.0f} seconds.")
         sys.exit(1)

@@ -1,6 +1,5 @@
 """The real proxy, the strict stand-in for the backend, a real client: one question, no account needed."""
 
-import argparse
 import asyncio
 import json
 import os
@@ -12,6 +11,8 @@ from typing import Any
 
 import openai
 
+from command_line import Parser
+from ctrl_c import stop_as_by_ctrl_c
 from standin import Standin
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -146,7 +147,8 @@ Where to look next:
 
 
 def main() -> None:
-    argparse.ArgumentParser(prog="scripts/demo", description=__doc__).parse_args()
+    Parser(prog="scripts/demo", description=__doc__).read()
+    stop_as_by_ctrl_c()
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(asyncio.wait_for(Demo().run(Path(folder)), PATIENCE * 2))
     say(NEXT)

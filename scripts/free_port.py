@@ -18,3 +18,17 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+def next_free(host: str, port: int) -> int:
+    """The first port from this one on that nobody listens on at an address; the port itself where there is none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in range(port, min(port + 100, 65536)):
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, candidate))
+            except OSError:
+                continue
+            return candidate
+    return port

@@ -23,6 +23,7 @@ from codex_proxy.account.oauth import Unfinished
 from codex_proxy.account.pkce import Pkce
 from codex_proxy.account.sign_in import SignIn
 from codex_proxy.errors import LoginError, ProxyError
+from command_line import Parser
 from terminal import err, out, tell
 
 EXAMPLES = """\
@@ -54,7 +55,7 @@ class ToTheTerminal(logging.Handler):
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="scripts/login", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     ways = parser.add_mutually_exclusive_group()
@@ -85,7 +86,7 @@ def arguments() -> argparse.Namespace:
         "--timeout", type=float, metavar="SECONDS", default=device.LIFE,
         help="give up after so long; 300 at most for the browser, 900 for a code",
     )  # fmt: skip
-    args = parser.parse_args()
+    args = parser.read()
     if args.port is not None and not 0 < args.port < 65536:
         parser.error("--port: from 1 to 65535")
     if not args.timeout > 0:

@@ -17,6 +17,7 @@ from codex_proxy.account.login import sentence
 from codex_proxy.account.login_file import LoginFile
 from codex_proxy.account.sign_out import SignOut
 from codex_proxy.errors import IssuerError, LoginError
+from command_line import Parser
 from terminal import err, out, tell
 
 EXAMPLES = """\
@@ -31,7 +32,7 @@ Examples:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="scripts/logout", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )  # fmt: skip
     terminal.add_auth_file(parser)
@@ -40,7 +41,7 @@ def arguments() -> argparse.Namespace:
         "--force", action="store_true", help="do it without asking, whether the server ends the login or not"
     )
     terminal.add_server(parser)
-    args = parser.parse_args()
+    args = parser.read()
     terminal.check_server(parser, args, "issuer")
     return args
 

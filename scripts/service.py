@@ -1,7 +1,7 @@
 """The proxy as a service of the person who is logged in: a systemd user unit, or a launchd agent on macOS.
 
-`scripts/serve` calls this: COMMAND is install, uninstall, print, check or run; the rest are arguments of `scripts/serve`,
-with check and run those of mitmdump.
+`scripts/serve` calls this: COMMAND is install, uninstall, print-unit or check, the rest are arguments of `scripts/serve`; with
+run they are those of mitmdump.
 """
 
 import contextlib
@@ -10,15 +10,20 @@ import os
 import plistlib
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mitmproxy import ctx
-from mitmproxy.tools.main import mitmdump
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
+
+from codex_proxy import open_files
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVE = ROOT / "scripts" / "serve"
 NAME = "codex-proxy"
+
+COMMANDS = ("install", "print-unit", "uninstall")
 
 # A service does not see the shell's environment; of that, this goes into its file.
 KEPT = ("CODEX_HOME", "CODEX_PROXY_PORT", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")  # fmt: skip
@@ -144,6 +149,8 @@ def agent(arguments: Sequence[str], env: Mapping[str, str], home: Path) -> str:
         "RunAtLoad": True,
         "KeepAlive": {"SuccessfulExit": False},
         "ExitTimeOut": patience(arguments),
+        # launchd gives 256.
+        "SoftResourceLimits": {"NumberOfFiles": open_files.WANTED},
         "Umask": 0o077,
         "StandardOutPath": log,
         "StandardErrorPath": log,
@@ -205,18 +212,17 @@ def uninstall(service: Systemd | Launchd) -> None:
 def check(arguments: Sequence[str]) -> int:
     """Would the service start, with its own environment? What is wrong is told as at a start; nothing listens."""
     env = {name: os.environ[name] for name in (*KEPT, *ITS_OWN) if name in os.environ}
-    program = Path(sys.executable).parent / "mitmdump"
-    checked = subprocess.run([program, *arguments, "--options"], env=env, stdout=subprocess.DEVNULL)
+    command = [sys.executable, str(Path(__file__).with_name("launch.py")), "serve", *arguments, "--options"]
+    checked = subprocess.run(command, env=env, stdout=subprocess.DEVNULL)
     if checked.returncode:
         print("Nothing was installed. (A service does not see this shell's environment.)", file=sys.stderr)
     return checked.returncode
 
 
-def run(arguments: Sequence[str]) -> None:
-    """mitmdump, with an exit status that tells a wrong configuration from a failure that may pass."""
-    sys.argv[0] = "mitmdump"
+def run(start: Callable[[], object]) -> None:
+    """The proxy, with an exit status that tells a wrong configuration from a failure that may pass."""
     try:
-        mitmdump(arguments)
+        start()
     except SystemExit as e:
         if isinstance(e.code, str):
             print(e.code, file=sys.stderr)
@@ -233,21 +239,29 @@ def could_not_listen() -> bool:
     return False
 
 
-def main() -> None:
-    command, *arguments = sys.argv[1:]
+def do(command: str, arguments: Sequence[str]) -> int:
+    """One of COMMANDS, with the arguments of the service; its exit status."""
     home, env = Path.home(), os.environ
     service = Launchd(env, home) if sys.platform == "darwin" else Systemd(env, home)
-    match command:
-        case "install":
-            install(service, service.write(arguments, env, home), writable(arguments, env, home))
-        case "uninstall":
-            uninstall(service)
-        case "print-unit":
-            print(service.write(arguments, env, home), end="")
-        case "check":
-            sys.exit(check(arguments))
-        case "run":
-            run(arguments)
+    if command == "uninstall":
+        uninstall(service)
+    elif command == "print-unit":
+        print(service.write(arguments, env, home), end="")
+    elif wrong := check(arguments):
+        return wrong
+    else:
+        install(service, service.write(arguments, env, home), writable(arguments, env, home))
+    return 0
+
+
+def main() -> None:
+    command, *arguments = sys.argv[1:]
+    if command == "run":
+        from mitmproxy.tools.main import mitmdump
+
+        sys.argv[0] = "mitmdump"
+        run(lambda: mitmdump(arguments))
+    sys.exit(check(arguments) if command == "check" else do(command, arguments))
 
 
 if __name__ == "__main__":

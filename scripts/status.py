@@ -24,6 +24,8 @@ from codex_proxy.backend.backend_calls import BackendCalls
 from codex_proxy.errors import ProxyError
 from codex_proxy.status import probe, wham
 from codex_proxy.status.account_state import AccountState
+from command_line import Parser
+from ctrl_c import stop_as_by_ctrl_c
 from terminal import err
 
 EXAMPLES = """\
@@ -63,7 +65,7 @@ class ToTheTerminal(logging.Handler):
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="scripts/status", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )  # fmt: skip
     terminal.add_auth_file(parser)
@@ -82,7 +84,7 @@ def arguments() -> argparse.Namespace:
         "--client-version", metavar="VERSION", default=defaults.CLIENT_VERSION, help="for the list of models (%(default)s)"
     )  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="tell each step, without secrets")
-    args = parser.parse_args()
+    args = parser.read()
     terminal.check_server(parser, args, "upstream", "issuer")
     if args.probe and not args.yes and not terminal.is_terminal():
         parser.error("--probe uses up a few tokens; to have it do so without being asked: --yes")
@@ -91,6 +93,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     args = arguments()
+    stop_as_by_ctrl_c()
     state = AccountState(login_source.locate(str(args.auth_file or ""), os.environ, Path.home()))
     logging.basicConfig(level=logging.WARNING, handlers=[ToTheTerminal(state)])
     log.setLevel(logging.INFO if args.verbose else logging.WARNING)

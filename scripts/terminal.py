@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from codex_proxy import defaults, network, upstream
 from codex_proxy.account.identity import printable
 from codex_proxy.errors import ProxyError
 from codex_proxy.redact import redact
+from ctrl_c import stop_as_by_ctrl_c
 
 
 def console(*, errors: bool = False) -> Console:
@@ -52,13 +52,6 @@ def status_of(what: str, work: Callable[[], int]) -> int:
     except OSError as e:
         tell(f"The {what} did not work: {e}.")
     return 1
-
-
-def stop_as_by_ctrl_c() -> None:
-    """SIGTERM and SIGHUP put away what is half done, as Ctrl-C does."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(ending) != signal.SIG_IGN:
-            signal.signal(ending, signal.default_int_handler)
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:

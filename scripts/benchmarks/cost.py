@@ -10,6 +10,8 @@ import statistics
 import sys
 import time
 
+from command_line import Parser
+
 from . import backend, tools
 from .client import Client
 
@@ -38,12 +40,12 @@ async def measure(
 
 async def main(arguments: list[str]) -> None:
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__, formatter_class=formatter)
+    parser = Parser(prog="scripts/bench", description=__doc__, formatter_class=formatter)
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured, in turns (default 5)")
     parser.add_argument("--requests", type=int, default=40, help="requests a client and round (default 40)")
     parser.add_argument("--clients", type=int, default=16, help="clients at once (default 16)")
     parser.add_argument("--body", type=int, default=24_000, help="size of the request body in bytes (default 24000)")
-    args = parser.parse_args(arguments)
+    args = parser.read(arguments)
     body = backend.body("x" * args.body)
     with backend.started() as port, tools.folder() as folder:
         async with (

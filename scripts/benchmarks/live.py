@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from command_line import Parser
+
 from . import backend, tools
 from .listeners import Listeners
 from .tab import Tab
@@ -72,7 +74,7 @@ def warm_up(seconds: float) -> float:
 
 async def main(arguments: list[str]) -> None:
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="scripts/bench live", description=__doc__, formatter_class=formatter)
+    parser = Parser(prog="scripts/bench live", description=__doc__, formatter_class=formatter)
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured, in turns (default 3)")
     parser.add_argument("--seconds", type=float, default=15, help="how long each time (default 15)")
     parser.add_argument("--streams", type=int, default=21, help="streams at once, the long one among them (default 21)")
@@ -80,7 +82,7 @@ async def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--size", type=float, default=5, help="the long stream has so much when it begins, in MB (default 5)"
     )
-    args = parser.parse_args(arguments)
+    args = parser.read(arguments)
     long = backend.Stream(
         int(args.size * 1e6 / EVENT), int(args.rate * (warm_up(args.seconds) + args.seconds * ENDS)), args.rate
     )

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from command_line import Parser
+
 from . import backend, tools
 from .client import Client
 
@@ -85,14 +87,14 @@ async def one_long(tool: tools.Tool, size: int, settle: float) -> list[tuple[str
 
 async def main(arguments: list[str]) -> None:
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="scripts/bench memory", description=__doc__, formatter_class=formatter)
+    parser = Parser(prog="scripts/bench memory", description=__doc__, formatter_class=formatter)
     parser.add_argument("--requests", type=int, default=20_000, help="requests (default 20000)")
     parser.add_argument("--step", type=int, default=2_000, help="look at the process after so many (default 2000)")
     parser.add_argument("--clients", type=int, default=16, help="clients at once (default 16)")
     parser.add_argument("--body", type=int, default=50_000, help="size of the request body in bytes (default 50000)")
     parser.add_argument("--stream", type=float, default=100, help="size of the long stream in MB (default 100)")
     parser.add_argument("--settle", type=float, default=1, help="wait so many seconds before each look (default 1)")
-    args = parser.parse_args(arguments)
+    args = parser.read(arguments)
     body = backend.body("x" * args.body)
     with backend.started() as port, tools.folder() as folder:
         async with tools.started("mitmweb", tools.codex(folder, port)) as tool:

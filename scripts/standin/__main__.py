@@ -9,6 +9,8 @@ import signal
 import sys
 from pathlib import Path
 
+from command_line import Parser
+
 from .failures import parse, table
 from .oauth import CALLBACK_PORTS
 from .server import Standin
@@ -17,7 +19,7 @@ KEPT = 200
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="backend", description=__doc__)
+    parser = Parser(prog="scripts/backend", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=9191, help="port to listen on, 0 for any (%(default)s)")
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain, PEM; makes it an https server")
@@ -63,7 +65,7 @@ def arguments() -> argparse.Namespace:
         help="where a browser may come back to after a login; 1455 and 1457 without",
     )
     parser.add_argument("--verbose", action="store_true", help="print the headers of each request, without secrets")
-    args = parser.parse_args()
+    args = parser.read()
     if bool(args.tls_cert) != bool(args.tls_key):
         parser.error("--tls-cert and --tls-key go together")
     for name in args.fail:

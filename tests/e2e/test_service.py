@@ -121,12 +121,12 @@ def test_it_is_installed_and_removed_again(tmp_path: Path) -> None:
 
 
 def test_a_mistake_is_told_before_anything_is_installed(tmp_path: Path) -> None:
-    wrong = run_service(tmp_path, "check", "-s", str(SCRIPT), "--set", "codex_client_key=env:MY_KEY", MY_KEY="x")
+    wrong = run_service(tmp_path, "check", "--set", "codex_client_key=env:MY_KEY", MY_KEY="x")
 
     # The service would not have the shell's MY_KEY.
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert wrong.stderr.startswith("codex_client_key: the environment has no MY_KEY\n")
-    assert run_service(tmp_path, "check", "-s", str(SCRIPT)).returncode == 0
+    assert run_service(tmp_path, "check").returncode == 0
 
 
 @pytest.fixture
@@ -136,8 +136,11 @@ def checkout(tmp_path: Path) -> Path:
     (root / "scripts").mkdir(parents=True)
     (root / ".venv" / "bin").mkdir(parents=True)
     (root / ".venv" / "ready").mkdir()
-    for name in ("_env", "serve", "service.py"):
-        shutil.copy(ROOT / "scripts" / name, root / "scripts")
+    (root / ".venv" / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages").mkdir(
+        parents=True
+    )
+    for path in (ROOT / "scripts" / "_env", ROOT / "scripts" / "serve", *(ROOT / "scripts").glob("*.py")):
+        shutil.copy(path, root / "scripts")
     (root / "addon").symlink_to(SCRIPT.parent)
     shutil.copy(ROOT / "requirements.txt", root)
     shutil.copy(ROOT / "requirements.txt", root / ".venv" / "ready" / "run")

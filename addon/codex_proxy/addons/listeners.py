@@ -4,7 +4,7 @@ from mitmproxy import connection, ctx
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
-from .. import listeners
+from .. import listeners, open_files, port_holder
 from ..listeners import ALLOW, Listener
 from . import flows
 from .settings import check_bool, logger, reject
@@ -43,8 +43,23 @@ def has_begun() -> bool:
     return bool(proxyserver and (proxyserver.is_running or proxyserver.servers.is_updating or len(proxyserver.servers)))
 
 
+def kept_from_listening() -> str | None:
+    """At the start mitmproxy has tried to listen before it loads the script, and says what the system said."""
+    proxyserver = ctx.master.addons.get("proxyserver")
+    if not proxyserver or proxyserver.is_running:
+        return None
+    for server in proxyserver.servers:
+        port = server.mode.listen_port(ctx.options.listen_port)
+        if isinstance(server.last_exception, OSError) and port is not None:
+            host = server.mode.listen_host(ctx.options.listen_host)
+            if told := port_holder.why_not(host, port, server.last_exception):
+                return told
+    return None
+
+
 class Listeners:
     def load(self, loader: Loader) -> None:
+        open_files.raise_limit()
         check_bool(ALLOW)
         loader.add_option(
             ALLOW, bool, False,
@@ -57,6 +72,8 @@ class Listeners:
             return
         here = given()
         if has_begun() and (problem := listeners.none_of_ours(here, loads_flows=bool(ctx.options.rfile))):
+            reject(problem)
+        if problem := kept_from_listening():
             reject(problem)
         if problem := listeners.open_to_others(here):
             if not ctx.options.codex_allow_open_listeners:
