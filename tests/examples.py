@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from standin.usage import Usage
+from standin.answers.usage import Usage
 
 REASONING = {
     "id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "**Thinking** it over"}],

@@ -1,7 +1,7 @@
 """A strict stand-in for the ChatGPT backend of Codex and its OAuth server."""
 
-from .failures import FAILURES
-from .seen import Seen
+from .failures.table import FAILURES
 from .server import Standin
+from .wire.seen import Seen
 
 __all__ = ["FAILURES", "Seen", "Standin"]

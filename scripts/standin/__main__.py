@@ -11,7 +11,7 @@ from pathlib import Path
 
 from command_line import Parser
 
-from .failures import parse, table
+from .failures.table import parse, table
 from .oauth import CALLBACK_PORTS
 from .server import Standin
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from .replies import Reply, detail, ok
-from .wire import Request
+from .wire.connection import Request
+from .wire.replies import Reply, detail, ok
 
 if TYPE_CHECKING:
-    from .seen import Seen
     from .server import Standin
+    from .wire.seen import Seen
 
 SECRET_HEADERS = ("authorization", "cookie")
 SECRET_FIELDS = ("refresh_token", "access_token", "id_token", "token", "code", "code_verifier", "encrypted_content")

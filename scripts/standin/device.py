@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from .oauth import challenge_of
-from .replies import HTML_TYPE, Reply, api_error, detail, ok
-from .tokens import CLIENT_ID
-from .wire import Request
+from .wire.connection import Request
+from .wire.replies import HTML_TYPE, Reply, api_error, detail, ok
+from .world.tokens import CLIENT_ID
 
 if TYPE_CHECKING:
     from .server import Standin

@@ -10,10 +10,10 @@ from html import escape
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
-from . import refusing
-from .replies import HTML_TYPE, Refused, Reply, api_error, html, ok, refusal
-from .tokens import CLIENT_ID, SCOPE, TEN_DAYS, Login, Tokens
-from .wire import Request
+from .failures import refusals
+from .wire.connection import Request
+from .wire.replies import HTML_TYPE, Refused, Reply, api_error, html, ok, refusal
+from .world.tokens import CLIENT_ID, SCOPE, TEN_DAYS, Login, Tokens
 
 FORM = "application/x-www-form-urlencoded"
 EMPTY_REFRESH = (
@@ -125,21 +125,21 @@ class OAuth:
             raise _invalid_request("refresh_token is missing")
         match self.tokens.states.get(token):
             case None:
-                raise refusing.invalid_grant(why="Unknown refresh token")
+                raise refusals.invalid_grant(why="Unknown refresh token")
             case "used":
-                raise refusing.refresh_reused()
+                raise refusals.refresh_reused()
             case "revoked":
-                raise refusing.refresh_invalidated()
+                raise refusals.refresh_invalidated()
         return token
 
     def exchange(self, fields: dict[str, Any]) -> Reply:
         code = self.codes.pop(str(fields.get("code")), None)
         if code is None:
-            raise refusing.invalid_grant(why="Unknown or used code")
+            raise refusals.invalid_grant(why="Unknown or used code")
         if fields.get("redirect_uri") != code.redirect_uri:
-            raise refusing.invalid_grant(why="redirect_uri is not that of the authorization")
+            raise refusals.invalid_grant(why="redirect_uri is not that of the authorization")
         if challenge_of(str(fields.get("code_verifier"))) != code.challenge:
-            raise refusing.invalid_grant(why="code_verifier does not fit the challenge")
+            raise refusals.invalid_grant(why="code_verifier does not fit the challenge")
         return self._granted(code.login)
 
     def _granted(self, login: Login) -> Reply:

@@ -7,14 +7,18 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import answer, checks, control, device, headers, sockets, turn, usage_windows
-from .catalogue import listing
-from .failures import Active
-from .headers import ACCOUNT, LITE
-from .replies import Headers, Refused, Reply, detail, ok
-from .script import Situation
-from .tokens import Login
-from .wire import Request
+from . import control, device, sockets, turn
+from .answers.items import compaction
+from .answers.script import Situation
+from .failures.table import Active
+from .rules import headers
+from .rules.body import Case, check_compact, check_responses, parsed
+from .rules.headers import ACCOUNT, LITE
+from .wire.connection import Request
+from .wire.replies import Headers, Refused, Reply, detail, ok
+from .world import usage_windows
+from .world.catalogue import listing
+from .world.tokens import Login
 
 if TYPE_CHECKING:
     from .server import Standin
@@ -63,22 +67,22 @@ def _login(standin: Standin, request: Request) -> Login:
     return login
 
 
-def _case(standin: Standin, request: Request, login: Login) -> checks.Case:
+def _case(standin: Standin, request: Request, login: Login) -> Case:
     headers.check_account(request, login, standin.require_account)
     request.decoded = headers.decoded(request)
-    body = checks.parsed(request.decoded)
+    body = parsed(request.decoded)
     request.json = body
     lite = request.header(LITE) == "true"
     version = request.header("version")
     switches = (standin.instructions_required, standin.status_refused)
     session = request.header("session-id") or request.header("session_id")
-    return checks.Case(body, login, standin.vault, version, lite, *switches, session=session, models=standin.models)
+    return Case(body, login, standin.vault, version, lite, *switches, session=session, models=standin.models)
 
 
 def responses(standin: Standin, request: Request) -> Reply:
     login = _login(standin, request)
     case = _case(standin, request, login)
-    checks.check_responses(case)
+    check_responses(case)
     good = _good_headers(standin, request, case.body["model"], login)
     script, active, _ = turn.script(standin, case, used=request.used, headers=good)
     if active and active.failure.wire:
@@ -115,12 +119,12 @@ def compact(standin: Standin, request: Request) -> Reply:
     """One JSON answer: what the person said, and the rest in sealed form (contract 1.1)."""
     login = _login(standin, request)
     case = _case(standin, request, login)
-    checks.check_compact(case)
+    check_compact(case)
     active = standin.take("compact", request.used)
     if active and active.failure.refuse:
         raise active.failure.refuse(Situation(active.argument, login.plan, standin.now()))
     kept = [item for item in case.body["input"] if item.get("role") == "user"]
-    return ok({"output": [*kept, answer.compaction(standin.vault, login.account_id)]}, request_ids())
+    return ok({"output": [*kept, compaction(standin.vault, login.account_id)]}, request_ids())
 
 
 def models(standin: Standin, request: Request) -> Reply:

@@ -11,13 +11,13 @@ from typing import Literal, Self
 import h11
 
 from .control import safe_headers
-from .failures import Kind
+from .failures.table import Kind
 from .oauth import CALLBACK_PORTS
-from .replies import JSON_TYPE, Refused, Reply, detail, dumps
 from .routes import request_ids, route
-from .seen import Seen
-from .switches import Hold, Switches
-from .wire import ClientGone, Connection, Request
+from .state import Hold, Switches
+from .wire.connection import ClientGone, Connection, Request
+from .wire.replies import JSON_TYPE, Refused, Reply, detail, dumps
+from .wire.seen import Seen
 
 type Tls = tuple[str, str] | Literal[False]
 

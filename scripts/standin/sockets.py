@@ -14,17 +14,18 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Message, Ping, 
 from wsproto.extensions import PerMessageDeflate
 from wsproto.utilities import generate_accept_token
 
-from . import checks, turn
-from .headers import LITE
-from .replies import Headers, Refused, Reply, api_error, detail, dumps, missing, wrong_type
-from .script import Script
-from .seen import Seen
-from .stream import Event as StreamEvent
-from .stream import numbered, response_object
-from .switches import Hold
-from .tokens import Login
-from .usage_windows import event as limits_event
-from .wire import ClientGone, Connection, Request
+from . import turn
+from .answers.events import Event as StreamEvent
+from .answers.events import numbered, response_object
+from .answers.script import Script
+from .rules.body import Case, check_responses, parsed
+from .rules.headers import LITE
+from .state import Hold
+from .wire.connection import ClientGone, Connection, Request
+from .wire.replies import Headers, Refused, Reply, api_error, detail, dumps, missing, wrong_type
+from .wire.seen import Seen
+from .world.tokens import Login
+from .world.usage_windows import event as limits_event
 
 if TYPE_CHECKING:
     from .server import Standin
@@ -148,7 +149,7 @@ class Socket:
     async def answer(self, text: str) -> None:
         body: Any = None
         try:
-            body = checks.parsed(text.encode())
+            body = parsed(text.encode())
             case, before, generate = self.case(body)
             script, active, items = turn.script(self.standin, case, used=True, headers=[], generate=generate)
         except Refused as refused:
@@ -167,7 +168,7 @@ class Socket:
         await self.write(script, self.standin.hold_for("responses") if generate else None)
         self.known[script.events[-1].get("response", {}).get("id", "")] = [*before, *remembered(items)]
 
-    def case(self, body: dict[str, Any]) -> tuple[checks.Case, list[Any], bool]:
+    def case(self, body: dict[str, Any]) -> tuple[Case, list[Any], bool]:
         """A message as a body with all that came before in its input. Raises Refused."""
         if body.get("type") != "response.create":
             raise api_error(f"Unknown message type: {body.get('type')}", code="unknown_message_type")
@@ -191,7 +192,7 @@ class Socket:
             isinstance(metadata, dict) and metadata.get(LITE_METADATA) == "true"
         )
         switches = (self.standin.instructions_required, self.standin.status_refused)
-        case = checks.Case(
+        case = Case(
             plain,
             self.login,
             self.standin.vault,
@@ -200,7 +201,7 @@ class Socket:
             *switches,
             models=self.standin.models,
         )
-        checks.check_responses(case)
+        check_responses(case)
         return case, plain["input"], generate
 
     async def write(self, script: Script, hold: Hold | None) -> None:

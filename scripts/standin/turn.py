@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import answer, checks
-from .failures import Active
-from .replies import Headers
-from .script import Script, Situation
-from .stream import events, response_object
-from .usage import Usage, tokens
+from .answers.events import events, response_object
+from .answers.items import Item, output_items
+from .answers.script import Script, Situation
+from .answers.usage import Usage, tokens
+from .failures.table import Active
+from .rules.body import Case
+from .wire.replies import Headers
 
 if TYPE_CHECKING:
     from .server import Standin
 
 
 def script(
-    standin: Standin, case: checks.Case, *, used: bool, headers: Headers, generate: bool = True
-) -> tuple[Script, Active | None, list[answer.Item]]:
+    standin: Standin, case: Case, *, used: bool, headers: Headers, generate: bool = True
+) -> tuple[Script, Active | None, list[Item]]:
     """The answer to a request that was right, the failure that it meets, and the answer's items. Raises Refused."""
     login = case.login
     active = standin.take("responses", used)
@@ -29,7 +30,7 @@ def script(
         return said, active, []
     says = standin.next_says() if generate else standin.says
     huge = int(float(active.argument)) if active and active.name == "huge-frame" else 0
-    items = answer.output_items(case.body, says, standin.vault, login.account_id, huge)
+    items = output_items(case.body, says, standin.vault, login.account_id, huge)
     whole, cached = standin.prompts.count(login.account_id, case.session, case.body)
     thought = 64 if any(item["type"] == "reasoning" for item in items) else 0
     spent = Usage(whole, cached, tokens([_visible(item) for item in items]) + thought, thought)
@@ -40,5 +41,5 @@ def script(
     return said, active, items
 
 
-def _visible(item: answer.Item) -> object:
+def _visible(item: Item) -> object:
     return item.get("content") or item.get("arguments") or item.get("input") or ""

@@ -1,5 +1,6 @@
 from codex_proxy.account import issuer
-from standin import oauth, routes, tokens
+from standin import oauth, routes
+from standin.world import tokens
 
 
 def test_the_stand_in_knows_us_by_the_same_names() -> None:

@@ -14,8 +14,8 @@ from codex_proxy.addons.flows import KEY
 from codex_proxy.addons.live import so_far
 from codex_proxy.addons.views import CodexAnswer, CodexRequest, Views, with_gaps
 from codex_proxy.answer.repair import Repair
-from standin.stream import events, frame
-from standin.usage import Usage
+from standin.answers.events import events, frame
+from standin.answers.usage import Usage
 
 from ..places import NANOBOT
 

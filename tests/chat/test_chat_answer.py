@@ -12,8 +12,8 @@ from codex_proxy.chat.chat_answer import Chunks, Whole
 from codex_proxy.chat.chat_messages import Messages
 from codex_proxy.chat.chat_request import Chat
 from codex_proxy.errors import ProxyError
-from standin.stream import events, frame
-from standin.usage import Usage
+from standin.answers.events import events, frame
+from standin.answers.usage import Usage
 
 RESPONSE = {"id": "resp_1", "created_at": 7.0, "model": "gpt-6-sol", "status": "in_progress", "service_tier": "auto"}
 TEXT = {"type": "message", "id": "msg_1", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]}

@@ -10,9 +10,9 @@ from codex_proxy.chat.chat_messages import no_reasoning
 from codex_proxy.chat.chat_request import MOVED, WITHOUT, Chat, translate
 from codex_proxy.errors import ProxyError
 from codex_proxy.request.body_rules import Wish, patch
-from standin import checks
-from standin.tokens import Login
-from standin.vault import Vault
+from standin.rules.body import Case, check_responses
+from standin.world.tokens import Login
+from standin.world.vault import Vault
 
 from ..examples import JSON
 
@@ -269,7 +269,7 @@ def test_the_backend_takes_whatever_comes_out(body: dict[str, Any]) -> None:
 
     assert sent.body
     login = Login("person@example.org", "plus", "account")
-    checks.check_responses(checks.Case(json.loads(sent.body), login, Vault(b"key")))
+    check_responses(Case(json.loads(sent.body), login, Vault(b"key")))
     assert sent.stream == (body.get("stream") is True)
     said = [text for message in body["messages"] for text in texts(message)]
     up = json.loads(sent.body)

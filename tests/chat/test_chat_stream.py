@@ -13,9 +13,9 @@ from codex_proxy.answer.repair import Repair
 from codex_proxy.chat.chat_answer import Chunks, Whole
 from codex_proxy.chat.chat_request import Chat
 from codex_proxy.chat.chat_stream import DELTAS, ChatStream
-from standin.stream import events as stream_events
-from standin.stream import frame
-from standin.usage import Usage
+from standin.answers.events import events as stream_events
+from standin.answers.events import frame
+from standin.answers.usage import Usage
 
 from ..examples import JSON
 

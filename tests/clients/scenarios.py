@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 
 from standin import Seen, Standin
-from standin.answer import Says
+from standin.answers.items import Says
 
 from .harness import Driver
 

@@ -15,7 +15,7 @@ import pydantic
 import pytest
 
 from standin import Standin
-from standin.answer import Says
+from standin.answers.items import Says
 
 from ..places import ROOT
 from .harness import PATIENCE, Proxy, Start, environment, events

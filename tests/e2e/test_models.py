@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from standin import Standin
-from standin.catalogue import MODELS, Model
+from standin.world.catalogue import MODELS, Model
 
 from .harness import PATIENCE, QUESTION, Proxy, Start, new_client
 

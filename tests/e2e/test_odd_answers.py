@@ -11,9 +11,9 @@ import openai
 import pytest
 
 from standin import Standin
-from standin.stream import events as stream_events
-from standin.stream import frame
-from standin.usage import Usage
+from standin.answers.events import events as stream_events
+from standin.answers.events import frame
+from standin.answers.usage import Usage
 
 from .harness import PATIENCE, QUESTION, Proxy, Start, new_client
 

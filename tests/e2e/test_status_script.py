@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from standin import Standin, routes, usage_windows
-from standin.headers import challenge
-from standin.replies import detail
+from standin import Standin, routes
+from standin.rules.headers import challenge
+from standin.wire.replies import detail
+from standin.world import usage_windows
 
 from ..places import ROOT
 from .a_script import Ended, Terminal, check_no_secrets, run

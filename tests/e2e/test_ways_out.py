@@ -92,7 +92,7 @@ addons = [Spy()]
 def cast(standin: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cast:
     cast = Cast(standin, tmp_path)
     cloudflare = [("server", "cloudflare"), ("cf-ray", "8f0000000000beef-FRA"), *cast.cookies]
-    monkeypatch.setattr("standin.headers.cloudflare", lambda: cloudflare)
+    monkeypatch.setattr("standin.rules.headers.cloudflare", lambda: cloudflare)
     monkeypatch.setattr("standin.routes.COOKIES", [])
     return cast
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from codex_proxy.models.catalogue import UNKNOWN, Catalogue, Model, parse
-from standin.catalogue import listing
+from standin.world.catalogue import listing
 
 from ..places import CAPTURES
 

@@ -7,7 +7,7 @@ from codex_proxy.models.catalogue import Catalogue, Model, parse
 from codex_proxy.models.model_list import entry, hint, listing, one
 from codex_proxy.models.model_map import UNMAPPED
 from codex_proxy.models.model_map import parse as parse_map
-from standin.catalogue import listing as backends
+from standin.world.catalogue import listing as backends
 
 KNOWN = parse(backends("plus", "0.169.0")[0], "mark", "plus")
 LOCKED = Catalogue({"a-1": Model("a-1"), "a-2": Model("a-2", plans=("pro",))}, plan="plus")

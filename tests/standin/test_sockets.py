@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from standin.answer import Says
+from standin.answers.items import Says
 
 from ..websocket_client import Closed, Refused, WebSocket, connected
 from .kit import CODEX, Client, call, function, good, output, running, user

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from codex_proxy.account.usage import Credits, Window
 from codex_proxy.status.wham import read, seen_by_proxy, usage_url
-from standin import usage_windows
+from standin.world import usage_windows
 
 NOW = 1_795_518_000.0
 BACKEND = "https://chatgpt.com/backend-api/codex"

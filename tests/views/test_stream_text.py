@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from codex_proxy.answer import sse
 from codex_proxy.views.layout import LARGEST
 from codex_proxy.views.stream_text import stream_text
-from standin.stream import events, frame
+from standin.answers.events import events, frame
 
 from ..examples import CALL, CUSTOM, REASONING, USAGE
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from codex_proxy.answer.events import EVENT
 from codex_proxy.views.transcript import MOST_ERRORS, MOST_ITEMS, Transcript
-from standin.stream import events
+from standin.answers.events import events
 
 from ..examples import CALL, CUSTOM, REASONING, USAGE
 

@@ -1,0 +1,146 @@
+"""Everything about the stand-in that can be switched: what it says, whom it knows, which failures wait."""
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .answers.items import Item, Pieces, Says
+from .answers.usage import PromptCache
+from .device import Device
+from .failures.table import Active, Kind, parse
+from .oauth import OAuth
+from .world.catalogue import MODELS
+from .world.tokens import TEN_DAYS, Login, Tokens
+from .world.vault import Vault
+
+
+@dataclass
+class Hold:
+    kind: Kind
+    before_headers: bool
+
+
+class Switches:
+    def __init__(self, now: Callable[[], float], trusted: tuple[str, ...]) -> None:
+        self.now = now
+        self.tokens = Tokens(now)
+        self.vault = Vault(self.tokens.key, trusted)
+        person = Login("person@example.org", "plus", str(uuid.uuid4()))
+        self.oauth = OAuth(self.tokens, person)
+        self.devices: dict[str, Device] = {}
+        self.prompts = PromptCache()
+        self.models = MODELS
+        """What the catalogue has from now on; another one has another mark."""
+        self.says = Says()
+        self.socket_life = 3600.0
+        """How long a WebSocket takes requests, in seconds."""
+        self.deflate = True
+        """Are messages of WebSockets compressed where that is offered?"""
+        self.closed_with: int | None = None
+        """The code with which the last WebSocket was closed by its client."""
+        self._turns: deque[Says] = deque()
+        self.held = asyncio.Event()
+        self.released = asyncio.Event()
+        self._holds: deque[Hold] = deque()
+        self._failures: dict[Kind, deque[tuple[Active, bool]]] = {}
+
+    # What is said.
+
+    def answer(
+        self,
+        *,
+        text: str | None = None,
+        items: Sequence[Item] | None = None,
+        reasoning: bool = True,
+        tool: tuple[str, dict[str, Any] | str] | None = None,
+        deltas: int | Sequence[str] | None = None,
+        pieces: Pieces | None = None,
+    ) -> None:
+        """What the answers from now on say; without arguments they decide by the request again.
+
+        `deltas`: into how many pieces, or which pieces, the text is cut. `pieces`: gets the whole body of the stream
+        and cuts it into the chunks that are written.
+        """
+        self.says = Says(text, items, reasoning, tool, deltas, pieces)
+        self._turns.clear()
+
+    def answers(self, *turns: Says) -> None:
+        """What the next answers say, one each; after them it goes on as before."""
+        self._turns = deque(turns)
+
+    def next_says(self) -> Says:
+        return self._turns.popleft() if self._turns else self.says
+
+    def fail(self, *names: str, times: int | None = 1) -> None:
+        """The next requests meet these failures, in this order, each so many times; None: in turn until recover()."""
+        for active in [parse(name) for name in names]:
+            queue = self._failures.setdefault(active.failure.kind, deque())
+            queue.extend([(active, times is None)] * (1 if times is None else times))
+
+    def recover(self) -> None:
+        self._failures.clear()
+
+    def failing(self) -> list[str]:
+        return [active.text for queue in self._failures.values() for active, _ in queue]
+
+    def take(self, kind: Kind, used: bool) -> Active | None:
+        """The failure that this request meets; `stale` waits for a connection that was used before."""
+        queue = self._failures.get(kind)
+        if not queue or (queue[0][0].failure.used_only and not used):
+            return None
+        active, stays = queue.popleft()
+        if stays:
+            queue.append((active, stays))
+        return active
+
+    def hold(self, *, before_headers: bool = False, kind: Kind = "responses") -> None:
+        """The next answer stops after its first event, or before its status line, until release()."""
+        self._holds.append(Hold(kind, before_headers))
+        self.held.clear()
+        self.released = asyncio.Event()
+
+    def release(self) -> None:
+        self._holds.clear()
+        self.released.set()
+
+    # Who is known.
+
+    def login(
+        self,
+        expires_in: float = TEN_DAYS,
+        email: str = "person@example.org",
+        plan: str = "plus",
+        account_id: str | None = None,
+        fedramp: bool = False,
+        residency: str | None = None,
+    ) -> dict[str, Any]:
+        """A made-up login in the form of auth.json; its tokens are good here and nowhere else."""
+        login = Login(email, plan, account_id or str(uuid.uuid4()), fedramp, residency)
+        self.oauth.person = login
+        return self.tokens.auth_json(login, expires_in)
+
+    def revoke(self, access_token: str) -> None:
+        """From now on the token gets 401 token_invalidated."""
+        self.tokens.invalidated.add(access_token)
+
+    def approve_device(self, user_code: str | None = None) -> bool:
+        """Lets in the device with that code, or every one that waits."""
+        waiting = [each for each in self.devices.values() if user_code in (None, each.user_code)]
+        for device in waiting:
+            device.approved = True
+        return bool(waiting)
+
+    def deny_devices(self) -> None:
+        """The person says no to every one that waits."""
+        for device in self.devices.values():
+            device.denied = True
+
+    def hold_for(self, kind: Kind | None) -> Hold | None:
+        """The hold that meets a request of this kind, which is thereby used up."""
+        hold = next((each for each in self._holds if each.kind == kind), None)
+        if hold:
+            self._holds.remove(hold)
+        return hold

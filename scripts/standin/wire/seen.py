@@ -1,0 +1,40 @@
+"""What the server remembers of a request."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .connection import Request
+from .replies import Headers, Reply
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Header names are in lower case; `body` is without its content encoding; `status` 0: no answer at all."""
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    body: bytes
+    json: Any
+    status: int
+    refusal: str | None
+    connection: int
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key == name.lower()), None)
+
+    @classmethod
+    def of(cls, request: Request, reply: Reply) -> "Seen":
+        body = request.body if request.decoded is None else request.decoded
+        return cls(
+            request.method,
+            request.path,
+            request.query,
+            request.headers,
+            body,
+            request.json,
+            reply.status,
+            reply.refusal,
+            request.connection,
+        )
