@@ -19,7 +19,7 @@ MODULES = {
 NAMES = [name for name in MODULES if name and name not in FOLDERS]
 
 # What all addons share, and no addon itself.
-SHARED = {"event_stream", "flows", "socket_messages", "socket_wire", "wire"}
+SHARED = {"backend_tls", "event_stream", "flows", "handlers", "socket_messages", "socket_wire", "wire"}
 
 
 def folder(name: str) -> str:

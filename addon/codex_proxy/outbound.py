@@ -11,7 +11,7 @@ import httpx2
 from . import encodings, network
 from .bounded_stream import Backend
 from .errors import ProxyError
-from .network import Limits, Trust
+from .network import Limits
 
 # They would log each request, and at the level debug the cookies that come with the answer.
 for chatty in ("httpx2", "httpcore2"):
@@ -39,15 +39,6 @@ class Failed(Exception):
     def __init__(self, message: str, gave_up: str = "") -> None:
         super().__init__(message)
         self.gave_up = gave_up
-
-
-_trust: Trust | None = None
-
-
-def trust_instead(trust: Trust | None) -> None:
-    """From now on trust these certificates and not what the environment says; None: the environment's again."""
-    global _trust
-    _trust = trust
 
 
 def why(error: BaseException) -> str:
@@ -97,7 +88,7 @@ async def _exchange(
     if not any(name.lower() == b"accept" for name, _ in fields):
         fields.append((b"Accept", b"*/*"))
     # Reading the list of certificates takes tens of milliseconds, which would be everybody's.
-    verify = await asyncio.to_thread(lambda: network.context(_trust or network.trust()))
+    verify = await asyncio.to_thread(lambda: network.context(network.trust()))
     handshakes = 1 + (proxy.scheme == "https") if proxy and address.scheme == "https" else 0
     backend = Backend(limits.largest, handshakes)
     pool = httpcore2.AsyncConnectionPool(

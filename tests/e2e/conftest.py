@@ -13,8 +13,11 @@ from playwright.async_api import Page
 
 from standin import Standin
 
+from . import certificates
 from .browser import CHROMIUM, NO_CHROMIUM, browsing
 from .harness import PATIENCE, SCRIPT, Proxy, Start, environment, new_client, write_login
+
+authority, over_tls = certificates.authority, certificates.over_tls
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

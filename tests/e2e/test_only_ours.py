@@ -115,12 +115,12 @@ async def test_nothing_leaves_when_another_addon_raises_before_ours(
     assert "dummy" not in proxy.log
 
 
-async def test_a_redirecting_addon_gets_no_token(start: Start, standin: Standin, login_file: Path, other: Echo) -> None:
-    proxy = await start(
-        codex_upstream=standin.upstream,
-        codex_auth_file=login_file,
-        map_remote=f"|^.*/responses$|http://127.0.0.1:{other.port}/taken",
-    )
+async def test_a_redirecting_addon_gets_no_token(
+    start: Start, standin: Standin, login_file: Path, other: Echo, tmp_path: Path
+) -> None:
+    script = tmp_path / "theirs.py"
+    script.write_text(f"def request(flow): flow.request.url = 'http://127.0.0.1:{other.port}/taken'\n")
+    proxy = await start("-s", str(script), codex_upstream=standin.upstream, codex_auth_file=login_file)
     async with new_client(proxy) as client:
         response = await client.post("/responses", json=QUESTION)
 

@@ -1,65 +1,50 @@
 """Our listener's connections, on both sides: how mitmproxy treats them, and where they may lead.
 
-What would be an option of the whole process is set for a client's connection alone, so that other listeners beside ours
-work as before.
+What would be an option of the whole process is decided for our connections alone (handlers.py), so that other listeners beside
+ours work as before.
 """
 
-from typing import Any
+from collections.abc import Iterable
 
 from mitmproxy import ctx, http, tls
-from mitmproxy.connection import Client
+from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import server_hooks
 from mitmproxy.proxy.layer import NextLayer
 
-from .. import network, outbound, upstream
-from . import flows, wire
+from .. import mitmproxy_options, network, upstream
+from . import flows, handlers, wire
+from .backend_tls import HTTP1
 from .settings import logger, reject
-
-# Options of mitmproxy as they are for our connections (design, section 4, tells why each).
-OURS = {
-    "connection_strategy": "lazy",
-    # It would log the bytes that go to the backend, token and all.
-    "proxy_debug": False,
-    "keep_host_header": True,
-    "stream_large_bodies": None,
-    "body_size_limit": None,
-    "store_streamed_bodies": False,
-    "validate_inbound_headers": True,
-    # Without it an upgraded connection would be passed on as bytes, with nothing of it patched.
-    "websocket": True,
-    "rawtcp": False,
-}
-
-HTTP1 = b"http/1.1"
-
-
-class OurOptions:
-    """mitmproxy's options with those of OURS in place of the process's."""
-
-    def __init__(self, options: Any) -> None:
-        self._options = options
-
-    def __getattr__(self, name: str) -> Any:
-        return OURS[name] if name in OURS else getattr(self._options, name)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._options
 
 
 class Connections:
     """Sees to it that a flow of ours leads nowhere until the last step says where."""
 
+    outgoing: network.OutgoingProxy | None = None
+
+    def load(self, loader: Loader) -> None:
+        handlers.install()
+
     def configure(self, updated: set[str]) -> None:
-        if "stream_large_bodies" in updated and ctx.options.stream_large_bodies:
-            logger.warning(
-                "stream_large_bodies is not followed on the Codex listener: it would send request bodies up unpatched."
-            )
+        if ctx.master.addons.get("proxyserver").is_running:
+            self._tell_of_options(updated)
         if "codex_upstream" in updated:
             self.outgoing = self._outgoing_proxy()
+            self._check_trust()
         if "codex_issuer" in updated:
             self._check_issuers_proxy()
-        if updated & {"ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir"}:
-            self._trust()
+
+    def running(self) -> None:
+        self._tell_of_options(ctx.options.keys())
+        handlers.start_ends()
+
+    def done(self) -> None:
+        handlers.remove()
+
+    def _tell_of_options(self, names: Iterable[str]) -> None:
+        for name in sorted(names):
+            if said := mitmproxy_options.remark(name, getattr(ctx.options, name), ctx.options.default(name)):
+                logger.warning(said)
 
     def _outgoing_proxy(self) -> network.OutgoingProxy | None:
         try:
@@ -83,51 +68,39 @@ class Connections:
         except ValueError as e:
             reject(str(e))
 
-    def _trust(self) -> None:
-        """Let the same certificates be trusted by mitmproxy and by the requests of our own: those of mitmproxy's options, if it has
-        any, else those of network.py."""
-        file, folder = ctx.options.ssl_verify_upstream_trusted_ca, ctx.options.ssl_verify_upstream_trusted_confdir
-        if file or folder:
-            outbound.trust_instead(network.Trust(file, folder))
-            return
+    def _check_trust(self) -> None:
         try:
-            trust = network.trust()
+            network.trust()
         except ValueError as e:
             reject(str(e))
-            return
-        outbound.trust_instead(trust)
-        ctx.options.update(ssl_verify_upstream_trusted_ca=trust.file, ssl_verify_upstream_trusted_confdir=trust.folder)
 
-    def client_connected(self, client: Client) -> None:
-        if flows.is_our_client(client) and (handler := wire.handler_of(client)):
-            handler.layer.context.options = OurOptions(ctx.options)  # type: ignore[assignment]
-            handler.layer.debug = None
+    def ways(self) -> list[tuple[str, int]]:
+        """Where a connection of ours may lead: the backend, and the proxy on the way to it."""
+        target = flows.backend()
+        ways = [(target.host, target.port)]
+        return [*ways, (self.outgoing.host, self.outgoing.port)] if self.outgoing else ways
 
     def next_layer(self, nextlayer: NextLayer) -> None:
-        # Even a flow that none of our hooks ever sees, because another addon's exception skipped them, goes nowhere.
+        """HTTP follows, in TLS or without; mitmproxy's own addon, with its options for other uses, is not asked.
+
+        Even a flow that none of our hooks ever sees, because another addon's exception skipped them, goes nowhere.
+        """
         context = nextlayer.context
-        if flows.is_our_client(context.client) and not context.server.connected and not context.server.via:
+        if not flows.is_our_client(context.client):
+            return
+        if not context.server.connected and not context.server.via:
             context.server.address = flows.NOWHERE
+        if nextlayer.layer is None:
+            nextlayer.layer = handlers.next_layer(context, nextlayer.data_client())
 
     def tls_start_client(self, data: tls.TlsData) -> None:
         # The ways to answer past mitmproxy (wire.py) speak HTTP/1.1.
         if flows.is_our_client(data.context.client) and HTTP1 in data.context.client.alpn_offers:
             data.context.client.alpn = HTTP1
 
-    def tls_start_server(self, data: tls.TlsData) -> None:
-        # Hidden headers are written on HTTP/1.1 only.
-        if flows.is_our_client(data.context.client):
-            data.conn.alpn_offers = [HTTP1]
-
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuse any other destination than the backend, or the proxy on the way to it."""
-        if not flows.is_our_client(data.client):
-            return
-        target = flows.backend()
-        allowed = [(target.host, target.port)]
-        if self.outgoing:
-            allowed = [(self.outgoing.host, self.outgoing.port)]
-        if data.server.address not in allowed:
+        if flows.is_our_client(data.client) and data.server.address != self.ways()[-1]:
             data.server.error = "not the way to the Codex backend"
 
     async def server_disconnected(self, data: server_hooks.ServerConnectionHookData) -> None:

@@ -80,6 +80,8 @@ class PutToken:
         """Keep Cloudflare's cookies; the client gets none."""
         if not flows.is_claimed(flow) or flow.response is None:
             return
+        # A 401 is about the token only where the token is what was sent.
+        flows.state_of(flow)["token_told"] = wire.was_told(flow)
         wire.forget(flow)
         self.jar.keep(flows.backend().url, flow.response.headers.fields)
         flow.response.headers.pop("set-cookie", None)

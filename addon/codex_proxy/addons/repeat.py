@@ -32,7 +32,11 @@ class Repeat:
         # What does not fit its Content-Encoding is for the next step to tell.
         status, body = flow.response.status_code, flow.response.get_content(strict=False) or b""
         try:
-            if status == 401 and not backend_errors.is_region(backend_errors.parse(body).get("message") or ""):
+            if (
+                status == 401
+                and flows.state_of(flow).get("token_told")
+                and not backend_errors.is_region(backend_errors.parse(body).get("message") or "")
+            ):
                 if flows.state_of(flow)["route"] == "socket":
                     await self._let_upgrade_again(flow)
                 else:

@@ -209,6 +209,8 @@ class Sockets:
     async def _replaced(self, flow: http.HTTPFlow, event: bytes) -> ProxyError | None:
         """After a refused token: what lets the client connect anew, with another one; None where that would not help."""
         rejected = flows.state_of(flow)["token"]
+        if not flows.state_of(flow).get("token_told"):
+            return None
         if backend_errors.is_region(event.decode("utf-8", "replace")) or rejected == self._replacement:
             return None
         try:

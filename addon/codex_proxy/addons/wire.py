@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from mitmproxy import connection, ctx, http
 from mitmproxy.net.http import http1
@@ -27,23 +28,32 @@ HIDDEN = redact.HIDDEN.encode()
 class HiddenHeaders(http.Headers):
     """Headers some of whose values exist nowhere but in the bytes that go to the backend.
 
-    Copies, states and views have HIDDEN in their place; where `may_tell` says no, the lines are left out.
+    Copies, states and views have HIDDEN in their place. Whatever an addon, an option or a person has put under such a name
+    meanwhile, what is written is the secret; where `may_tell` says no, nothing is.
     """
 
     secrets: dict[str, bytes]
     may_tell: Callable[[], bool]
+    told: bool
+    """Were the secrets written?"""
 
     def __bytes__(self) -> bytes:
         secrets = getattr(self, "secrets", {})
         tell = bool(secrets) and self.may_tell()
-        lines = []
+        left, lines = dict(secrets), []
         for name, value in self.fields:
-            if value == HIDDEN:
-                if not tell or name.decode("latin-1").lower() not in secrets:
-                    continue
-                value = secrets[name.decode("latin-1").lower()]
-            lines.append(name + b": " + value + b"\r\n")
+            lower = name.decode("latin-1").lower()
+            if lower in secrets:
+                value = left.pop(lower, HIDDEN) if tell else HIDDEN
+            if value != HIDDEN:
+                lines.append(name + b": " + value + b"\r\n")
+        if tell:
+            lines += [name.encode("latin-1") + b": " + value + b"\r\n" for name, value in left.items()]
+            self.told = True
         return b"".join(lines)
+
+
+_hidden: WeakKeyDictionary[http.HTTPFlow, HiddenHeaders] = WeakKeyDictionary()
 
 
 def hide(flow: http.HTTPFlow, secrets: Mapping[str, str], may_tell: Callable[[], bool]) -> None:
@@ -51,17 +61,37 @@ def hide(flow: http.HTTPFlow, secrets: Mapping[str, str], may_tell: Callable[[],
     headers = HiddenHeaders(flow.request.headers.fields)
     headers.secrets = {name.lower(): value.encode("latin-1", "replace") for name, value in secrets.items()}
     headers.may_tell = may_tell
+    headers.told = False
     for name in secrets:
         headers[name] = HIDDEN
-    flow.request.headers = headers
+    flow.request.headers = _hidden[flow] = headers
+
+
+def seal(flow: http.HTTPFlow) -> None:
+    """Behind all addons: the hidden headers are on the request again, if one has put other headers there."""
+    ours, there = _hidden.get(flow), flow.request.headers
+    if ours is None or there is ours or not ours.secrets:
+        return
+    # In place: who asks later finds it by the flow.
+    ours.fields = tuple(
+        (name, value) for name, value in there.fields if name.decode("latin-1").lower() not in ours.secrets
+    )
+    for name in ours.secrets:
+        ours[name] = HIDDEN
+    flow.request.headers = ours
+
+
+def was_told(flow: http.HTTPFlow) -> bool:
+    """Did the hidden values go out with this request?"""
+    return flow in _hidden and _hidden[flow].told
 
 
 def forget(flow: http.HTTPFlow) -> None:
     """Drop the hidden values, once they have been sent or will not be."""
-    if isinstance(flow.request.headers, HiddenHeaders):
-        flow.request.headers.secrets = {}
+    if headers := _hidden.get(flow):
+        headers.secrets = {}
         # It knows the request, which has these headers: a circle, that would outlive its flow by thousands of others.
-        flow.request.headers.may_tell = bool
+        headers.may_tell = bool
 
 
 def handler_of(client: connection.Client) -> ProxyConnectionHandler | None:

@@ -1,0 +1,244 @@
+"""What runs our connections, a client's and a replay's: with mitmproxy's options as decided (mitmproxy_options.py), heard by
+the addons that may, and dialled as networks are (dialing.py).
+
+Two classes stand in for mitmproxy's where it makes a handler, so that no exception of another addon keeps a connection of ours
+from them.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Any
+
+from mitmproxy import connection, ctx, exceptions, flow, hooks, http
+from mitmproxy.addonmanager import AddonManager, safecall
+from mitmproxy.addons import clientplayback
+from mitmproxy.net.tls import starts_like_tls_record
+from mitmproxy.proxy import commands, events, layer, mode_servers, mode_specs, server, server_hooks
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import http as http_layers
+from mitmproxy.proxy.layers import tls
+from mitmproxy.proxy.layers.http import _hooks
+from mitmproxy.proxy.tunnel import LayerStack
+from mitmproxy.tls import TlsData
+from mitmproxy.utils import human
+from OpenSSL import SSL
+
+from .. import dialing, mitmproxy_options
+from . import backend_tls, flows, wire
+
+logger = logging.getLogger(__name__)
+
+
+class OurOptions:
+    """mitmproxy's options as they are for our connections."""
+
+    def __init__(self, options: Any) -> None:
+        self._options = options
+
+    def __getattr__(self, name: str) -> Any:
+        given = getattr(self._options, name)
+        return mitmproxy_options.value(name, given, self._options.default(name))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._options
+
+
+def _is_heard(addon: Any, hook: str) -> bool:
+    kind = type(addon)
+    return not kind.__module__.startswith("mitmproxy.addons.") or mitmproxy_options.is_heard(kind.__name__, hook)
+
+
+async def tell_addons(addons: AddonManager, hook: hooks.Hook) -> None:
+    """`AddonManager.handle_lifecycle`, past the addons of mitmproxy's own that do not hear of our connections."""
+    (data,) = hook.args()
+    for one in (hook, hooks.UpdateHook([data])) if isinstance(data, flow.Flow) else (hook,):
+        for addon in addons.chain:
+            if not _is_heard(addon, one.name):
+                continue
+            try:
+                with safecall():
+                    await addons.invoke_addon(addon, one)
+            except exceptions.AddonHalt:
+                break
+    if isinstance(data, flow.Flow):
+        await data.wait_for_resume()
+
+
+class _Ours(server.ConnectionHandler):
+    """What a client's handler and a replay's have in common."""
+
+    async def tell(self, hook: commands.StartHook) -> None:
+        """Run a hook's addons, and then what none of them may come behind."""
+        await tell_addons(ctx.master.addons, hook)
+        if isinstance(hook, tls.TlsStartServerHook):
+            self._secure(hook.data)
+        elif isinstance(hook, _hooks.HttpRequestHook):
+            wire.seal(hook.flow)
+
+    def _secure(self, data: TlsData) -> None:
+        """Whoever has put a connection there: ours is the one that is used. None fails it."""
+        data.ssl_conn = None
+        assert isinstance(data.conn, connection.Server)
+        if data.conn.address not in ctx.master.addons.get("connections").ways():
+            self.log(f"TLS with {human.format_address(data.conn.address)} is not begun: it is not the Codex backend.")
+            return
+        try:
+            data.ssl_conn = backend_tls.connect(data.conn)
+        except (ValueError, SSL.Error) as e:
+            self.log(f"No TLS with the backend: {e}", logging.ERROR)
+
+    async def open_connection(self, command: commands.OpenConnection) -> None:
+        """mitmproxy's (proxy/server.py), but dialled by dialing.py."""
+        made = command.connection
+        assert isinstance(made, connection.Server)
+        hook_data = server_hooks.ServerConnectionHookData(client=self.client, server=made)
+        if made.address:
+            await self.handle_hook(server_hooks.ServerConnectHook(hook_data))
+        if made.error or not made.address:
+            await self._not_opened(command, hook_data, f"Connection killed: {made.error}")
+            return
+        async with self.max_conns[made.address]:
+            made.timestamp_start = time.time()
+            try:
+                io = self.transports[made] = await self._dial(made)
+            except (OSError, asyncio.CancelledError) as e:
+                made.error = str(e) or "connection cancelled"
+                await self._not_opened(command, hook_data, made.error)
+                if isinstance(e, asyncio.CancelledError):
+                    raise
+                return
+            made.timestamp_tcp_setup = time.time()
+            made.state = connection.ConnectionState.OPEN
+            assert io.writer
+            made.peername, made.sockname = (io.writer.get_extra_info(name) for name in ("peername", "sockname"))
+            assert made.peername
+            where = human.format_address(made.address)
+            if made.address[0] != made.peername[0]:
+                where += f" ({human.format_address(made.peername)})"
+            self.log(f"server connect {where}")
+            await self.handle_hook(server_hooks.ServerConnectedHook(hook_data))
+            await self.server_event(events.OpenConnectionCompleted(command, None))
+            try:
+                await self.handle_connection(made)
+            finally:
+                self.log(f"server disconnect {where}")
+                made.timestamp_end = time.time()
+                await self.handle_hook(server_hooks.ServerDisconnectedHook(hook_data))
+
+    async def _not_opened(
+        self, command: commands.OpenConnection, hook_data: server_hooks.ServerConnectionHookData, error: str
+    ) -> None:
+        self.log(f"no connection to {human.format_address(hook_data.server.address)}: {error}")
+        await self.handle_hook(server_hooks.ServerConnectErrorHook(hook_data))
+        await self.server_event(events.OpenConnectionCompleted(command, error))
+
+    async def _dial(self, made: connection.Server) -> server.ConnectionIO:
+        assert made.address
+        host, port, *_ = made.address
+        local = (made.sockname[0], made.sockname[1]) if made.sockname else None
+        sock = await dialing.connect(host, port, local)
+        try:
+            reader, writer = await asyncio.open_connection(sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+        return server.ConnectionIO(handler=asyncio.current_task(), reader=reader, writer=writer)
+
+
+class _Waiting(mode_servers.ProxyConnectionHandler):
+    """A client of any listener waits until the start is over: what goes wrong before that ends the process."""
+
+    async def handle_client(self) -> None:
+        await started.wait()
+        await super().handle_client()
+
+
+class OurHandler(_Ours, _Waiting):
+    """A client's connection to our listener."""
+
+    def __init__(self, master: Any, reader: Any, writer: Any, options: Any, mode: mode_specs.ProxyMode) -> None:
+        super().__init__(master, reader, writer, OurOptions(options), mode)
+        self._under_way = contextlib.ExitStack()
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        with self.timeout_watchdog.disarm():
+            await self.tell(hook)
+        if isinstance(hook, _hooks.HttpRequestHeadersHook):
+            # `tcp_timeout` is for clients that ask nothing.
+            self._under_way.enter_context(self.timeout_watchdog.disarm())
+        elif isinstance(hook, _hooks.HttpResponseHook | _hooks.HttpErrorHook):
+            self._under_way.close()
+
+
+class OurReplayHandler(_Ours, clientplayback.ReplayHandler):
+    """A request that a person sends once more."""
+
+    def __init__(self, flow: http.HTTPFlow, options: Any) -> None:
+        super().__init__(flow, OurOptions(options))  # type: ignore[arg-type]
+        # As a client's: it leads nowhere until the last step says where.
+        self.layer.context.server.address = flows.NOWHERE
+        flow.server_conn.via = None
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        await self.tell(hook)
+        if isinstance(hook, _hooks.HttpResponseHook | _hooks.HttpErrorHook):
+            tasks = [io.handler for io in self.transports.values() if io.handler]
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+            self.done.set()
+
+
+def next_layer(context: Context, data: bytes) -> layer.Layer | None:
+    """What follows on a client's connection that has sent `data`; None while that is not known."""
+    stack = LayerStack()
+    if len(context.layers) == 1:  # after the reverse proxy's own
+        if not data or (data[:1] == b"\x16" and len(data) < 3):
+            return None  # TLS shows in three bytes
+        if context.client.proxy_mode.scheme == "https":  # type: ignore[attr-defined]
+            stack /= tls.ServerTLSLayer(context)
+        if starts_like_tls_record(data):
+            stack /= tls.ClientTLSLayer(context)
+    stack /= http_layers.HttpLayer(context, http_layers.HTTPMode.transparent)
+    first: layer.Layer = stack[0]
+    return first
+
+
+started = asyncio.Event()
+"""Is the start over?"""
+
+_theirs = mode_servers.ProxyConnectionHandler, clientplayback.ReplayHandler
+
+
+def _handler(master: Any, reader: Any, writer: Any, options: Any, mode: mode_specs.ProxyMode) -> Any:
+    ours = isinstance(mode, mode_specs.ReverseMode) and flows.is_our_mode(mode)
+    return (OurHandler if ours else _Waiting)(master, reader, writer, options, mode)
+
+
+def _replay_handler(flow: http.HTTPFlow, options: Any) -> Any:
+    return (OurReplayHandler if flows.is_our_client(flow.client_conn) else _theirs[1])(flow, options)
+
+
+def install() -> None:
+    """From `load`: connections and replays that begin from now on are made here."""
+    started.clear()
+    mode_servers.ProxyConnectionHandler = _handler  # type: ignore[assignment, misc]
+    clientplayback.ReplayHandler = _replay_handler  # type: ignore[assignment, misc]
+
+
+def remove() -> None:
+    """From `done`."""
+    mode_servers.ProxyConnectionHandler, clientplayback.ReplayHandler = _theirs  # type: ignore[misc]
+    started.set()
+
+
+def start_ends() -> None:
+    """From `running`: let clients in once mitmproxy no longer ends for an error in its log (addons/errorcheck.py)."""
+    check = ctx.master.addons.get("errorcheck")
+    if check is not None and check.logger in logging.getLogger().handlers:
+        asyncio.get_running_loop().call_later(0.005, start_ends)
+    else:
+        started.set()
