@@ -13,6 +13,7 @@ from codex_proxy.addons.compress import Compress
 from codex_proxy.addons.connections import Connections
 from codex_proxy.addons.cors import Cors
 from codex_proxy.addons.dry_run import DryRun
+from codex_proxy.addons.flow_reading import FlowReading
 from codex_proxy.addons.go import Go
 from codex_proxy.addons.guard import Guard
 from codex_proxy.addons.journal import Journal
@@ -44,6 +45,7 @@ addons = [
     Outlast(),  # a full disk and a closed pipe end nothing that is under way
     Settings(),  # options of no single step
     Listeners(),  # which listeners the process may have
+    FlowReading(),  # files of flows that are not whole
     Connections(),  # a connection of ours leads nowhere until Go
     Guard(),  # who: claims the flow, takes the client's credentials off, or 401/403
     Stop(),  # after SIGTERM: nothing new, and running answers go on to their ends

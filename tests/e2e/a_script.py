@@ -37,6 +37,14 @@ def command(name: str, args: tuple[str, ...]) -> list[str]:
     return [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *args]
 
 
+async def begin(home: Path, *args: str, **env: str) -> asyncio.subprocess.Process:
+    """As scripts/NAME starts it (`env_exec`), without a terminal; all it says is in its standard output."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / "scripts" / "begin.py"), *args, cwd=home, env=bare(home, **env), stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, preexec_fn=take_interrupts,
+    )  # fmt: skip
+
+
 async def run(name: str, home: Path, *args: str, **env: str) -> Ended:
     """Without a terminal, with the umask that hides nothing."""
     process = await asyncio.create_subprocess_exec(

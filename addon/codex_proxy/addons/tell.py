@@ -20,8 +20,8 @@ TROUBLE = ":red_circle:"
 
 class Tell:
     def running(self) -> None:
-        target = flows.backend()
-        logger.info(f"Codex proxy {__version__}: requests go to {target.url}, as {ctx.options.codex_originator}.")
+        where = f"requests go to {flows.backend().url}, as {ctx.options.codex_originator}"
+        logger.info(f"Codex proxy {__version__}: {where if ctx.options.server else 'nothing listens'}.")
 
     def request(self, flow: http.HTTPFlow) -> None:
         if flows.is_claimed(flow):
