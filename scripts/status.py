@@ -147,7 +147,7 @@ async def find_out(state: AccountState, args: argparse.Namespace) -> None:
 async def ask_usage(state: AccountState, calls: BackendCalls, args: argparse.Namespace) -> None:
     """From the running proxy if it knows, else from the backend. Raises ProxyError."""
     assert state.login
-    left = None if state.login.expires_at is None else state.login.seconds_left(time.time())
+    left = None if state.login.expires_at is None else state.login.seconds_left(calls.store.time())
     page = await page_of_proxy(args.url)
     state.report = wham.seen_by_proxy(page, upstream.parse(args.upstream).url, left)
     if state.report:

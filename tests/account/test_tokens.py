@@ -205,6 +205,41 @@ async def test_where_the_clock_is_wrong_a_new_token_is_used_all_the_same(
     assert (await kept.fresh()).refresh_token == "r4"
 
 
+AT_NOW = "Tue, 24 Nov 2026 11:00:00 GMT"
+
+
+@pytest.mark.usefixtures("short_lives")
+@pytest.mark.parametrize("off", [864_000 * 2, -864_000 * 2, 7200], ids=["ahead", "behind", "hours ahead"])
+async def test_by_a_wrong_clock_no_refresh_token_is_burnt(
+    path: Path, off: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(path, document(0))
+    granted = [Grant(access_token(3600), f"r{number}", date=AT_NOW) for number in (2, 3, 4)]
+    server = Server(*granted)
+    kept = TokenStore(LoginFile(path), server, now=lambda: NOW + off)
+    kept.heard(AT_NOW)
+    for _ in range(5):
+        assert (await kept.fresh()).refresh_token == "r2"
+    assert server.asked == ["r1"]
+    assert caplog.text.count("This machine's clock is") == 1
+    assert json.loads(path.read_text())["last_refresh"] == "2026-11-24T11:00:00Z"
+
+    # Set right while it runs, which the next answer tells.
+    kept.now = lambda: NOW
+    kept.heard(AT_NOW)
+    assert kept.time() == NOW and (await kept.fresh()).refresh_token == "r2"
+
+
+@pytest.mark.usefixtures("short_lives")
+async def test_a_wrong_clock_is_known_from_the_renewal_itself(path: Path) -> None:
+    put(path, document(3600))
+    server = Server(Grant(access_token(3600), "r2", date=AT_NOW), grant())
+    kept = TokenStore(LoginFile(path), server, now=lambda: NOW + 864_000)
+    for _ in range(5):
+        assert (await kept.fresh()).refresh_token == "r2"
+    assert server.asked == ["r1"]
+
+
 async def test_a_token_that_ended_without_a_refresh_token_asks_for_a_login(path: Path) -> None:
     put(path, document(0, refresh_token=None))
     server = Server()

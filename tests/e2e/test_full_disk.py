@@ -52,9 +52,10 @@ async def test_a_disk_full_of_flows_is_told_once_and_the_proxy_goes_on_without_s
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("room", [True, False], ids=["there is room again", "the disk is still full"])
 @pytest.mark.parametrize("args", [["-w", "{disk}/flows"], []], ids=["with flows", "without"])
 async def test_a_renewed_token_that_found_no_room_is_written_by_the_end(
-    args: list[str], disk: Path, start: Start, standin: Standin
+    args: list[str], room: bool, disk: Path, start: Start, standin: Standin
 ) -> None:
     (home := disk / "home").mkdir()
     path = write_login(home / "auth.json", standin.login(expires_in=-10))
@@ -69,7 +70,8 @@ async def test_a_renewed_token_that_found_no_room_is_written_by_the_end(
         for _ in range(2):
             answer = await client.post("/responses", json=QUESTION)
         assert proxy.process.returncode is None
-    ballast.unlink()
+    if room:
+        ballast.unlink()
     await proxy.stop()
     after = json.loads(path.read_text())["tokens"]["refresh_token"]
     # Either nothing was spent, or what came for it is there.

@@ -20,9 +20,9 @@ from .harness import QUESTION, Start, new_client, write_login
 LEFT_OUT = ["nothing", "criticality of the CA's constraints", "key identifiers of the leaf"]
 
 
-def chain(folder: Path, left_out: str) -> tuple[str, str, str]:
-    """A company's CA, a certificate for localhost by it, and its key, in PEM files."""
-    now = datetime.datetime.now(datetime.UTC)
+def chain(folder: Path, left_out: str, days: int = 0) -> tuple[str, str, str]:
+    """A company's CA, a certificate for localhost by it, and its key, in PEM files, good so many days from now on."""
+    good = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
 
     def builder(name: str, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
@@ -31,8 +31,8 @@ def chain(folder: Path, left_out: str) -> tuple[str, str, str]:
             subject_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),
             public_key=public,
             serial_number=x509.random_serial_number(),
-            not_valid_before=now - datetime.timedelta(days=1),
-            not_valid_after=now + datetime.timedelta(days=2),
+            not_valid_before=good - datetime.timedelta(days=1),
+            not_valid_after=good + datetime.timedelta(days=2),
         )
 
     ca = builder("Company Inspection CA", ca_key.public_key()).add_extension(
@@ -86,6 +86,28 @@ async def test_a_companys_ca_that_openssl_takes_is_taken_by_all(left_out: str, s
             SSL_CERT_FILE=ca,
         )
         assert ended.status == 0, ended
+
+
+@pytest.mark.parametrize("days", [300, -300])
+async def test_a_certificate_of_another_time_is_told_with_the_clock(days: int, start: Start, tmp_path: Path) -> None:
+    ca, cert, key = chain(tmp_path, "nothing", days)
+    async with Standin(tls=(cert, key)) as standin:
+        upstream, issuer = by_name(standin.upstream), by_name(standin.issuer)
+        path = write_login(tmp_path / "auth.json", standin.login())
+        proxy = await start(
+            env={"SSL_CERT_FILE": ca}, codex_upstream=upstream, codex_issuer=issuer, codex_auth_file=path
+        )
+        async with new_client(proxy) as client:
+            answers = [await client.post("/responses", json=QUESTION), await client.get("/models")]
+        write_login(path, standin.login(expires_in=-10))
+        ended = await run(
+            "status", tmp_path, "--auth-file", str(path), "--upstream", upstream, "--issuer", issuer,
+            "--url", "http://127.0.0.1:1", SSL_CERT_FILE=ca,
+        )  # fmt: skip
+    assert [answer.json()["error"]["code"] for answer in answers] == ["backend_certificate"] * 2
+    assert ended.status == 5
+    for said in (*(answer.json()["error"]["message"] for answer in answers), ended.err):
+        assert "By this machine's clock it is 20" in said
 
 
 class Forwarder:

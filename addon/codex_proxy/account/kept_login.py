@@ -114,6 +114,10 @@ class KeptLogin:
         """At the end of the program: once more what could not be written, by whatever it ends. Blocks on the disk; raises nothing."""
         with contextlib.suppress(ProxyError, OSError):
             self._write_again()
+            if self.unwritten:
+                # What is there is of no use any more: its refresh token has been spent.
+                self.file.overwrite(self.unwritten.document)
+                self.unwritten = None
         if self.unwritten:
             logger.error(f"The renewed token could not be written to {self.file.name} and is lost. Log in again.")
 

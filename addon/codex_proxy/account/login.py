@@ -47,6 +47,8 @@ class Grant:
     refresh_token: str | None = field(default=None, repr=False)
     id_token: str | None = field(default=None, repr=False)
     expires_in: float | None = None
+    date: str = ""
+    """When, by the server's clock: its `Date`."""
 
 
 def claims(token: str | None) -> dict[str, Any]:

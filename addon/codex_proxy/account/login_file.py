@@ -115,6 +115,17 @@ class LoginFile:
             raise not_writable(real.parent, e) from e
         return Draft(fd, path, real)
 
+    def overwrite(self, document: Mapping[str, Any]) -> None:
+        """Write in place what there is no room for beside it: only over a login that is of no use any more, for a reader may meet half
+        of it. Blocks on the disk. Raises OSError."""
+        data = as_text(document).encode()
+        with open(self.path.resolve(), "r+b", buffering=0) as file:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+            file.truncate(len(data))
+            os.fsync(file.fileno())
+
     def recover(self, spent: str) -> bool:
         """Put in place what a program was granted for the refresh token `spent` and was killed before it could; was there any?
 

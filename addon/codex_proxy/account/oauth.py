@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from .. import network, outbound
+from .. import clock, network, outbound
 from ..errors import IssuerError, LoginError
 from ..network import Limits
 from ..redact import redact
@@ -109,7 +109,8 @@ def unreachable(error: outbound.Failed, issuer: str, problem: str) -> IssuerErro
     """Why no answer came: it took too long, was too much, or there was none."""
     what = WITHOUT_ANSWER.get(error.gave_up, "can't be reached")
     status, code = (503, "issuer_unavailable") if error.gave_up in WITHOUT_ANSWER else (502, "issuer_unreachable")
-    return IssuerError(status, code, f"{problem}: {issuer} {what} ({redact(str(error))}). Try again.")
+    then = clock.doubt(str(error)) or "Try again."
+    return IssuerError(status, code, f"{problem}: {issuer} {what} ({redact(str(error))}). {then}")
 
 
 def said(answer: outbound.Answer) -> str:
@@ -148,7 +149,7 @@ def granted(answer: outbound.Answer, issuer: str) -> Grant:
     access, refresh, identity = (text(document.get(name)) for name in ("access_token", "refresh_token", "id_token"))
     # Any of them may be left out (contract 8.4), and a refresh token that came has taken the place of the one that was spent.
     if answer.status == 200 and (access or refresh or identity):
-        return Grant(access, refresh, identity, _seconds(document.get("expires_in")))
+        return Grant(access, refresh, identity, _seconds(document.get("expires_in")), answer.header("date"))
     refuse(answer, document, issuer)
     raise AssertionError("unreachable")
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
+from .. import clock
 from ..errors import IssuerError, LoginError
 from .kept_login import KeptLogin
 from .login import LOGIN_COMMAND, Grant, Login
@@ -68,7 +69,9 @@ class TokenStore:
         self.file = file
         self.refresh = refresh
         self.now = now
-        self.kept = KeptLogin(file, lambda: self.now())
+        self.kept = KeptLogin(file, self.time)
+        # How far this machine's clock is ahead of the servers', in seconds.
+        self._ahead = 0.0
         self._looked_at = float("-inf")
         self._renewal: asyncio.Task[Login] | None = None
         self._began_at = 0.0
@@ -78,12 +81,25 @@ class TokenStore:
         # The token that was granted last, and when.
         self._granted: tuple[str, float] = ("", float("-inf"))
 
+    def time(self) -> float:
+        """By the servers' clock, as far as that is known, in unix seconds: by it tokens live and end."""
+        return self.now() - self._ahead
+
+    def heard(self, date: str) -> None:
+        """A server's `Date`: were this machine's clock wrong, each renewed token would look ended, and be renewed again."""
+        ahead = clock.ahead(date, self.now())
+        if ahead is None:
+            return
+        if ahead and abs(ahead - self._ahead) > clock.TOLERANCE:
+            logger.warning(f"{clock.told(ahead)} Until then tokens are judged by the server's.")
+        self._ahead = ahead
+
     async def fresh(self) -> Login:
         """A login whose token is good for six minutes more; a living one while its renewal takes long. Raises LoginError, IssuerError."""
         login = await self.current()
         if self._usable(login, None):
             return login
-        if login.seconds_left(self.now()) > 0:
+        if login.seconds_left(self.time()) > 0:
             return await self._renewed_or(login)
         return await self._renewed(None)
 
@@ -163,7 +179,7 @@ class TokenStore:
 
     def _left(self) -> float:
         """How long the token in use is good, in seconds."""
-        return self.kept.login.seconds_left(self.now()) if self.kept.login else 0.0
+        return self.kept.login.seconds_left(self.time()) if self.kept.login else 0.0
 
     async def _renew_locked(self, rejected: str | None) -> Login:
         login = await self.current(look=True)
@@ -182,7 +198,7 @@ class TokenStore:
             raise Refused(login, e) from None
         self.kept.write_when_there_is_room()
         # Each token may be left out of a grant (contract 8.4); what came is kept, and what is no good is not given out.
-        if login.access_token == before.access_token and (rejected is not None or login.seconds_left(self.now()) <= 0):
+        if login.access_token == before.access_token and (rejected is not None or login.seconds_left(self.time()) <= 0):
             raise IssuerError(
                 503,
                 "issuer_unavailable",
@@ -196,7 +212,7 @@ class TokenStore:
             return fingerprint(login.access_token) != rejected
         token, at = self._granted
         just_granted = login.access_token == token and time.monotonic() - at < BETWEEN_RENEWALS
-        return just_granted or login.seconds_left(self.now()) >= LEEWAY
+        return just_granted or login.seconds_left(self.time()) >= LEEWAY
 
     def _check_worth_asking(self, login: Login) -> None:
         if not login.refresh_token:
@@ -233,6 +249,7 @@ class TokenStore:
             draft.drop()
             raise
         self._pause = None
+        self.heard(grant.date)
         return self.kept.keep(draft, refresh_token, grant)
 
 

@@ -67,8 +67,9 @@ class Models:
 
     def look(self) -> None:
         """Ask for the list in the background, if it is time to. Who only looks at the page renews no token."""
-        login = ctx.master.addons.get("puttoken").store.kept.login
-        if not flows.is_dry_run() and login and login.seconds_left(time.time()) >= tokens.LEEWAY:
+        store = ctx.master.addons.get("puttoken").store
+        login = store.kept.login
+        if not flows.is_dry_run() and login and login.seconds_left(store.time()) >= tokens.LEEWAY:
             self.kept.renew()
 
     def page(self) -> list[dict[str, Any]]:

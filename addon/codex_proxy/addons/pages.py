@@ -73,7 +73,7 @@ class Pages:
             login = await store.current(look=True)
             if dead := store.refused(login):
                 raise dead
-            told = describe(login)
+            told = describe(login, store.time())
             if told["state"] == "expired":
                 raise LoginError("login_expired", "The token has expired and has no refresh token with it.")
         except ProxyError as e:

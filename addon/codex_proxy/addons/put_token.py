@@ -83,6 +83,8 @@ class PutToken:
         # A 401 is about the token only where the token is what was sent.
         flows.state_of(flow)["token_told"] = wire.was_told(flow)
         wire.forget(flow)
+        if "sent_at" in flows.state_of(flow):  # or it is an answer of our own
+            self.store.heard(flow.response.headers.get("date", ""))
         self.jar.keep(flows.backend().url, flow.response.headers.fields)
         flow.response.headers.pop("set-cookie", None)
 

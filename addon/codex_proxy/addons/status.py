@@ -134,7 +134,7 @@ def login_line(*, may_wait: bool = True) -> tuple[bool, str]:
             return False, f"Login from {store.file.name}: looked up with the next request."
         if dead := store.refused(login):
             return False, dead.message
-        told = describe(login)
+        told = describe(login, store.time())
         cut_short = store.was_cut_short(login)
     except ProxyError as e:
         return False, e.message

@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from .. import clock
 from ..errors import ProxyError
 from ..redact import redact
 
@@ -32,6 +33,7 @@ TROUBLES = (
         r"name or service|getaddrinfo|nodename nor|name resolution|no address associated|not known", 502, "backend_unknown_host",
         "The name {host} can't be resolved. Is the network up?",
     ),
+    _trouble(clock.OF_TIME.pattern, 502, "backend_certificate", "The certificate of {host} is of another time than this machine's."),
     _trouble(r"certificate", 502, "backend_certificate", "The certificate of {host} is not trusted. Behind a company proxy, name its CA in SSL_CERT_FILE."),
     _trouble(r"TLS|SSL|handshake", 502, "backend_tls", "No TLS connection to {host} came about."),
     _trouble(r"refused|connect call failed|unreachable|no route", 502, "backend_unreachable", "{host} can't be reached. Is the network up?"),
@@ -54,6 +56,8 @@ def explain(message: str, host: str, gave_up: str = "", via: str = "") -> ProxyE
     message = f"{gave_up} timeout" if gave_up else redact(message)
     trouble = next((t for t in TROUBLES if t.signs.search(message)), OTHER)
     detail = "" if gave_up else f" ({message[:200]})"
+    if doubt := clock.doubt(message):
+        detail = f" {doubt}{detail}"
     if via and trouble.code in ON_THE_WAY:
         text = f"The outgoing proxy {via} (HTTPS_PROXY) can't be reached."
         return ProxyError(502, "outgoing_proxy_failed", text + detail)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import network, outbound, upstream, whole_files
+from .. import clock, network, outbound, upstream, whole_files
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class WebText:
             self._trouble, self._next = "", self._clock() + LIFE
         except (ValueError, OSError, outbound.Failed) as e:
             self._next = self._clock() + REST
-            said = str(e) or type(e).__name__
+            said = f"{str(e) or type(e).__name__} {clock.doubt(str(e))}".rstrip(". ")
             if said != self._trouble:
                 self._trouble = said
                 serves = "the last good text serves on" if self.text else "requests go without it"
