@@ -1,6 +1,6 @@
 import pytest
 
-from codex_proxy.changes import Change, merged, put, taken_off
+from codex_proxy.changes import LONGEST, MOST, Change, merged, put, taken_off
 
 
 def test_what_is_taken_off_reads_as_a_minus_in_the_log_line() -> None:
@@ -34,3 +34,14 @@ def test_the_count_stands_in_the_sentence_as_well() -> None:
 
 def test_changes_with_other_reasons_are_counted_apart() -> None:
     assert merged([A, taken_off("a", "another")]) == [A, taken_off("a", "another")]
+
+
+def test_a_clients_words_are_told_up_to_a_length() -> None:
+    for change in (taken_off("k" * 1_000_000, "why"), put("model", "m" * 1_000_000, "why")):
+        assert max(map(len, change)) <= 2 * LONGEST and "…" in change.short
+
+
+def test_of_very_many_different_changes_some_are_told() -> None:
+    told = merged([*(taken_off(f"k{n}", "why") for n in range(10_000)), *[taken_off("k1", "why")] * 3])
+    assert len(told) == MOST + 1
+    assert (told[1].short, told[-1].short) == ("-k1 (x4)", f"request {10_000 - MOST} more changes")

@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy.encodings import TooLarge, codings, decode, stream_decoder
+from codex_proxy.encodings import MOST_FRAMES, TooLarge, codings, decode, stream_decoder
 from codex_proxy.errors import ProxyError
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -165,6 +165,31 @@ def test_the_limit_holds_between_two_codings_as_well() -> None:
 
 def test_a_zstd_body_of_several_frames_is_read_to_its_end() -> None:
     assert decode(PACK["zstd"](b"a" * 1000) + UNSIZED["zstd"](b"b" * 1000), "zstd", 2000) == b"a" * 1000 + b"b" * 1000
+
+
+def test_a_gzip_body_of_several_members_is_read_to_its_end() -> None:
+    assert decode(gzip.compress(b"a" * 1000) + gzip.compress(b"b" * 100_000), "gzip", 101_000)[999:1001] == b"ab"
+    with pytest.raises(TooLarge):
+        decode(gzip.compress(b"a" * 1000) * 3, "gzip", 2999)
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+@pytest.mark.parametrize("rest", [b"x", b"\0", b"{}"])
+def test_what_stands_behind_the_last_frame_is_refused(name: str, rest: bytes) -> None:
+    with pytest.raises(ProxyError) as e:
+        decode(PACK[name](b"{}") + rest, name, NO_LIMIT)
+    assert e.value.code == "bad_encoding"
+
+
+def test_frames_members_and_codings_are_bounded() -> None:
+    for name in ("gzip", "zstd"):
+        assert decode(PACK[name](b"x") * MOST_FRAMES, name, NO_LIMIT) == b"x" * MOST_FRAMES
+        with pytest.raises(ProxyError, match=f"more than 1000 frames of {name}") as e:
+            decode(PACK[name](b"") * (MOST_FRAMES + 1), name, NO_LIMIT)
+        assert (e.value.status, e.value.code) == (400, "bad_encoding")
+    with pytest.raises(ProxyError, match="at most 3 are") as e:
+        decode(b"x", "gzip," * 1000, NO_LIMIT)
+    assert (e.value.status, e.value.code) == (415, "unsupported_encoding")
 
 
 def test_a_coding_that_is_not_known_is_named_with_the_ones_that_are() -> None:

@@ -13,20 +13,35 @@ class Change(NamedTuple):
     short: str = ""
 
 
+# Names and values in it are the client's words: told up to so many characters. Of a request so many different changes are told.
+LONGEST, MOST = 120, 100
+
+
 def taken_off(field: str, why: str) -> Change:
+    field = _cut(field)
     return Change(field, "taken off", why, f"-{field}")
 
 
 def put(field: str, what: str, why: str) -> Change:
+    field, what = _cut(field), _cut(what)
     return Change(field, what, why, f"{field} {what}")
 
 
 def merged(changes: Iterable[Change]) -> list[Change]:
     """The same change at several places counted as one: `input[].id taken off (x3)`."""
     counts: dict[Change, int] = {}
+    others = 0
     for change in changes:
-        counts[change] = counts.get(change, 0) + 1
-    return [
+        if change in counts or len(counts) < MOST:
+            counts[change] = counts.get(change, 0) + 1
+        else:
+            others += 1
+    told = [
         change if n == 1 else change._replace(what=f"{change.what} (x{n})", short=f"{change.short} (x{n})")
         for change, n in counts.items()
     ]
+    return [*told, put("request", f"{others} more changes", "too many to be told one by one")] if others else told
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

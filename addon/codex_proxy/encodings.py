@@ -12,8 +12,14 @@ from .errors import ProxyError
 # Read from a decoder at a time, in bytes.
 PIECE = 1 << 20
 
+# Codings one over the other, and frames or members of one; the next is another decoder each.
+MOST_CODINGS, MOST_FRAMES = 3, 1000
+
 # Given to the zstd decoder at a time, in bytes: at most 32,768 times as much comes out.
 ZSTD_PIECE = 512
+
+# Given to the zlib decoder at a time, in bytes: what is left of it behind a member is copied.
+ZLIB_PIECE = 64 << 10
 
 
 class TooLarge(Exception):
@@ -28,16 +34,28 @@ def codings(header: str) -> list[str]:
 
 def decode(body: bytes, header: str, limit: int) -> bytes:
     """The body without its codings; `limit` in bytes holds for what comes out. Raises TooLarge, ProxyError."""
-    for name in reversed(codings(header)):
+    names = codings(header)
+    if len(names) > MOST_CODINGS:
+        raise ProxyError(
+            415, "unsupported_encoding",
+            f"A request body with {len(names)} codings one over the other is not read here; at most {MOST_CODINGS} are.",
+        )  # fmt: skip
+    for name in reversed(names):
         reader = READERS.get(name)
         if reader is None:
             raise ProxyError(
                 415,
                 "unsupported_encoding",
-                f"A request body with Content-Encoding: {name} can't be read here; {', '.join(READERS)} can.",
+                f"A request body with Content-Encoding: {name[:40]} can't be read here; {', '.join(READERS)} can.",
             )
         try:
             body = reader(body, limit)
+        except TooManyFrames as e:
+            raise ProxyError(
+                400,
+                "bad_encoding",
+                f"The request body has more than {MOST_FRAMES} frames of {name}; so many are not read.",
+            ) from e
         except (zlib.error, EOFError, brotli.error, zstandard.ZstdError) as e:
             raise ProxyError(
                 400, "bad_encoding", f"The request body is not what its Content-Encoding: {name} says."
@@ -45,14 +63,21 @@ def decode(body: bytes, header: str, limit: int) -> bytes:
     return body
 
 
+class TooManyFrames(Exception):
+    """A body in more pieces than are read."""
+
+
 def _read_zstd(body: bytes, limit: int) -> bytes:
     # Not its stream_reader, which takes half a frame for a whole one.
-    data = bytearray()
+    data, frames = bytearray(), 1
     frame = zstandard.ZstdDecompressor().decompressobj()
     for start in range(0, len(body), ZSTD_PIECE):
         piece = body[start : start + ZSTD_PIECE]
         while piece and len(data) <= limit:
             if frame.eof:
+                frames += 1
+                if frames > MOST_FRAMES:
+                    raise TooManyFrames
                 frame = zstandard.ZstdDecompressor().decompressobj()
             data += frame.decompress(piece)
             piece = frame.unused_data
@@ -62,12 +87,25 @@ def _read_zstd(body: bytes, limit: int) -> bytes:
 
 
 def _read_zlib(body: bytes, limit: int) -> bytes:
+    """All members to the end of the body (RFC 1952, section 2.2): the backend reads them as well."""
+    data, members = bytearray(), 1
     # 47: zlib finds out by itself whether it is gzip or zlib.
-    decoder = zlib.decompressobj(47)
-    data = decoder.decompress(body, limit + 1)
-    if not decoder.eof and len(data) <= limit:
+    member = zlib.decompressobj(47)
+    for start in range(0, len(body), ZLIB_PIECE):
+        piece = body[start : start + ZLIB_PIECE]
+        while piece:
+            if member.eof:
+                members += 1
+                if members > MOST_FRAMES:
+                    raise TooManyFrames
+                member = zlib.decompressobj(47)
+            data += member.decompress(piece, limit + 1 - len(data))
+            if len(data) > limit:
+                raise TooLarge
+            piece = member.unused_data
+    if not member.eof:
         raise EOFError
-    return _within(data, limit)
+    return bytes(data)
 
 
 def _read_brotli(body: bytes, limit: int) -> bytes:

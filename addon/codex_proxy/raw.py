@@ -6,6 +6,11 @@ import msgspec
 
 Object = dict[str, msgspec.Raw]
 
+# One level of an object or a list; the values stay undecoded.
+OBJECT = msgspec.json.Decoder(Object)
+LIST = msgspec.json.Decoder(list[msgspec.Raw])
+LIST_OR_NULL = msgspec.json.Decoder(list[msgspec.Raw] | None)
+
 # A value that is not there. (`Raw | None` would not do: msgspec takes it for null alone.)
 ABSENT = msgspec.Raw(b"")
 

@@ -184,3 +184,31 @@ def test_what_has_no_counterpart_is_refused_with_its_place(message: Any, says: s
     assert (e.value.status, e.value.code) == (400, "invalid_messages")
     assert says in e.value.message
     assert e.value.extra["param"].startswith("messages[0]")
+
+
+@pytest.mark.parametrize(
+    "ids", [["x_2", "x", "x"], ["x_1", "x", "x"], ["x", "x", "x_2", "x", "x"], ["", "", "call", "call_2"]]
+)
+def test_ids_that_look_like_numbered_ones_do_not_hang(ids: list[str]) -> None:
+    items, _ = translated({"role": "assistant", "tool_calls": [call(one) for one in ids]})
+    assert len({item["call_id"] for item in items}) == len(ids)
+
+
+def test_of_reasoning_so_much_is_put_back() -> None:
+    """However often the id of one call stands there."""
+    large = msgspec.Raw(json.dumps(REASONING | {"encrypted_content": "x" * (3 << 20)}).encode())
+    taken = Messages(lambda _: [large])
+    for place in range(10):
+        taken.add(msgspec.Raw(json.dumps({"role": "assistant", "tool_calls": [call("same")]}).encode()), place)
+    assert taken.items.count(large) == 3
+
+
+def test_parts_of_a_message_are_bounded() -> None:
+    for message in (
+        {"role": "user", "content": [{"type": "text", "text": "x"}] * 5001},
+        {"role": "assistant", "tool_calls": [call("x")] * 5001},
+        {"role": "user", "content": "x", **{f"k{n}": n for n in range(1001)}},
+    ):
+        with pytest.raises(ProxyError) as e:
+            translated(message)
+        assert e.value.code == "too_much"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from codex_proxy.errors import ProxyError
 from codex_proxy.models.model_map import parse
-from codex_proxy.request.body_rules import MEANINGFUL, REFUSED_FIELDS, RULES, TAKEN, Wish, opened, patch
+from codex_proxy.request.body_rules import MEANINGFUL, REFUSED_FIELDS, RULES, TAKEN, Wish, patch
+from codex_proxy.request.opening import opened
 
 from ..places import NANOBOT
 

@@ -1,19 +1,15 @@
 """Large requests go up compressed, as those of the official client do (contract 2): most lines upload slower than they download."""
 
-import asyncio
-
 import zstandard
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
+from .. import workers
 from . import flows
 from .settings import check_bool
 
 # Bodies above this size are compressed, in bytes.
 WORTH_IT = 64 << 10
-
-# Above this size in a thread: it takes more than a millisecond.
-LARGE = 256 << 10
 
 # zstd's own default, and the official client's.
 LEVEL = 3
@@ -35,7 +31,7 @@ class Compress:
         body = request.raw_content or b""
         if not ctx.options.codex_compress or len(body) <= WORTH_IT or "content-encoding" in request.headers:
             return
-        smaller = await asyncio.to_thread(compressed, body) if len(body) > LARGE else compressed(body)
+        smaller = await workers.run(len(body), compressed, body)
         if len(smaller) >= len(body):
             return
         request.raw_content = smaller

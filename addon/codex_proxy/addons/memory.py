@@ -1,6 +1,5 @@
 """What passed here, kept for a while for clients that believe it is stored: `stored.py` holds it."""
 
-import asyncio
 import weakref
 from collections.abc import Callable
 
@@ -8,13 +7,11 @@ from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.utils import human
 
+from .. import workers
 from ..answer.repair import LAST, Repair
 from ..request import stored
 from . import flows
 from .settings import reject
-
-# A request above this size is gone through in a thread, in bytes.
-LARGE = 256 << 10
 
 
 class Memory:
@@ -44,10 +41,7 @@ class Memory:
         if not self.store.room or not flows.state_of(flow).get("believes_stored"):
             return
         body = flow.request.raw_content or b""
-        if len(body) > LARGE:
-            self.asked[flow] = await asyncio.to_thread(stored.parts_of_request, body)
-        else:
-            self.asked[flow] = stored.parts_of_request(body)
+        self.asked[flow] = await workers.run(len(body), stored.parts_of_request, body)
 
     def keeper(self, flow: http.HTTPFlow) -> Callable[[Repair], None]:
         """What keeps an answer at its end, before the client has it and can refer to it; it knows nothing of the flow."""

@@ -1,16 +1,15 @@
 """The body made acceptable to the backend; every change is noted on the flow."""
 
-import asyncio
 from dataclasses import replace
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.utils import human
 
-from .. import encodings, raw
+from .. import encodings, raw, workers
 from ..errors import ProxyError
 from ..models import model_map
-from ..request import body_rules, stored
+from ..request import body_rules, opening, stored
 from . import flows, wire
 from .settings import reject
 
@@ -79,9 +78,13 @@ class PatchBody:
         body = await self.decoded(request.raw_content or b"", coding)
         flows.keep_original_body(flow, body)
         if not flows.is_turn(flow) and state["route"] != "compact":
+            # A GET; what nobody has looked at goes no further.
+            request.headers.pop("content-encoding", None)
+            request.raw_content = b""
+            request.headers.pop("content-length", None)
             return
-        top = body_rules.opened(body)
-        patched = body_rules.patch(top, await self.wish_of(flow, top))
+        top = await workers.run(len(body), opening.opened, body)
+        patched = await workers.run(len(body), body_rules.patch, top, await self.wish_of(flow, top))
         state.update(stream=patched.stream, model=patched.model, sent_model=patched.sent_model)
         state.update(believes_stored=patched.believes_stored, cache_key=patched.cache_key)
         if patched.chat:
@@ -114,7 +117,8 @@ class PatchBody:
         if not encodings.codings(coding):
             return body
         try:
-            return await asyncio.to_thread(encodings.decode, body, coding, self.limit)
+            # A small one may hold a large one.
+            return await workers.run(self.limit, encodings.decode, body, coding, self.limit)
         except encodings.TooLarge:
             raise self.too_large() from None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mitmproxy import ctx, http
 
-from .. import encodings, network, outbound
+from .. import encodings, network, outbound, workers
 from ..account.login import Login
 from ..backend import backend_errors, header_rules, transport_errors
 from ..errors import ProxyError
@@ -92,10 +92,9 @@ class Repeat:
         )  # fmt: skip
 
     async def _without_encrypted_reasoning(self, flow: http.HTTPFlow) -> None:
-        body = encodings.decode(
-            flow.request.raw_content or b"", flow.request.headers.get("content-encoding", ""), 1 << 40
-        )
-        shorter = input_rules.without_encrypted_reasoning(body)
+        body, coding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
+        limit: int = ctx.master.addons.get("patchbody").limit
+        shorter = await workers.run(limit if coding else len(body), without_encrypted_reasoning, body, coding)
         if shorter is None:
             return
         flow.request.headers.pop("content-encoding", None)
@@ -136,3 +135,7 @@ class Repeat:
                 task.cancel()
                 raise ProxyError(499, "client_gone", "The client hung up.")
         return task.result()
+
+
+def without_encrypted_reasoning(body: bytes, coding: str) -> bytes | None:
+    return input_rules.without_encrypted_reasoning(encodings.decode(body, coding, 1 << 40))

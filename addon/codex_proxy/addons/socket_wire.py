@@ -2,20 +2,27 @@
 told from a normal end. Design, section 4.
 """
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import wsproto
 from mitmproxy import ctx, http
 from mitmproxy.proxy.layers import websocket
-from wsproto.events import CloseConnection, Event, TextMessage
+from wsproto.events import CloseConnection, Event, Message, TextMessage
 from wsproto.extensions import Extension, PerMessageDeflate
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
 
+from ..request.frame_budget import FrameBudget
 from . import wire
 
 # A connection is good for 60 minutes (contract 11); without a word for longer than this mitmproxy ends it, in seconds.
 IDLE = 65 * 60
+
+
+# A compressed message may become so many times as long, and this much longer in any case, in bytes: text becomes 3 to 20 times as
+# long, and zlib could do 1,032 times.
+RATIO, INFLATED = 200, 1 << 20
 
 
 class Bounded(bytearray):
@@ -42,9 +49,24 @@ class Pieces(list[Bounded]):
 
 
 class Deflate(PerMessageDeflate):
-    """wsproto's forgets at a control frame between the pieces of a message (RFC 6455 section 5.4) whether it is compressed."""
+    """wsproto's forgets at a control frame between the pieces of a message (RFC 6455 section 5.4) whether it is compressed, and
+    inflates without a bound."""
 
     _before: bool | None = None
+    _came = _inflated = 0
+    """Of the message that is coming, in bytes."""
+
+    def frame_inbound_payload_data(self, proto: FrameDecoder | FrameProtocol, data: bytes) -> bytes | CloseReason:
+        if not self._inbound_compressed or not self._inbound_is_compressible or self._decompressor is None:
+            return super().frame_inbound_payload_data(proto, data)
+        self._came += len(data)
+        room = INFLATED + RATIO * self._came - self._inflated
+        try:
+            inflated = self._decompressor.decompress(bytes(data), room)
+        except zlib.error:
+            return CloseReason.INVALID_FRAME_PAYLOAD_DATA
+        self._inflated += len(inflated)
+        return inflated if len(inflated) < room else CloseReason.MESSAGE_TOO_BIG
 
     def frame_inbound_header(
         self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
@@ -56,6 +78,8 @@ class Deflate(PerMessageDeflate):
         rest = super().frame_inbound_complete(proto, fin)
         if not self._inbound_is_compressible:  # a control frame
             self._inbound_compressed = self._before
+        elif fin:
+            self._came = self._inflated = 0
         return rest
 
 
@@ -70,12 +94,17 @@ def mended(extension: Extension) -> Extension:
 
 class Side(websocket.WebsocketConnection):
     """One side of the connection. `limit` is the longest message taken, in bytes; `last_words` is said when the other side is
-    lost without a close."""
+    lost without a close; `flooded` says how it is closed when it sends more frames than it may, where there is a bound."""
 
     limit: int | None = None
     last_words: Callable[[], tuple[bytes, int, str]] | None = None
+    flooded: Callable[[], tuple[int, str]] | None = None
     was_too_large = False
     _pieces = Pieces([Bounded()])
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        self.budget = FrameBudget()
+        super().__init__(*arguments, **keywords)
 
     @property
     def frame_buf(self) -> Any:
@@ -88,6 +117,13 @@ class Side(websocket.WebsocketConnection):
         piece.limit = self.limit
         self._pieces = Pieces([piece])
 
+    def events(self) -> Iterator[Event]:
+        for event in super().events():
+            if self.flooded and not self.budget.spend(*_cost(event)):
+                yield CloseConnection(*self.flooded())
+                return
+            yield event
+
     def send(self, event: Event) -> bytes:
         if isinstance(event, CloseConnection) and event.code == CloseReason.ABNORMAL_CLOSURE and self.last_words:
             # wsproto would say that all went well.
@@ -97,14 +133,24 @@ class Side(websocket.WebsocketConnection):
         return bytes(super().send(event))
 
 
+def _cost(event: Event) -> tuple[int, bool]:
+    """Of a message's frame its bytes, and whether it is the last; a control frame is whole."""
+    return (len(event.data), event.message_finished) if isinstance(event, Message) else (0, True)
+
+
 def layer_of(flow: http.HTTPFlow) -> websocket.WebsocketLayer | None:
     """What relays a connection's messages, once it is upgraded."""
     layer = getattr(wire.stream_of(flow), "child_layer", None)
     return layer if isinstance(layer, websocket.WebsocketLayer) else None
 
 
-def take_over(flow: http.HTTPFlow, limit: int, last_words: Callable[[], tuple[bytes, int, str]]) -> None:
-    """From `websocket_start`: messages whole, the client's up to `limit` bytes."""
+def take_over(
+    flow: http.HTTPFlow,
+    limit: int,
+    last_words: Callable[[], tuple[bytes, int, str]],
+    flooded: Callable[[], tuple[int, str]],
+) -> None:
+    """From `websocket_start`: messages whole, the client's up to `limit` bytes, and in no more frames than it may send."""
     layer, handler = layer_of(flow), wire.handler_of(flow.client_conn)
     assert layer and handler
     # For whole messages, whatever their length: mitmproxy cuts changed ones, and decodes each slice for itself.
@@ -117,7 +163,7 @@ def take_over(flow: http.HTTPFlow, limit: int, last_words: Callable[[], tuple[by
             (wsproto.ConnectionType.CLIENT, layer.server_ws),
         )
     )
-    client.limit, client.last_words = limit, last_words
+    client.limit, client.last_words, client.flooded = limit, last_words, flooded
     client.frame_buf = []
     layer.client_ws, layer.server_ws = client, server
 

@@ -15,30 +15,24 @@ from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 from mitmproxy.websocket import WebSocketMessage
 
+from .. import workers
 from ..account import usage
 from ..account.tokens import fingerprint
 from ..backend import backend_errors, header_rules, transport_errors
 from ..errors import ProxyError
 from ..raw import ABSENT, text
-from ..request import body_rules, stored, turns
+from ..request import body_rules, frame_budget, stored, turns
 from ..request.turns import Turn, Turns
 from . import flows, socket_messages, socket_wire, stop, tell, wire
 
 # Close codes (RFC 6455 section 7.4.1, and its registry).
-FAILED, RESTART = 1011, 1012
+POLICY, FAILED, RESTART = 1008, 1011, 1012
 
 # A close frame has room for so much of a reason, in bytes.
 REASON = 123
 
 # No turn begins with a token that has less than this, in seconds: it would end on the way to the backend.
 ENDS_SOON = 5.0
-
-LOST = ProxyError(502, "stream_broken", "The connection to the backend was lost before the answer's last event.")
-NOT_SEEN = ProxyError(
-    500, "not_claimed",
-    "The proxy did not get to see this connection or message, because another addon failed; nothing was sent to the backend."
-    " mitmproxy's log says which.",
-)  # fmt: skip
 
 
 @dataclass
@@ -79,8 +73,10 @@ class Sockets:
         if flows.is_claimed(flow) and flow.websocket:
             self._watch_messages(flow)
             socket = Socket()
-            limit: int = ctx.master.addons.get("patchbody").limit
-            socket_wire.take_over(flow, limit, lambda: self._last_words(flow, socket))
+            limit = min(ctx.master.addons.get("patchbody").limit, turns.LONGEST)
+            socket_wire.take_over(
+                flow, limit, lambda: self._last_words(flow, socket), lambda: self._flooded(flow, socket)
+            )
             self._open[flow] = socket
             flows.state_of(flow)["turns"] = []
 
@@ -89,8 +85,8 @@ class Sockets:
 
         def forgotten() -> None:
             if (known := ref()) is not None:
-                tell.refused_message(known, NOT_SEEN)
-                socket_wire.say(known, turns.error_event(NOT_SEEN))
+                tell.refused_message(known, turns.NOT_SEEN)
+                socket_wire.say(known, turns.error_event(turns.NOT_SEEN))
 
         socket_messages.watch(flow, forgotten)
 
@@ -103,7 +99,8 @@ class Sockets:
         try:
             if message.from_client:
                 socket_messages.of(flow).looked_at(message)
-                await self._up(flow, socket, message)
+                with wire.not_reading(flow):
+                    await self._up(flow, socket, message)
             elif message.injected:
                 self._ours(flow, socket, message)
             elif socket and socket.closing:
@@ -123,12 +120,12 @@ class Sockets:
     async def _up(self, flow: http.HTTPFlow, socket: Socket | None, message: WebSocketMessage) -> None:
         """Let a client's message through, patched. Raises ProxyError."""
         if socket is None:
-            raise NOT_SEEN.with_traceback(None)
+            raise turns.NOT_SEEN.with_traceback(None)
         if socket_wire.was_too_large(flow):
-            raise ctx.master.addons.get("patchbody").too_large()
+            raise turns.TOO_LARGE.with_traceback(None)
         if not message.is_text:
             raise ProxyError(400, "invalid_json", "The message is binary; the backend takes JSON as text.")
-        kind, body = turns.read(message.content)
+        kind, body = await workers.run(len(message.content), turns.read, message.content)
         if kind == turns.CREATE:
             turn = await self._patch(flow, socket, message, body)
             if turn is None:
@@ -155,7 +152,7 @@ class Sockets:
         wish = replace(wish, socket=True, lite=lite)
         if before in socket.turns.known:
             wish = replace(wish, chained=True, session=wish.session or socket.turns.known[before])
-        patched = body_rules.patch(body, wish)
+        patched = await workers.run(len(message.content), body_rules.patch, body, wish)
         if patched.body is not None:
             message.content = patched.body
         record = turns.record_of(message.timestamp, patched, is_warm_up=body.get("generate") == b"false")
@@ -165,7 +162,7 @@ class Sockets:
         addons.get("recent").turn_begins(flow, record)
         memory = addons.get("memory").store
         if patched.believes_stored and memory.room:
-            asked = await asyncio.to_thread(stored.parts_of_request, message.content)
+            asked = await workers.run(len(message.content), stored.parts_of_request, message.content)
             past = memory.conversation(state["caller"], before) if wish.chained else []
             turn.asked = None if past is None else [*stored.parts(past), *asked]
         return turn
@@ -249,9 +246,16 @@ class Sockets:
 
     def _last_words(self, flow: http.HTTPFlow, socket: Socket) -> tuple[bytes, int, str]:
         """After the backend was lost without a close: a word for a turn that is running, and the code that follows."""
-        said = turns.error_event(LOST) if socket.turns.running else b""
-        self._fail(flow, socket, LOST)
+        said = turns.error_event(turns.LOST) if socket.turns.running else b""
+        self._fail(flow, socket, turns.LOST)
         return said, FAILED, "The connection to the backend was lost."
+
+    def _flooded(self, flow: http.HTTPFlow, socket: Socket) -> tuple[int, str]:
+        """The client sends frame after frame with nothing in them: how the connection is closed."""
+        socket.closing = b"", POLICY, frame_budget.REASON
+        self._fail(flow, socket, turns.FLOODED)
+        tell.refused_message(flow, turns.FLOODED)
+        return POLICY, frame_budget.REASON
 
     def _watch(self, of: weakref.ref[http.HTTPFlow], socket: Socket, running: weakref.ref[Turn]) -> None:
         """End the connection when the backend is silent for too long in a turn."""

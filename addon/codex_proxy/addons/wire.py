@@ -5,7 +5,7 @@ when mitmproxy would send its HTML page, an upstream connection ended. Design, s
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -160,6 +160,23 @@ def watch_body(flow: http.HTTPFlow, seen: Callable[[bytes], None]) -> None:
     """From `responseheaders`: see the pieces of an answer that mitmproxy holds until it is whole. `seen` must not raise."""
     if stream := stream_of(flow):
         stream.response_body_buf = WatchedBuffer(seen)
+
+
+@contextlib.contextmanager
+def not_reading(flow: http.HTTPFlow) -> Iterator[None]:
+    """Nothing more is taken from the client meanwhile: mitmproxy would hold all of it until a hook is done."""
+    handler = handler_of(flow.client_conn)
+    io = handler.transports.get(flow.client_conn) if handler else None
+    transport = io.writer.transport if io and isinstance(io.writer, asyncio.StreamWriter) else None
+    if not isinstance(transport, asyncio.ReadTransport):
+        yield
+        return
+    transport.pause_reading()
+    try:
+        yield
+    finally:
+        if not transport.is_closing():
+            transport.resume_reading()
 
 
 def client_is_gone(flow: http.HTTPFlow) -> bool:

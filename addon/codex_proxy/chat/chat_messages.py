@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from .. import bounds
 from ..changes import Change, taken_off
 from ..errors import ProxyError
-from ..raw import ABSENT, Object, first, text, value
+from ..raw import ABSENT, LIST, OBJECT, Object, first, text, value
 
 Raws = list[msgspec.Raw]
 
@@ -35,6 +36,9 @@ WHY = {
     "name": "a message of the Responses API has none",
 }
 
+# So much reasoning is put back into one request, in bytes.
+PUT_BACK = 8 << 20
+
 
 def no_reasoning(_: str) -> Raws:
     return []
@@ -57,6 +61,8 @@ class Messages:
     """The same, of calls without an output yet, in their order."""
     _used: set[str] = field(default_factory=set)
     _custom: set[str] = field(default_factory=set)
+    _put_back: int = 0
+    """Bytes of reasoning put back: some clients use one id for many calls, and each would have the reasoning of the last."""
 
     def add(self, raw: msgspec.Raw, place: int) -> None:
         """One message. Raises ProxyError 400 for what has no counterpart."""
@@ -93,7 +99,9 @@ class Messages:
             calls.append(self._function_call(message["function_call"]))
         # What the model thought before it called it had thought before it spoke.
         for place, (client_id, call) in enumerate(calls):
-            self.items += self.reasoning_before(client_id)
+            reasoning = self.reasoning_before(client_id) if self._put_back < PUT_BACK else []
+            self._put_back += sum(memoryview(raw).nbytes for raw in reasoning)
+            self.items += reasoning
             if place == 0 and parts:
                 self._said("assistant", parts)
             self.items.append(call)
@@ -138,8 +146,10 @@ class Messages:
 
     def _new_id(self, client_id: str) -> str:
         call_id = name = client_id or "call"
+        number = len(self._used)
         while call_id in self._used:
-            call_id = f"{name}_{len(self._used)}"
+            call_id = f"{name}_{number}"
+            number += 1
         self._used.add(call_id)
         self._ids[client_id] = call_id
         self._waiting.setdefault(client_id, []).append(call_id)
@@ -192,14 +202,20 @@ class Messages:
     def _object(self, raw: msgspec.Raw, param: str) -> Object:
         if first(raw) != b"{":
             raise self._wrong("is not of the form that the API has: an object is expected", param)
-        return msgspec.json.decode(raw, type=Object)
+        found = OBJECT.decode(raw)
+        if len(found) > bounds.FIELDS:
+            bounds.check_count(f"keys in {self._where}", found, bounds.FIELDS)
+        return found
 
     def _list(self, raw: msgspec.Raw, param: str) -> Raws:
+        """The elements of a list, of which a message has a few."""
         if first(raw) in (b"", b"n"):
             return []
         if first(raw) != b"[":
             raise self._wrong("is not of the form that the API has: a list is expected", param)
-        return msgspec.json.decode(raw, type=list[msgspec.Raw])
+        found = LIST.decode(raw)
+        bounds.check_count(f"elements in {self._where}.{param}", found, bounds.PARTS)
+        return found
 
     def _wrong(self, what: str, param: str) -> ProxyError:
         where = self._where if param == self._where else f"{self._where}.{param}"

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from .. import bounds
 from ..changes import Change, put, taken_off
 from ..errors import ProxyError
-from ..raw import ABSENT, Object, encoded, first, text, value
+from ..raw import ABSENT, LIST, Object, encoded, first, text, value
 from . import chat_messages, chat_tools
 
 # Fields with a place of their own in the Responses API; what stands nowhere here goes on under its own name.
@@ -120,7 +121,7 @@ def _conversation(
 ) -> None:
     """`messages` → `input`, and what a system message at the beginning says → `instructions`."""
     try:
-        messages = msgspec.json.decode(body.get("messages", b"null"), type=list[msgspec.Raw])
+        messages = LIST.decode(body.get("messages", b"null"))
     except msgspec.ValidationError:
         messages = []
     if not messages:
@@ -129,9 +130,13 @@ def _conversation(
             400, "invalid_messages", f"`messages` has to be a list with at least one message{where}.",
             extra={"param": "messages"},
         )  # fmt: skip
+    bounds.check_count("messages", messages, bounds.ITEMS)
     taken = chat_messages.Messages(reasoning_before)
     for place, raw in enumerate(messages):
         taken.add(raw, place)
+        # One message may become many items.
+        bounds.check_count("items in `messages`", taken.items, bounds.ITEMS)
+        bounds.check_count("keys in `messages` that are not known", taken.changes, bounds.CHANGES)
     items = taken.items
     lead = 0 if _is_there(fixed, "instructions") or _wants_json(body) else _leading(items)
     if lead:
@@ -184,6 +189,8 @@ def _stop(body: Object) -> tuple[str, ...]:
     texts = [said] if isinstance(said, str) else said or []
     if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
         raise ProxyError(400, "not_supported", "`stop` has to be a text or a list of texts.", extra={"param": "stop"})
+    bounds.check_count("texts in `stop`", texts, bounds.STOPS)
+    bounds.check_count("characters in a text of `stop`", max(map(len, texts), default=0), bounds.LONGEST_STOP)
     return tuple(one for one in texts if one)
 
 

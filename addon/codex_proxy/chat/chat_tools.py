@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
+from .. import bounds
 from ..changes import Change, taken_off
-from ..raw import ABSENT, Object, first, text, value
+from ..raw import ABSENT, LIST, OBJECT, Object, first, text, value
 from .chat_messages import there
 
 # Without parameters a function takes none; in the Responses API the key has to be there.
@@ -18,8 +19,9 @@ def tools(body: Object, changes: list[Change]) -> list[Any] | None:
     """The tools of a decoded chat body, `functions` and `web_search_options` among them; None where there is no list."""
     if all(first(body.get(key, ABSENT)) in (b"", b"n") for key in ("tools", "functions", "web_search_options")):
         return None
-    found = [_tool(raw, changes) for raw in _list(body.get("tools", ABSENT))]
-    found += [_function(raw, changes) for raw in _list(body.get("functions", ABSENT))]
+    flat, older = _list(body.get("tools", ABSENT)), _list(body.get("functions", ABSENT))
+    bounds.check_count("tools", len(flat) + len(older), bounds.TOOLS)
+    found = [_tool(raw, changes) for raw in flat] + [_function(raw, changes) for raw in older]
     if first(body.get("web_search_options", ABSENT)) == b"{":
         found.append(_web_search(value(body["web_search_options"])))
     return found
@@ -53,7 +55,7 @@ def _chosen(said: Any) -> Any:
 def _tool(raw: msgspec.Raw, changes: list[Change]) -> Any:
     if first(raw) != b"{":
         return raw
-    tool = msgspec.json.decode(raw, type=Object)
+    tool = OBJECT.decode(raw)
     kind = text(tool.get("type", ABSENT))
     inner = tool.get(kind, ABSENT)
     if kind not in ("function", "custom") or first(inner) != b"{":
@@ -67,7 +69,7 @@ def _tool(raw: msgspec.Raw, changes: list[Change]) -> Any:
 def _function(raw: msgspec.Raw, changes: list[Change]) -> Any:
     if first(raw) != b"{":
         return raw
-    inner = there(msgspec.json.decode(raw, type=Object))
+    inner = there(OBJECT.decode(raw))
     for key in inner:
         if key not in FUNCTION_KEYS:
             changes.append(taken_off(f"tools[].{key}", "a tool of the Responses API has no such key"))
@@ -96,4 +98,4 @@ def _list(raw: msgspec.Raw) -> list[msgspec.Raw]:
     """The elements; what is no list stands as one, for the backend to refuse."""
     if first(raw) in (b"", b"n"):
         return []
-    return msgspec.json.decode(raw, type=list[msgspec.Raw]) if first(raw) == b"[" else [raw]
+    return LIST.decode(raw) if first(raw) == b"[" else [raw]

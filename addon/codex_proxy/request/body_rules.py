@@ -3,8 +3,7 @@
 Only the top level is decoded, into raw values: what nobody has to change goes through byte for byte.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from ..models.catalogue import UNKNOWN, Catalogue
 from ..models.model_map import UNMAPPED, ModelMap
 from ..raw import ABSENT, Object, encoded, first, text, value
 from . import cache_key, half_characters, input_rules, put_back, tool_rules, unsaid_rules
+from .opening import decode, readable
 from .unsaid_rules import NOTHING, Unsaid
 
 encode = msgspec.json.encode
@@ -159,23 +159,6 @@ def patch(data: bytes | Object, wish: Wish) -> Patched:
         return _patch(decode(data) if isinstance(data, bytes) else data, wish)
 
 
-def opened(data: bytes) -> Object:
-    """The top level of a body, for `patch`, which raises the same."""
-    with readable():
-        return decode(data)
-
-
-@contextlib.contextmanager
-def readable() -> Iterator[None]:
-    """What can't be decoded is a ProxyError 400."""
-    try:
-        yield
-    except UnicodeDecodeError as e:
-        raise ProxyError(400, "invalid_json", f"The request body is not JSON: it is not UTF-8 ({e.reason}).") from e
-    except (msgspec.MsgspecError, RecursionError) as e:
-        raise ProxyError(400, "invalid_json", f"The request body can't be read: {e}.") from e
-
-
 def _patch(body: Object, wish: Wish) -> Patched:
     asked = value(body.get("stream", ABSENT)) is True
     model = text(body.get("model", ABSENT))
@@ -206,27 +189,18 @@ def _patch(body: Object, wish: Wish) -> Patched:
         fixed["store"] = msgspec.Raw(b"false")
         changes.append(put("store", "set to false", 'the backend answers 400 "Store must be set to false"'))
     sent_model = text(fixed.get("model", ABSENT))
-    # A copy: msgspec's own has room behind it, up to half its size, for as long as the flow is kept.
-    data = bytes(memoryview(encode(fixed))) if changes else None
+    data = written(fixed) if changes else None
     key = text(fixed.get("prompt_cache_key", ABSENT)) if wish.full else ""
     remembers = believes_stored and wish.full and not chat
     return Patched(data, merged(changes), asked, model, sent_model, remembers, key, chat)
 
 
-def decode(data: bytes) -> Object:
-    """The top level of a body. Raises ProxyError."""
-    if not data.strip():
-        raise ProxyError(
-            400, "empty_body", "The request has no body; a JSON object with `model` and `input` is expected."
-        )
-    try:
-        return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError as e:
-        if isinstance(e, msgspec.ValidationError):
-            raise ProxyError(400, "not_an_object", "The request body is JSON, but not an object.") from e
-        if (mended := half_characters.replaced(data)) is not None:
-            return half_characters.Mended(decode(mended))
-        raise ProxyError(400, "invalid_json", f"The request body is not JSON: {e}.") from e
+def written(body: Object) -> bytes:
+    """A decoded body as JSON: in one copy, and with no room behind it, as msgspec's own would have."""
+    pieces: list[bytes | msgspec.Raw] = []
+    for name, raw in body.items():
+        pieces += [b",", encode(name), b":", raw]
+    return b"".join([b"{", *pieces[1:], b"}"])
 
 
 def refuse_meaningful(body: Mapping[str, msgspec.Raw]) -> None:
@@ -276,7 +250,7 @@ def fields(body: Object, taken: frozenset[str] = TAKEN) -> list[Change]:
 def text_input(body: Object) -> list[Change]:
     if first(body.get("input", ABSENT)) != b'"':
         return []
-    part = {"type": "input_text", "text": text(body["input"])}
+    part = {"type": "input_text", "text": body["input"]}
     body["input"] = encoded([{"type": "message", "role": "user", "content": [part]}])
     return [put("input", "text made a list", 'the backend answers 400 "Input must be a list"')]
 

@@ -3,12 +3,14 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from .. import bounds
 from ..changes import Change, put, taken_off
-from ..raw import ABSENT, Object, encoded, first
+from ..raw import ABSENT, LIST, LIST_OR_NULL, OBJECT, Object, encoded, first
 from . import part_rules, put_back
 
 encode = msgspec.json.encode
@@ -49,28 +51,32 @@ KNOWN_KEYS = frozenset(
 )
 
 
-class Shape(msgspec.Struct):
-    """The keys of an item that a rule may be about; everything else is not decoded."""
+@dataclass(slots=True)
+class Shape:
+    """An item, decoded at its top level, and those of its texts that a rule may be about."""
 
+    values: Object
     type: str | None = None
     role: str | None = None
     id: str | None = None
     call_id: str | None = None
-    encrypted_content: str | None = None
-    summary: msgspec.Raw = ABSENT
-    status: msgspec.Raw = ABSENT
-    parsed_arguments: msgspec.Raw = ABSENT
-    arguments: msgspec.Raw = ABSENT
-    output: msgspec.Raw = ABSENT
-    content: msgspec.Raw = ABSENT
 
     @property
     def kind(self) -> str:
         # An item without a type is a message, or, with an id and nothing else, a reference (contract 4).
         return self.type or ("message" if self.role else "item_reference" if self.id else "")
 
+    @property
+    def is_encrypted(self) -> bool:
+        return first(self.values.get("encrypted_content", ABSENT)) == b'"' and self.values["encrypted_content"] != EMPTY
 
-SHAPE = msgspec.json.Decoder(Shape)
+    def raw(self, key: str) -> msgspec.Raw:
+        return self.values.get(key, ABSENT)
+
+
+TEXTS = ("type", "role", "id", "call_id")
+TEXT = msgspec.json.Decoder(str | None)
+EMPTY = msgspec.Raw(b'""')
 
 Looked = tuple[msgspec.Raw, Shape | None]
 
@@ -79,20 +85,25 @@ def apply(
     body: Object, past: put_back.Past | None = None, *, chained: bool = False
 ) -> tuple[list[Change], list[Looked]]:
     """Put the input of a decoded body right; items with nothing to change stay byte for byte. Gives the items as they are then.
-    Raises ProxyError 400 for a reference to an item that `past` does not know.
+    Raises ProxyError 400 for a reference to an item that `past` does not know, and for more than the bounds allow.
 
     `chained`: it holds only what is new since a response, to whose calls its outputs belong.
     """
     try:
-        items = msgspec.json.decode(body.get("input", b"null"), type=list[msgspec.Raw] | None)
+        items = LIST_OR_NULL.decode(body.get("input", b"null"))
     except msgspec.MsgspecError:
         return [], []  # no list: the backend's to refuse
+    bounds.check_count("items in `input`", items or (), bounds.ITEMS)
     changes: list[Change] = []
     looked = _dereferenced([(raw, _look(raw)) for raw in items or []], past, changes)
     kept = [(raw, shape) for raw, shape in looked if not _dropped(shape, changes)]
     if not chained:
         kept = _paired(kept, changes)
-    fixed = [(_fixed(raw, shape, changes), shape) for raw, shape in kept]
+    fixed = []
+    for raw, shape in kept:
+        fixed.append((_fixed(raw, shape, changes), shape))
+        if len(changes) > bounds.CHANGES:
+            bounds.check_count("things to put right in `input`", changes, bounds.CHANGES)
     if changes:
         body["input"] = encoded([raw for raw, _ in fixed])
     return changes, fixed
@@ -100,11 +111,9 @@ def apply(
 
 def without_encrypted_reasoning(data: bytes) -> bytes | None:
     """The body without reasoning items that carry encrypted content; None if there are none."""
-    body = msgspec.json.decode(data, type=Object)
-    items = msgspec.json.decode(body.get("input", b"[]"), type=list[msgspec.Raw])
-    kept = [
-        raw for raw in items if not ((shape := _look(raw)) and shape.kind == "reasoning" and shape.encrypted_content)
-    ]
+    body = OBJECT.decode(data)
+    items = LIST.decode(body.get("input", b"[]"))
+    kept = [raw for raw in items if not ((shape := _look(raw)) and shape.kind == "reasoning" and shape.is_encrypted)]
     if len(kept) == len(items):
         return None
     body["input"] = encoded(kept)
@@ -112,10 +121,17 @@ def without_encrypted_reasoning(data: bytes) -> bytes | None:
 
 
 def _look(raw: msgspec.Raw) -> Shape | None:
+    """None for what is not of a form any rule knows: the backend's to judge."""
     try:
-        return SHAPE.decode(raw)
+        shape = Shape(values := OBJECT.decode(raw))
+        for key in TEXTS:
+            if key in values:
+                setattr(shape, key, TEXT.decode(values[key]))
     except msgspec.MsgspecError:
-        return None  # not of a form any rule knows: the backend's to judge
+        return None
+    if len(values) > bounds.FIELDS:
+        bounds.check_count("keys in an item of `input`", values, bounds.FIELDS)
+    return shape if first(values.get("encrypted_content", ABSENT)) in (b"", b'"', b"n") else None
 
 
 def _dereferenced(items: list[Looked], past: put_back.Past | None, changes: list[Change]) -> list[Looked]:
@@ -142,7 +158,7 @@ def _dropped(shape: Shape | None, changes: list[Change]) -> bool:
     """Reasoning that stands for something stored, which nothing is here."""
     if shape is None:
         return False
-    if shape.kind == "reasoning" and not shape.encrypted_content:
+    if shape.kind == "reasoning" and not shape.is_encrypted:
         changes.append(
             taken_off("reasoning item", "it has no encrypted content, so there is nothing in it for the model")
         )
@@ -177,10 +193,10 @@ def _fixed(raw: msgspec.Raw, shape: Shape | None, changes: list[Change]) -> msgs
     if shape is None:
         return raw
     edits = [edit for rule in RULES if (edit := rule(shape, changes))]
-    edits += [{key: DELETE} for key in _unknown_nulls(raw, shape, changes)]
+    edits += [{key: DELETE} for key in _unknown_nulls(shape, changes)]
     if not edits:
         return raw
-    item = msgspec.json.decode(raw, type=Object)
+    item = dict(shape.values)
     for edit in edits:
         for key, new in edit.items():
             if new is DELETE:
@@ -190,16 +206,21 @@ def _fixed(raw: msgspec.Raw, shape: Shape | None, changes: list[Change]) -> msgs
     return encoded(item)
 
 
-def _unknown_nulls(raw: msgspec.Raw, shape: Shape, changes: list[Change]) -> list[str]:
+def _unknown_nulls(shape: Shape, changes: list[Change]) -> list[str]:
     """Keys without a value that SDKs write for fields of their own (`"async_": null`); an unknown key is refused."""
     if shape.kind not in LEFT_OVER:
         return []
-    values = msgspec.json.decode(raw, type=Object)
-    keys = [key for key, plain in values.items() if first(plain) == b"n" and key not in KNOWN_KEYS]
+    keys = [key for key in sorted(shape.values.keys() - KNOWN_KEYS) if first(shape.values[key]) == b"n"]
     for key in keys:
         changes.append(taken_off(f"{key} of {shape.kind}", "an empty key that the backend does not know"))
     return keys
 
+
+# Where the API has JSON in a string: in which key, and how its value begins.
+JSON_TEXTS: dict[str, tuple[str, tuple[bytes, ...]]] = {
+    "function_call": ("arguments", (b'"',)),
+    "function_call_output": ("output", (b'"', b"[")),
+}
 
 DELETE = object()
 Edit = dict[str, Any]
@@ -234,14 +255,14 @@ def call_id_length(shape: Shape, changes: list[Change]) -> Edit | None:
 
 
 def left_over_keys(shape: Shape, changes: list[Change]) -> Edit | None:
-    keys = [key for key in LEFT_OVER.get(shape.kind, ()) if first(getattr(shape, key))]
+    keys = [key for key in LEFT_OVER.get(shape.kind, ()) if key in shape.values]
     for key in keys:
         changes.append(taken_off(f"{key} of {shape.kind}", "a key of answers, not of requests"))
     return dict.fromkeys(keys, DELETE)
 
 
 def reasoning_summary(shape: Shape, changes: list[Change]) -> Edit | None:
-    if shape.kind != "reasoning" or first(shape.summary):
+    if shape.kind != "reasoning" or "summary" in shape.values:
         return None
     changes.append(put("reasoning item", "given an empty summary", "the backend wants one"))
     return {"summary": []}
@@ -249,16 +270,16 @@ def reasoning_summary(shape: Shape, changes: list[Change]) -> Edit | None:
 
 def as_text(shape: Shape, changes: list[Change]) -> Edit | None:
     """Arguments and outputs that are JSON values where the API has JSON in a string."""
-    for kind, key, right in (("function_call", "arguments", (b'"',)), ("function_call_output", "output", (b'"', b"["))):
-        raw = getattr(shape, key)
-        if shape.kind == kind and first(raw) not in (b"", *right):
-            changes.append(put(f"{key} of {kind}", "made a text", "the backend takes a string there"))
-            return {key: bytes(raw).decode()}
-    return None
+    key, right = JSON_TEXTS.get(shape.kind, ("", ()))
+    raw = shape.raw(key)
+    if first(raw) in (b"", *right):
+        return None
+    changes.append(put(f"{key} of {shape.kind}", "made a text", "the backend takes a string there"))
+    return {key: bytes(raw).decode()}
 
 
 def part_types(shape: Shape, changes: list[Change]) -> Edit | None:
-    parts = part_rules.put_right(shape.role or "", shape.content, changes) if shape.kind == "message" else None
+    parts = part_rules.put_right(shape.role or "", shape.raw("content"), changes) if shape.kind == "message" else None
     return None if parts is None else {"content": parts}
 
 

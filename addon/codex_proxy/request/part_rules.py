@@ -2,8 +2,9 @@
 
 import msgspec
 
+from .. import bounds
 from ..changes import Change, put, taken_off
-from ..raw import ABSENT, Object, encoded, first
+from ..raw import ABSENT, LIST, OBJECT, encoded, first
 
 # Part types by role: an assistant's texts are outputs, everybody else's inputs (contract 4, P-OH).
 TEXT_PART = {"assistant": "output_text", "user": "input_text", "developer": "input_text", "system": "input_text"}
@@ -27,16 +28,17 @@ def put_right(role: str, content: msgspec.Raw, changes: list[Change]) -> list[ms
     wrong = OTHER_TEXT_PARTS["assistant" if role == "assistant" else "user"]
     try:
         looked = PARTS.decode(content)
+        bounds.check_count("parts in a message", looked, bounds.PARTS)
     except msgspec.MsgspecError:
         return None  # parts of no known form: the backend's to judge
     if not any(part.type in wrong or first(part.parsed) for part in looked):
         return None
-    parts = msgspec.json.decode(content, type=list[msgspec.Raw])
+    parts = LIST.decode(content)
     right = TEXT_PART.get(role, "input_text")
     for index, was in enumerate(looked):
         if was.type not in wrong and not first(was.parsed):
             continue
-        part = msgspec.json.decode(parts[index], type=Object)
+        part = OBJECT.decode(parts[index])
         if was.type in wrong:
             changes.append(
                 put(f"content of {role or None}", f"{was.type} → {right}", "the backend takes no other text there")

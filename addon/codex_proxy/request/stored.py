@@ -4,12 +4,14 @@ A conversation is a chain of items, each knowing the one before it. Conversation
 so a growing one costs what is new in it, not all of it again with each turn.
 """
 
+import functools
 import hashlib
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Concatenate, NamedTuple
 
 import msgspec
 
@@ -85,6 +87,15 @@ def parts_of_request(body: bytes) -> list[Part]:
         return []
 
 
+def locked[**P, T](method: Callable[Concatenate["Stored", P], T]) -> Callable[Concatenate["Stored", P], T]:
+    @functools.wraps(method)
+    def alone(self: "Stored", /, *arguments: P.args, **keywords: P.kwargs) -> T:
+        with self._lock:
+            return method(self, *arguments, **keywords)
+
+    return alone
+
+
 class Stored:
     """`room` is how many bytes are kept, 0 for nothing; what was asked for longest ago goes first."""
 
@@ -93,6 +104,8 @@ class Stored:
         self.age = age
         self.clock = clock
         self.size = 0
+        # A request is patched in a thread, while the loop keeps answers.
+        self._lock = threading.RLock()
         self._links: dict[tuple[_Link | str, bytes], _Link] = {}
         self._answers: OrderedDict[Key, _Answer] = OrderedDict()
         # (caller, "item" or "call", its id) → the answer it stands in.
@@ -102,6 +115,7 @@ class Stored:
         """How many answers there are."""
         return len(self._answers)
 
+    @locked
     def remember(self, caller: str, asked: Sequence[Part] | None, response: bytes) -> None:
         """Keep a good answer, its response object as JSON, after what was asked: `parts` of all that went up.
 
@@ -134,17 +148,20 @@ class Stored:
         self.size += ANSWER_COST
         self.trim()
 
+    @locked
     def trim(self) -> None:
         """Forget what is too old, and the oldest of what is too much."""
         oldest = self.clock() - self.age
         while self._answers and (self.size > self.room or self._answers[next(iter(self._answers))].used_at < oldest):
             self._forget(next(iter(self._answers)))
 
+    @locked
     def item(self, caller: str, item_id: str) -> msgspec.Raw | None:
         """An item of an answer by its id; None if it is not known (any more)."""
         found = self._find(caller, "item", item_id)
         return msgspec.Raw(found[1].item) if found else None
 
+    @locked
     def conversation(self, caller: str, response_id: str) -> list[msgspec.Raw] | None:
         """All items up to and with those of an answer; None if it is not known (any more)."""
         answer = self._used((caller, response_id))
@@ -152,6 +169,7 @@ class Stored:
             return None
         return [msgspec.Raw(link.item) for link in _back(answer.last, None)][::-1]
 
+    @locked
     def reasoning_before(self, caller: str, call_id: str) -> list[msgspec.Raw]:
         """The reasoning that led to a call, with its encrypted content: what its answer has between the call before it
         and this one, so that parallel calls do not have it twice."""

@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
+from .. import bounds
 from ..changes import Change, put, taken_off
-from ..raw import ABSENT, Object, encoded, first, value
+from ..raw import ABSENT, LIST_OR_NULL, OBJECT, Object, encoded, first, value
 
 # Renamed: the older names of the hosted search (CLIP PR 2223).
 RENAMED = {"web_search_preview": "web_search", "web_search_preview_2025_03_11": "web_search"}
@@ -26,13 +27,17 @@ class Shape(msgspec.Struct):
     cache_control: msgspec.Raw = ABSENT
 
 
+SHAPE = msgspec.json.Decoder(Shape)
+
+
 def apply(body: Object) -> list[Change]:
     """Put the tools of a decoded body right, each in its place; what is right stays byte for byte."""
     changes: list[Change] = []
     try:
-        tools = msgspec.json.decode(body.get("tools", b"null"), type=list[msgspec.Raw] | None)
+        tools = LIST_OR_NULL.decode(body.get("tools", b"null"))
     except msgspec.MsgspecError:
         return changes  # no list: the backend's to refuse
+    bounds.check_count("tools", tools or (), bounds.TOOLS)
     kept = [fixed for raw in tools or [] if (fixed := _tool(raw, changes)) is not None]
     if changes:
         body["tools"] = encoded(kept)
@@ -41,7 +46,7 @@ def apply(body: Object) -> list[Change]:
 
 def _tool(raw: msgspec.Raw, changes: list[Change]) -> msgspec.Raw | None:
     try:
-        shape = msgspec.json.decode(raw, type=Shape)
+        shape = SHAPE.decode(raw)
     except msgspec.MsgspecError:
         return raw
     if shape.type in REFUSED:
@@ -51,7 +56,7 @@ def _tool(raw: msgspec.Raw, changes: list[Change]) -> msgspec.Raw | None:
     extra = [key for key in REFUSED_KEYS if first(getattr(shape, key))]
     if not (nested or extra or shape.type in RENAMED):
         return raw
-    tool: dict[str, Any] = msgspec.json.decode(raw, type=Object)
+    tool: dict[str, Any] = OBJECT.decode(raw)
     for key in extra:
         del tool[key]
         changes.append(taken_off(f"tools[].{key}", "the backend refuses it in a tool"))
@@ -59,7 +64,7 @@ def _tool(raw: msgspec.Raw, changes: list[Change]) -> msgspec.Raw | None:
         tool["type"] = RENAMED[shape.type]
         changes.append(put("tools", f"{shape.type} → {RENAMED[shape.type]}", "its name here"))
     if nested:
-        inner = msgspec.json.decode(tool.pop("function"), type=Object)
+        inner = OBJECT.decode(tool.pop("function"))
         tool = {**tool, **inner}
         changes.append(put("tools", "chat form flattened", "the Responses API has name and parameters at the top"))
     return encoded(tool)

@@ -9,7 +9,9 @@ import msgspec
 from ..answer.repair import LAST, Repair
 from ..errors import ProxyError
 from ..raw import ABSENT, Object, text, value
-from .body_rules import Patched, decode, readable
+from .body_rules import Patched
+from .frame_budget import REASON
+from .opening import decode, readable
 from .stored import Part
 
 CREATE = "response.create"
@@ -25,6 +27,25 @@ KNOWN = 256
 
 # What the CLI puts into the message that would be a header over HTTP (contract 11).
 LITE = "ws_request_header_x_openai_internal_codex_responses_lite"
+
+# Metadata above this size is not looked into, in bytes.
+METADATA = 64 << 10
+
+# The longest message taken from a client, in bytes: mitmproxy goes through it several times on the event loop.
+LONGEST = 32 << 20
+
+LOST = ProxyError(502, "stream_broken", "The connection to the backend was lost before the answer's last event.")
+TOO_LARGE = ProxyError(
+    413, "body_too_large",
+    f"The message is larger than {LONGEST >> 20} MB, or than codex_body_limit; what is larger can be posted to /responses"
+    " instead, up to codex_body_limit.",
+)  # fmt: skip
+FLOODED = ProxyError(429, "too_much", REASON)
+NOT_SEEN = ProxyError(
+    500, "not_claimed",
+    "The proxy did not get to see this connection or message, because another addon failed; nothing was sent to the backend."
+    " mitmproxy's log says which.",
+)  # fmt: skip
 
 # By it a client knows that it has to connect anew, and that nothing is lost by that (contract 11).
 CONNECT_ANEW = "websocket_connection_limit_reached"
@@ -166,7 +187,8 @@ def read(message: bytes) -> tuple[str, Object]:
 
 
 def is_lite(body: Object) -> bool:
-    metadata = value(body.get("client_metadata", ABSENT))
+    raw = body.get("client_metadata", ABSENT)
+    metadata = value(raw) if memoryview(raw).nbytes <= METADATA else None
     return isinstance(metadata, dict) and str(metadata.get(LITE)).lower() == "true"
 
 

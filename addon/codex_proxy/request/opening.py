@@ -1,0 +1,48 @@
+"""A request's body opened at its top level: JSON of one meaning, within bounds. Whatever goes up to the backend comes through here."""
+
+import contextlib
+from collections.abc import Iterator
+
+import msgspec
+
+from .. import bounds
+from ..errors import ProxyError
+from ..raw import OBJECT, Object
+from . import half_characters, one_meaning
+
+
+def opened(data: bytes) -> Object:
+    """The top level of a body, for `patch`, which raises the same."""
+    with readable():
+        return decode(data)
+
+
+@contextlib.contextmanager
+def readable() -> Iterator[None]:
+    """What can't be decoded is a ProxyError 400."""
+    try:
+        yield
+    except UnicodeDecodeError as e:
+        raise ProxyError(400, "invalid_json", f"The request body is not JSON: it is not UTF-8 ({e.reason}).") from e
+    except (msgspec.MsgspecError, RecursionError) as e:
+        raise ProxyError(400, "invalid_json", f"The request body can't be read: {e}.") from e
+
+
+def decode(data: bytes) -> Object:
+    """The top level of a body. Raises ProxyError."""
+    if not data.strip():
+        raise ProxyError(
+            400, "empty_body", "The request has no body; a JSON object with `model` and `input` is expected."
+        )
+    bounds.check_size(data)
+    try:
+        body = OBJECT.decode(data)
+    except msgspec.DecodeError as e:
+        if isinstance(e, msgspec.ValidationError):
+            raise ProxyError(400, "not_an_object", "The request body is JSON, but not an object.") from e
+        if (mended := half_characters.replaced(data)) is not None:
+            return half_characters.Mended(decode(mended))
+        raise ProxyError(400, "invalid_json", f"The request body is not JSON: {e}.") from e
+    bounds.check_fields(body)
+    one_meaning.check(data, body)
+    return body
