@@ -81,4 +81,4 @@ def test_control_frames_may_come_at_any_place(kind: ConnectionType, parameters: 
         found = list(made.events())
         assert "".join(event.data for event in found if isinstance(event, Message)) == text
         assert sum(isinstance(event, Ping) for event in found) == 3
-    assert found[-1].message_finished
+    assert isinstance(found[-1], Message) and found[-1].message_finished

@@ -1,6 +1,7 @@
 r"""JSON of two meanings does not go up, at whatever depth; JSON of one goes up as it is."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -169,7 +170,7 @@ def test_a_body_is_refused_if_and_only_if_it_has_a_key_twice(body: Any, twice: b
         assert not writer.is_twice
 
 
-PLACES = {
+PLACES: dict[str, Callable[[Any], dict[str, Any]]] = {
     "input": lambda v: {"input": [{"type": "message", "role": "user", "content": [{"type": "text", "text": "x", "more": v}]}]},
     "item": lambda v: {"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": v}, {"type": "function_call_output", "call_id": "c", "output": "x"}]},
     "tools": lambda v: {"tools": [{"type": "function", "function": {"name": "f", "parameters": v}}], "input": "x"},
