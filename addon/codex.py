@@ -16,6 +16,7 @@ from codex_proxy.addons.dry_run import DryRun
 from codex_proxy.addons.flow_reading import FlowReading
 from codex_proxy.addons.go import Go
 from codex_proxy.addons.guard import Guard
+from codex_proxy.addons.head_time import HeadTime
 from codex_proxy.addons.journal import Journal
 from codex_proxy.addons.keep_flows import KeepFlows
 from codex_proxy.addons.listeners import Listeners
@@ -47,6 +48,7 @@ addons = [
     Listeners(),  # which listeners the process may have
     FlowReading(),  # files of flows that are not whole
     Connections(),  # a connection of ours leads nowhere until Go
+    HeadTime(),  # and ends where a request's head takes too long
     Guard(),  # who: claims the flow, takes the client's credentials off, or 401/403
     Stop(),  # after SIGTERM: nothing new, and running answers go on to their ends
     Where(),  # where: client path → backend path, or 404/405

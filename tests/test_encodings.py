@@ -11,7 +11,18 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy.encodings import MOST_FRAMES, TooLarge, codings, decode, stream_decoder
+from codex_proxy.encodings import (
+    ERROR_BODY,
+    MOST_FRAMES,
+    RATIO,
+    SLACK,
+    TooLarge,
+    codings,
+    decode,
+    error_body,
+    stream_decoder,
+    whole_answer,
+)
 from codex_proxy.errors import ProxyError
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -249,3 +260,59 @@ def test_a_stream_in_a_coding_nobody_asked_for_is_the_backends_fault() -> None:
     with pytest.raises(ProxyError) as e:
         stream_decoder("compress")
     assert (e.value.status, e.value.code) == (502, "unsupported_encoding")
+
+
+@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_a_bomb_in_an_answer_is_the_backends_fault_and_costs_little(name: str, pieces: int) -> None:
+    packed = BOMBS[name]()
+    size = len(packed) // pieces + 1
+    tracemalloc.start()
+    try:
+        decoder = stream_decoder(name)
+        assert decoder is not None
+        with pytest.raises(ProxyError) as e:
+            for start in range(0, len(packed), size):
+                decoder(packed[start : start + size])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (e.value.status, e.value.code) == (502, "backend_garbled")
+    assert name in e.value.message
+    assert peak < 2 * (len(packed) * RATIO + SLACK) + (40 << 20)
+
+
+@pytest.mark.parametrize("name", PACK)
+def test_an_answer_may_be_several_frames_in_a_row_but_not_very_many(name: str) -> None:
+    if name == "br":
+        pytest.skip("a stream of brotli is one")
+    two = PACK[name](b"a" * 1000) + PACK[name](b"b" * 1000)
+    assert whole_answer(two, name) == b"a" * 1000 + b"b" * 1000
+    with pytest.raises(ProxyError) as e:
+        whole_answer(PACK[name](b"") * (MOST_FRAMES + 1), name)
+    assert e.value.code == "backend_garbled"
+
+
+def test_the_bound_of_an_answer_holds_between_codings_and_their_number_is_bounded() -> None:
+    with pytest.raises(ProxyError) as e:
+        whole_answer(gzip.compress(zlib_bomb(31)), "gzip, gzip")
+    assert e.value.code == "backend_garbled"
+    with pytest.raises(ProxyError) as e:
+        whole_answer(b"", "gzip, " * 1000 + "gzip")
+    assert e.value.code == "unsupported_encoding"
+    assert len(e.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("body", "header", "read"),
+    [
+        (b"plain", "", b"plain"),
+        (gzip.compress(b"plain", mtime=0), "gzip", b"plain"),
+        (b"plain", "gzip", b"plain"),
+        (b"plain", "foo", b"plain"),
+        (gzip.compress(bytes(16 << 20), mtime=0), "gzip", b""),
+        (b"x" * (ERROR_BODY + 1), "", b"x" * ERROR_BODY),
+    ],
+)
+def test_of_a_refusal_so_much_is_read_as_is_worth_it(body: bytes, header: str, read: bytes) -> None:
+    assert error_body(body, header) == read

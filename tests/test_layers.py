@@ -19,7 +19,10 @@ MODULES = {
 NAMES = [name for name in MODULES if name and name not in FOLDERS]
 
 # What all addons share, and no addon itself.
-SHARED = {"backend_tls", "event_stream", "flows", "handlers", "socket_messages", "socket_wire", "wire"}
+SHARED = {
+    "backend_side", "backend_tls", "client_side", "event_stream", "exchange", "flows", "handlers", "http1", "socket_messages", "socket_wire",
+    "wire",
+}  # fmt: skip
 
 
 def folder(name: str) -> str:

@@ -1,3 +1,4 @@
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy.redact import HIDDEN, REQUEST_HEADERS, query, redact, values
+from codex_proxy.redact import HIDDEN, REQUEST_HEADERS, query, redact, short, values
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
 
@@ -133,3 +134,25 @@ def test_tokens_are_taken_out_of_all_texts_of_a_value() -> None:
     token = "sk-" + "Ab1" * 12
     value = {"a": [f"x {token}", 1, None, True, 1.5], token: {"b": "plain"}}
     assert values(value) == {"a": [f"x {HIDDEN}", 1, None, True, 1.5], HIDDEN: {"b": "plain"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "shown"),
+    [
+        ("some words", 20, "some words"),
+        ("some words", 10, "some words"),
+        ("some more words", 11, "some more …"),
+        ("word " + "sk-" + "Ab1" * 12, 60, f"word {HIDDEN}"),
+        ("word " + "sk-" + "Ab1" * 12, 12, "word …"),
+        ("word eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhIjoxfQ.x", 40, "word …"),
+        ("a" * 1000, 10, "…"),
+        ("", 10, ""),
+    ],
+)
+def test_a_text_is_cut_before_it_is_looked_through(text: str, length: int, shown: str) -> None:
+    assert short(text, length) == shown
+
+
+def test_half_a_token_at_the_cut_does_not_show() -> None:
+    text = "words bearer Abcdefgh1 sk-" + "Ab1" * 12
+    assert [cut for cut in range(len(text)) if re.search("Ab1|Abc", short(text, cut))] == []

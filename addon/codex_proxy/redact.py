@@ -23,6 +23,9 @@ TOKENS = re.compile(
 HIDDEN = "[hidden by the proxy]"
 
 
+# The longest beginning of a token that does not look like one, up to a cut.
+AT_THE_CUT = re.compile(r"\S{1,64}\Z")
+
 # What may be shown of a query: names, and the values that tell nothing, as long as they are one word.
 SHOWN_IN_QUERY = frozenset({"client_version", "api-version", "stream"})
 ONE_WORD = re.compile(r"[\w.-]{0,40}")
@@ -46,6 +49,16 @@ def is_shown(name: str, value: str) -> bool:
 def redact(text: str) -> str:
     """`text` with everything that looks like a token replaced."""
     return TOKENS.sub(HIDDEN, text)
+
+
+def short(text: str, length: int) -> str:
+    """The first `length` characters of `text` without tokens: cut first, for looking through a long text takes seconds.
+
+    What stands at the cut goes as well: half a token may not look like one.
+    """
+    if len(text) <= length:
+        return redact(text)
+    return AT_THE_CUT.sub("", redact(text[:length])) + "…"
 
 
 def values(value: Any) -> Any:

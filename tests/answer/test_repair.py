@@ -471,3 +471,23 @@ def test_events_that_come_by_themselves_are_repaired_the_same_way() -> None:
     assert json.loads(repair.message(last))["response"]["output"] == [item]
     assert (repair.ended, repair.events) == ("response.completed", 3)
     assert repair.message(b"no json, response.completed") == b"no json, response.completed"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "error", "code": "slow_down", "message": "Wait.", "x": "bearer " * 100_000},
+        {"type": "error", "error": {"code": "slow_down", "message": "Wait."}, "x": "bearer " * 100_000},
+        {
+            "type": "response.failed",
+            "response": {"error": {"code": "slow_down", "message": "Wait."}, "x": "y" * 700_000},
+        },
+    ],
+)
+def test_of_a_long_failure_code_and_message_go_on(event: dict[str, Any]) -> None:
+    repaired = Repair()
+    told = b"".join(repaired.feed(b"data: " + json.dumps(event).encode() + b"\n\n"))
+    assert repaired.ended == event["type"]
+    assert repaired.error is not None
+    assert (repaired.error["code"], repaired.error["message"]) == ("slow_down", "Wait.")
+    assert len(told) < 1000 and b"slow_down" in told

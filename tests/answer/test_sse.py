@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_proxy.answer import sse
+from codex_proxy.errors import ProxyError
 
 
 def frames_of(*pieces: bytes) -> tuple[list[bytes], bytes]:
@@ -87,9 +88,10 @@ def test_a_stream_means_the_same_wherever_it_is_cut(stream: bytes, data: st.Data
 def test_a_frame_without_an_end_is_not_held_for_ever() -> None:
     frames = sse.Frames()
     assert frames.feed(b"data: " + b"x" * (sse.LARGEST_FRAME - 6)) == []
-    (handed_on,) = frames.feed(b"x")
-    assert len(handed_on) == sse.LARGEST_FRAME + 1
-    assert frames.feed(b"\n\n") == [b"\n\n"]
+    with pytest.raises(ProxyError) as refused:
+        frames.feed(b"x")
+    assert (refused.value.status, refused.value.code) == (502, "backend_garbled")
+    assert frames.flush() == b""
 
 
 @pytest.mark.parametrize(

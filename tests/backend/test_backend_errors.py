@@ -247,7 +247,7 @@ def test_cloudflares_page_is_explained_without_blaming_the_login() -> None:
         (b" upstream connect error ", {}, "upstream connect error"),
         (b"", {}, "nothing more"),
         (b"\xff\xfe", {}, "\ufffd"),
-        (b"x" * 5000, {}, "x" * 300 + "."),
+        (b"x" * 5000, {}, "x" * 200),
     ],
 )
 def test_an_answer_that_is_no_json_is_told_in_short(body: bytes, headers: dict[str, str], said: str) -> None:
@@ -368,3 +368,64 @@ def test_an_account_without_compaction_is_told_what_to_do_instead() -> None:
     error = backend_errors.no_compact(refusal(404, {"detail": "Not Found"}))
     assert (error.status, error.code, error.headers) == (404, "compact_unavailable", {"x-should-retry": "false"})
     assert "Not Found" in error.message and "compaction_trigger" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "said"),
+    [
+        (204, {}, b"", "status 204 and nothing"),
+        (200, {"content-type": "application/json"}, b" ", "status 200 and nothing"),
+        (304, {}, b"", "status 304 and nothing"),
+        (302, {"location": "http://portal.example/login?to=sk-AbcAbcAbcAbcAbc1"}, b"", "a redirect to portal.example,"),
+        (307, {"location": "/elsewhere"}, b"", "a redirect, "),
+        (301, {"location": "http://[bad"}, b"", "a redirect, "),
+        (303, {"location": "http://a\x1b[31m.example/"}, b"", "a redirect, "),
+        (300, {}, b"{}", "a redirect, "),
+        (200, {"content-type": "text/html; charset=utf-8"}, b"hello", "a web page"),
+        (200, {}, b"\n <!doctype html>", "a web page"),
+        (200, {"content-type": "text/plain"}, b"hello", "no JSON: hello"),
+        (200, {}, b"x" * 10_000_000, "no JSON: xxx"),
+        (200, {}, b"[1]", "no JSON: [1]"),
+        (200, {}, b"[" * 100_000, "no JSON"),
+        (206, {"content-type": "text/event-stream"}, b"data: {}", "status 206 and no JSON"),
+    ],
+)
+def test_what_is_no_answer_is_told(status: int, headers: dict[str, str], body: bytes, said: str) -> None:
+    place = backend_errors.redirect_host(headers.get("location", ""))
+    error = backend_errors.no_answer(status, headers, body, place=place)
+    assert error is not None
+    assert (error.status, error.code) == (502, "backend_error")
+    assert said in error.message
+    assert len(error.message) < 600
+
+
+def test_an_answer_in_json_is_one_and_an_error_in_json_is_none() -> None:
+    for body in (
+        b'{"object":"response","error":{"message":"x"}}',
+        b'{"output":[]}',
+        b'{"models":[]}',
+        b'{"x":1}',
+        b"{}",
+    ):
+        assert backend_errors.no_answer(200, {}, body) is None
+    error = backend_errors.no_answer(200, {}, b'{"error":{"code":"x","message":"No."}}')
+    assert error is not None and (error.status, error.code, error.message) == (502, "x", "No.")
+
+
+def test_an_upgrade_that_was_not_taken_is_told() -> None:
+    error = backend_errors.no_answer(200, {}, b"{}", upgrade=True)
+    assert error is not None and "no WebSocket" in error.message
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"detail":"%s"}' % (b"x" * 1_000_000), b'{"error":{"message":"x","more":["%s"]}}' % (b"x" * 900_000)]
+)
+def test_the_texts_of_a_refusal_are_cut(body: bytes) -> None:
+    error = backend_errors.explain(400, {}, body)
+    assert len(error.body()) < 10_000
+    assert error.message.startswith("x")
+
+
+def test_a_refusal_of_any_length_is_told_in_short() -> None:
+    for body in (b"bearer " * 1_000_000, b'{"detail":"%s"}' % (b"x" * 5_000_000), b'{"error":' + b"[" * 3_000_000):
+        assert len(backend_errors.explain(400, {}, body).body()) < 1000

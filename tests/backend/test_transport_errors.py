@@ -2,7 +2,7 @@ import secrets
 
 import pytest
 
-from codex_proxy.backend.transport_errors import explain
+from codex_proxy.backend.transport_errors import GARBLED, explain
 
 # As mitmproxy 12.2.3 and httpx2 word them.
 MESSAGES = [
@@ -79,3 +79,33 @@ def test_no_token_is_repeated() -> None:
 
 def test_a_long_message_is_cut() -> None:
     assert len(explain("x" * 10_000, "chatgpt.com").message) < 400
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "code"),
+    [
+        (
+            "Received message with both lengths from client, refusing to prevent request smuggling attacks.",
+            400,
+            "malformed_request",
+        ),
+        (
+            "Received message with both lengths from server, refusing to prevent request smuggling attacks.",
+            502,
+            "backend_garbled",
+        ),
+        ("Malformed request: a chunk's size is b'zz'", 400, "malformed_request"),
+        # Whatever words of the backend's follow.
+        (GARBLED + "its first line is b'certificate proxy connect timeout refused'", 502, "backend_garbled"),
+        (GARBLED + "its body: a chunk's size is b'Malformed request'", 502, "backend_garbled"),
+        ("peer closed connection without sending complete answer (in its head)", 502, "backend_closed"),
+        ("conflicting Content-Length headers", 502, "backend_garbled"),
+    ],
+)
+def test_each_side_is_told_its_own_mistakes(message: str, status: int, code: str) -> None:
+    error = explain(message, "chatgpt.com")
+    assert (error.status, error.code) == (status, code)
+
+
+def test_a_message_of_any_length_is_told_in_short() -> None:
+    assert len(explain(GARBLED + "bearer " * 3_000_000, "chatgpt.com").message) < 400

@@ -108,4 +108,11 @@ def events(body: str) -> list[dict[str, Any]]:
     ]
 
 
+def memory(proxy: Proxy) -> int:
+    """The most that the proxy has had in memory, in bytes."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{proxy.process.pid}/status").read_text())
+    assert found
+    return int(found[1]) << 10
+
+
 QUESTION = {"model": "gpt-6-sol", "input": "Say something.", "stream": True}

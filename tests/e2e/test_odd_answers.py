@@ -2,20 +2,24 @@
 
 import asyncio
 import contextlib
+import gzip
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import brotli  # type: ignore[import-untyped]
 import openai
 import pytest
+import zstandard
 
+from codex_proxy import heads
 from standin import Standin
 from standin.answers.events import events as stream_events
 from standin.answers.events import frame
 from standin.answers.usage import Usage
 
-from .harness import PATIENCE, QUESTION, Proxy, Start, new_client
+from .harness import PATIENCE, QUESTION, Proxy, Start, events, memory, new_client
 
 RESPONSE = {"id": "resp_1", "created_at": 7, "model": "gpt-6-sol", "status": "in_progress"}
 CHAT: dict[str, Any] = {"model": "gpt-6-sol", "messages": [{"role": "user", "content": "hi"}]}
@@ -43,6 +47,8 @@ class Backend:
 
     def __init__(self) -> None:
         self.bytes = b""
+        self.closes = False
+        """Whether the connection ends with the answer."""
         self.asked = 0
         self.heard = asyncio.Event()
         self.url = ""
@@ -59,6 +65,9 @@ class Backend:
                 self.asked += 1
                 self.heard.set()
                 writer.write(self.bytes)
+                if self.closes:
+                    await writer.drain()
+                    break
                 if b"content-length" not in self.bytes:
                     # To the end of the proxy's patience, or of the connection.
                     await reader.read()
@@ -174,3 +183,188 @@ async def test_nothing_is_kept_beside_a_flow_that_is_over(before: Before, backen
 
     for number in range(1, 6):
         assert (await proxy.logged(rf"flow {number} keeps (.*)"))[1] == "0 0"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+MB = 1 << 20
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def interim(*statuses: int) -> bytes:
+    return b"".join(b"HTTP/1.1 %d Interim\r\nlink: </style.css>\r\n\r\n" % status for status in statuses)
+
+
+GOOD = stream("hello")
+WHOLE = {
+    "100": interim(100) + answer(GOOD),
+    "102 and 103": interim(102, 103, 103, 199) + answer(GOOD),
+    "103 many times": interim(*[103] * heads.INTERIM) + answer(GOOD),
+    "100 without a header": b"HTTP/1.1 100 \r\n\r\n" + answer(GOOD),
+    "empty lines first": b"\r\n\r\n" + answer(GOOD),
+    "trailers": CHUNKED + chunk(GOOD) + b"0\r\nx-t: 1\r\nx-u: 2\r\n\r\n",
+    "chunk extensions": CHUNKED + b"%x;a=b;c=\"d\"\r\n%s\r\n0;e\r\n\r\n" % (len(GOOD), GOOD),
+    "small chunks": CHUNKED + b"".join(chunk(bytes([byte])) for byte in GOOD) + b"0\r\n\r\n",
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(GOOD) + GOOD,
+    "no reason": answer(GOOD, status="200"),
+    "a folded line": answer(GOOD, "x-a: b\r\n c"),
+    "a space before a colon": answer(GOOD, "x-a : b"),
+    "2,000 cookies": answer(GOOD, *["set-cookie: a=b"] * 2000),
+    "two gzip members": answer(gzip.compress(GOOD[:300]) + gzip.compress(GOOD[300:]), "content-encoding: gzip"),
+    "zstd": answer(zstandard.ZstdCompressor().compress(GOOD), "content-encoding: zstd"),
+    "JSON where events were expected": answer(
+        b'{"id":"resp_1","object":"response","status":"completed","output":["hello"],"x":"response.completed"}',
+        kind="application/json",
+    ),
+}  # fmt: skip
+
+BOMB = bytes(200 * MB)
+GARBLED = {
+    "both lengths": CHUNKED.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n") + chunk(GOOD) + b"0\r\n\r\n",
+    "two lengths": answer(GOOD, "content-length: 7"),
+    "a length of words": HEAD + b"content-length: many\r\n\r\n" + GOOD,
+    "a negative length": HEAD + b"content-length: -1\r\n\r\n" + GOOD,
+    "another transfer coding": HEAD + b"transfer-encoding: gzip, chunked\r\n\r\n" + chunk(GOOD) + b"0\r\n\r\n",
+    "chunks in HTTP/1.0": CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + chunk(GOOD) + b"0\r\n\r\n",
+    "a line without a colon": HEAD + b"hello\r\n\r\n",
+    "a name of no header": HEAD + b"a b: c\r\n\r\n",
+    "status 0": answer(GOOD, status="0 X"),
+    "status 999": answer(GOOD, status="999 X"),
+    "HTTP/2": b"HTTP/2 200\r\n\r\n",
+    "no HTTP": b"\0\1\2\3\r\n\r\n",
+    "words of another failure": b"certificate proxy refused, connect timeout\r\n\r\n",
+    "101": b"HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n" + GOOD,
+    "103 for ever": interim(*[103] * (heads.INTERIM + 1)) + answer(GOOD),
+    "a head of 20 MB": HEAD + (b"x-a: " + b"bearer " * (MB // 7) + b"\r\n") * 20,
+    "a line of 20 MB": HEAD + b"x-a: " + b"a" * 20 * MB,
+    "many lines": HEAD + b"x-a: b\r\n" * 10_000 + b"\r\n",
+    "a status line without an end": b"HTTP/1.1 200 " + b"a" * MB,
+    "a gzip bomb": answer(gzip.compress(BOMB, 1), "content-encoding: gzip"),
+    "a zstd bomb": answer(zstandard.ZstdCompressor(1).compress(BOMB), "content-encoding: zstd"),
+    "a brotli bomb": answer(brotli.compress(BOMB, quality=1), "content-encoding: br"),
+}  # fmt: skip
+
+NO_ANSWER = {
+    "204": (b"HTTP/1.1 204 No\r\n\r\n", "status 204"),
+    "304": (b"HTTP/1.1 304 No\r\nset-cookie: a=b\r\n\r\n", "status 304"),
+    "a redirect": (
+        b"HTTP/1.1 302 Found\r\nlocation: http://portal.example/in?a=b\r\nset-cookie: a=b\r\ncontent-length: 0\r\n\r\n",
+        "a redirect to portal.example",
+    ),
+    "a page": (answer(b"<html>Sign in", "location: /x", kind="text/html"), "a web page"),
+    "words": (answer(b"hello", kind="text/plain"), "no JSON: hello"),
+    "nothing": (answer(b"", kind="application/json"), "nothing in it"),
+}
+
+
+def by(backend: Backend, data: bytes) -> None:
+    """The backend answers with this, and ends the connection where the answer does not say how long it is."""
+    backend.bytes, backend.closes = data, True
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_an_answer_within_http_comes_down(
+    before: Before, backend: Backend, subtests: pytest.Subtests, *, streams: bool
+) -> None:
+    proxy = await before()
+    for name, data in WHOLE.items():
+        with subtests.test(name):
+            by(backend, data)
+            async with new_client(proxy) as client:
+                told = await client.post("/v1/responses", json={**QUESTION, "stream": streams})
+            assert (told.status_code, "hello" in told.text) == (200, True), told.text
+            assert "response.completed" in told.text or not streams
+            assert "link" not in told.headers and told.headers.get("x-a") in (None, "b", "b c")
+    assert "Traceback" not in proxy.log
+    assert backend.asked == len(WHOLE)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_what_is_no_answer_in_http_is_the_backends_fault(
+    before: Before, backend: Backend, subtests: pytest.Subtests, *, streams: bool
+) -> None:
+    proxy = await before()
+    began = memory(proxy)
+    for name, data in GARBLED.items():
+        with subtests.test(name):
+            by(backend, data)
+            async with new_client(proxy) as client:
+                told = await client.post("/v1/responses", json={**QUESTION, "stream": streams})
+            if told.status_code == 200:  # a stream whose head was good
+                assert streams and "bomb" in name
+                error = events(told.text)[-1]
+                assert error["type"] == "error"
+            else:
+                assert told.status_code == 502
+                error = told.json()["error"]
+            assert error["code"] == "backend_garbled", error
+            assert len(told.content) < 2000 and "bearer" not in told.text
+    with subtests.test("memory"):
+        # An answer that is held may be 128 MB, once as it came and once as it goes.
+        assert memory(proxy) - began < 300 * MB
+    assert "Traceback" not in proxy.log
+    assert backend.asked == len(GARBLED)
+
+
+async def test_what_is_no_answer_at_all_is_told(before: Before, backend: Backend, subtests: pytest.Subtests) -> None:
+    proxy = await before()
+    for path, body in (
+        ("/v1/responses", QUESTION),
+        ("/v1/responses", {**QUESTION, "stream": False}),
+        ("/v1/chat/completions", CHAT),
+    ):
+        for name, (data, said) in NO_ANSWER.items():
+            with subtests.test(name, path=path):
+                by(backend, data)
+                async with new_client(proxy) as client:
+                    told = await client.post(path, json=body)
+                assert (told.status_code, told.json()["error"]["code"]) == (502, "backend_error")
+                assert said in told.json()["error"]["message"]
+                assert not {"location", "set-cookie"} & set(told.headers)
+
+
+async def test_everybody_else_is_served_while_a_backend_sends_a_head_without_an_end(
+    before: Before, backend: Backend
+) -> None:
+    proxy, waits = await before(), []
+    loop = asyncio.get_running_loop()
+    async with new_client(proxy) as client:
+        for name in ("a head of 20 MB", "a line of 20 MB", "a zstd bomb", "a gzip bomb"):
+            by(backend, GARBLED[name])
+            async with new_client(proxy) as other:
+                asking = asyncio.create_task(other.post("/v1/responses", json={**QUESTION, "stream": False}))
+                while not asking.done():
+                    began = loop.time()
+                    await client.get("/healthz")
+                    waits.append(loop.time() - began)
+    assert max(waits) < PATIENCE / 10
+
+
+async def test_an_event_and_an_answer_without_an_end_are_ended(before: Before, backend: Backend) -> None:
+    proxy = await before()
+    began = memory(proxy)
+    for streams in (True, False):
+        by(backend, CHUNKED + chunk(b"data: ") + chunk(b"x" * MB) * 150)
+        async with new_client(proxy) as client:
+            told = await client.post("/v1/responses", json={**QUESTION, "stream": streams})
+        error = events(told.text)[-1] if streams else told.json()["error"]
+        assert (told.status_code, error["code"]) == (200 if streams else 502, "backend_garbled")
+        assert len(told.content) < 2000
+    assert memory(proxy) - began < 500 * MB
+
+
+async def test_a_refusal_that_grows_without_bounds_is_told_in_short(before: Before, backend: Backend) -> None:
+    packed = gzip.compress(b'{"detail":"' + b"x" * 100 * MB + b'"}', 1)
+    async with new_client(await before()) as client:
+        for data in (
+            answer(packed, "content-encoding: gzip", status="400 Bad", kind="application/json"),
+            answer(b'{"detail":"' + b"bearer " * MB + b'"}', status="400 Bad", kind="application/json"),
+            answer(packed, "content-encoding: gzip", status="401 Unauthorized", kind="application/json"),
+        ):
+            by(backend, data)
+            told = await client.post("/v1/responses", json=QUESTION)
+            # 502: after a 401 it is asked once more, by a client that reads 64 MB at most.
+            assert told.status_code in (400, 502) and len(told.content) < 10_000

@@ -1,8 +1,10 @@
 """The answer on its way down: events as they come, the last one repaired; JSON for who asked for no stream; errors readable."""
 
+import asyncio
 import functools
 import time
 import weakref
+from collections.abc import Callable
 
 from mitmproxy import ctx, http
 
@@ -17,6 +19,10 @@ from .event_stream import EventStream, chat_of, stopped
 
 # Clients that read lines of 1 MiB at most: Go's scanner, and nanobot with it (design, section 5).
 SHORT_LINES = "Go-http-client/"
+
+
+# A body this long is worked on apart from the loop, in bytes: below, that takes some milliseconds.
+LONG = 1 << 20
 
 
 class Watch:
@@ -38,7 +44,8 @@ class Watch:
             self.whole.feed(self.frames.feed(self.decoder(data) if self.decoder else data))
         except Exception as e:
             # What can't be read is told of when it is whole.
-            flows.unforeseen("Watch", e)
+            if not isinstance(e, ProxyError):
+                flows.unforeseen("Watch", e)
             self.whole = None
             return
         if self.whole.stream.stopped:
@@ -52,6 +59,13 @@ def hang_up(flow: weakref.ref[http.HTTPFlow]) -> None:
         wire.hang_up_upstream(found, "stopped")
 
 
+async def _apart[**P, T](body: bytes, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The work on a body, on a thread of its own where that would keep everybody waiting."""
+    if len(body) < LONG:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
+
+
 class Answer:
     def __init__(self) -> None:
         self.watched: weakref.WeakKeyDictionary[http.HTTPFlow, Watch] = weakref.WeakKeyDictionary()
@@ -63,6 +77,8 @@ class Answer:
         if "sent_at" not in state:
             return
         state["heard_at"] = time.monotonic()
+        if place := backend_errors.redirect_host(response.headers.get("location", "")):
+            state["redirect"] = place
         response.headers.fields = tuple(header_rules.downward(response.headers.fields))
         if self._is_events(flow) and state.get("stream"):
             self._start_stream(flow)
@@ -146,51 +162,59 @@ class Answer:
         """A whole answer, made what the client expects."""
         assert flow.response
         response, state = flow.response, flows.state_of(flow)
-        try:
-            response.decode(strict=response.status_code < 400)
-        except ValueError as e:
-            coding = response.headers.get("content-encoding")
-            raise ProxyError(
-                502,
-                "unsupported_encoding",
-                f"The backend's answer can't be decoded as its Content-Encoding says: {coding}.",
-            ) from e
-        # It goes on whole, with its length.
+        # It goes on whole, with its length, and as it is.
+        coding = response.headers.pop("content-encoding", "")
         response.headers.pop("transfer-encoding", None)
+        body = response.raw_content or b""
         if response.status_code >= 400:
-            await self._explain(flow)
-        elif self._is_events(flow):
-            state.setdefault("first_at", time.monotonic())
-            self._finish_events(flow)
-        elif state["route"] == "catalogue" and (response.content or b"").replace(b" ", b"") == b'{"models":[]}':
-            flows.note(flow, NO_MODELS)
-            response.text = f'{{"models":[],"note":"{NO_MODELS}"}}'
+            await self._explain(flow, encodings.error_body(body, coding))
+        else:
+            body = await _apart(body, encodings.whole_answer, body, coding)
+            response.raw_content = body
+            if self._is_events(flow):
+                state.setdefault("first_at", time.monotonic())
+                await self._finish_events(flow, body)
+            else:
+                await self._finish_json(flow, body)
         response.headers["content-length"] = str(len(response.raw_content or b""))
 
-    def _finish_events(self, flow: http.HTTPFlow) -> None:
+    async def _finish_json(self, flow: http.HTTPFlow, body: bytes) -> None:
+        assert flow.response
+        state, status = flows.state_of(flow), flow.response.status_code
+        headers = {name.lower(): value for name, value in flow.response.headers.items()}
+        place, upgrade = state.get("redirect", ""), state["route"] == "socket"
+        judge = functools.partial(backend_errors.no_answer, place=place, upgrade=upgrade)
+        if error := await _apart(body, judge, status, headers, body):
+            raise error
+        if state["route"] == "catalogue" and body.replace(b" ", b"") == b'{"models":[]}':
+            flows.note(flow, NO_MODELS)
+            flow.response.text = f'{{"models":[],"note":"{NO_MODELS}"}}'
+
+    async def _finish_events(self, flow: http.HTTPFlow, body: bytes) -> None:
         assert flow.response
         response, state = flow.response, flows.state_of(flow)
         short = state.get("client", "").startswith(SHORT_LINES)
-        chat, streams = "chat" in state, bool(state.get("stream"))
-        fixer = repair.Repair(limit=repair.SHORT_LINE if short and streams and not chat else None)
-        pieces = fixer.feed(response.content or b"") + fixer.end()
+        streams, chat, chunks = bool(state.get("stream")), None, None
+        if "chat" in state and streams:
+            chunks = chat_answer.Chunks(*chat_of(state))
+        elif "chat" in state:
+            chat = chat_answer.Whole(*chat_of(state))
+        fixer = repair.Repair(limit=repair.SHORT_LINE if short and streams and not chunks else None)
+        seen = chunks.feed if chunks else chat.feed if chat else list if streams else None
+        content = await _apart(body, repair.through, body, fixer, seen)
         flows.tell_ending(flow, fixer)
         ctx.master.addons.get("memory").keeper(flow)(fixer)
-        if streams:
-            response.headers["content-type"] = "text/event-stream; charset=utf-8"
-            response.content = chat_answer.whole(pieces, *chat_of(state), chunks=True) if chat else b"".join(pieces)
-            return
-        if fixer.error is not None:
+        if not streams and fixer.error is not None:
             raise backend_errors.in_stream(fixer.error)
-        response.headers["content-type"] = "application/json"
-        response.content = chat_answer.whole(pieces, *chat_of(state), chunks=False) if chat else fixer.response
+        response.headers["content-type"] = "text/event-stream; charset=utf-8" if streams else "application/json"
+        response.content = content if streams else chat.completion() if chat else fixer.response
 
-    async def _explain(self, flow: http.HTTPFlow) -> None:
+    async def _explain(self, flow: http.HTTPFlow, body: bytes) -> None:
         """A refusal of the backend in OpenAI's shape; its headers stay, for the request id and the usage windows."""
         assert flow.response
         response = flow.response
         headers = {name.lower(): value for name, value in response.headers.items()}
-        error = backend_errors.explain(response.status_code, headers, response.content or b"")
+        error = backend_errors.explain(response.status_code, headers, body)
         if flows.state_of(flow)["route"] == "compact" and error.status == 404:
             error = backend_errors.no_compact(error)
         if error.code == "model_not_found":

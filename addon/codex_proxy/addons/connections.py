@@ -95,7 +95,8 @@ class Connections:
 
     def tls_start_client(self, data: tls.TlsData) -> None:
         # The ways to answer past mitmproxy (wire.py) speak HTTP/1.1.
-        if flows.is_our_client(data.context.client) and HTTP1 in data.context.client.alpn_offers:
+        # (A client that offers HTTP/2 alone gets no protocol named, and is told in HTTP/1.1.)
+        if flows.is_our_client(data.context.client) and data.context.client.alpn_offers:
             data.context.client.alpn = HTTP1
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:

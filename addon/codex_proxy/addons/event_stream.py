@@ -7,6 +7,7 @@ from .. import encodings
 from ..answer import repair
 from ..chat import chat_answer
 from ..chat.chat_request import Chat
+from ..errors import ProxyError
 from . import flows
 
 # Of a stream this much is kept for who looks at the flow afterwards, in bytes.
@@ -49,6 +50,9 @@ class EventStream:
         self.state.setdefault("first_at", self.state["heard_at"])
         try:
             pieces = self._pieces(data)
+        except ProxyError as e:
+            pieces = [self.end(e.message, e.code or "stream_broken")]
+            self.hang_up()
         except Exception as e:
             # Raised here, it would leave the client hanging without a word (mitmproxy "has crashed").
             flows.unforeseen("EventStream", e)

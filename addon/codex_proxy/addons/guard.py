@@ -177,20 +177,29 @@ class Guard:
         if not flows.is_ours(flow):
             return
         flows.claim(flow)
+        try:
+            error, is_preflight = self._judged(flow)
+            if error is None or not self.key or ctx.options.codex_capture:
+                flows.state_of(flow).setdefault("caller", caller.name(flow.request.headers))
+                flows.keep_original_head(flow)
+            self._take_off(flow)
+            if error is not None:
+                flows.refuse(flow, error)
+            elif is_preflight:
+                flow.response = http.Response.make(204, b"", cors_rules.preflight(flow.request.headers))
+        except Exception as e:
+            self._take_off(flow)
+            flows.refuse(flow, flows.unforeseen("Guard", e))
+
+    def _judged(self, flow: http.HTTPFlow) -> tuple[ProxyError | None, bool]:
+        """Why the caller may not call, and whether it is a browser that asks for a page. Asked before a head is copied and looked
+        through for tokens; one without the key is that in capture mode alone."""
+        if flow.is_replay == "request":  # replayed by the person at mitmweb: there is no caller
+            return None, False
         route = paths.canonical(flow.request.path)
         shown = presented_key(flow.request.headers, is_page=is_page(flow, route))
-        try:
-            flows.state_of(flow).setdefault("caller", caller.name(flow.request.headers))
-            flows.keep_original_head(flow)
-            self._take_off(flow)
-            if flow.is_replay != "request":  # replayed by the person at mitmweb: there is no caller
-                is_preflight = self._let_page_in(flow)
-                if error := refusal(flow, self.key, shown, route, is_preflight):
-                    flows.refuse(flow, error)
-                elif is_preflight:
-                    flow.response = http.Response.make(204, b"", cors_rules.preflight(flow.request.headers))
-        except Exception as e:
-            flows.refuse(flow, flows.unforeseen("Guard", e))
+        is_preflight = self._let_page_in(flow)
+        return refusal(flow, self.key, shown, route, is_preflight), is_preflight
 
     def _let_page_in(self, flow: http.HTTPFlow) -> bool:
         """Note the page that may call, if one does (`codex_allow_origins`); True if its browser only asks whether it may."""

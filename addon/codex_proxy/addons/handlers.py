@@ -17,7 +17,6 @@ from mitmproxy.addons import clientplayback
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import commands, events, layer, mode_servers, mode_specs, server, server_hooks
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers import tls
 from mitmproxy.proxy.layers.http import _hooks
 from mitmproxy.proxy.tunnel import LayerStack
@@ -27,6 +26,7 @@ from OpenSSL import SSL
 
 from .. import dialing, mitmproxy_options
 from . import backend_tls, flows, wire
+from .exchange import OurHttpLayer
 
 logger = logging.getLogger(__name__)
 
@@ -177,6 +177,10 @@ class OurReplayHandler(_Ours, clientplayback.ReplayHandler):
 
     def __init__(self, flow: http.HTTPFlow, options: Any) -> None:
         super().__init__(flow, OurOptions(options))  # type: ignore[arg-type]
+        theirs = self.layer
+        theirs.context.layers.remove(theirs)
+        self.layer = OurHttpLayer(theirs.context)
+        self.layer.connections = theirs.connections
         # As a client's: it leads nowhere until the last step says where.
         self.layer.context.server.address = flows.NOWHERE
         flow.server_conn.via = None
@@ -202,7 +206,7 @@ def next_layer(context: Context, data: bytes) -> layer.Layer | None:
             stack /= tls.ServerTLSLayer(context)
         if starts_like_tls_record(data):
             stack /= tls.ClientTLSLayer(context)
-    stack /= http_layers.HttpLayer(context, http_layers.HTTPMode.transparent)
+    stack /= OurHttpLayer(context)
     first: layer.Layer = stack[0]
     return first
 

@@ -75,7 +75,12 @@ class PatchBody:
         if state.pop("too_large", False):
             raise self.too_large()
         coding = request.headers.get("content-encoding", "")
-        body = await self.decoded(request.raw_content or b"", coding)
+        try:
+            body = await self.decoded(request.raw_content or b"", coding)
+        except ProxyError:
+            # Whoever looks at it would decode it, without bounds.
+            request.headers.pop("content-encoding", None)
+            raise
         flows.keep_original_body(flow, body)
         if not flows.is_turn(flow) and state["route"] != "compact":
             # A GET; what nobody has looked at goes no further.

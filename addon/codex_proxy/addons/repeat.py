@@ -29,8 +29,10 @@ class Repeat:
     async def response(self, flow: http.HTTPFlow) -> None:
         if not self._may_repeat(flow) or flow.response is None or flow.response.stream:
             return
-        # What does not fit its Content-Encoding is for the next step to tell.
-        status, body = flow.response.status_code, flow.response.get_content(strict=False) or b""
+        status = flow.response.status_code
+        if status not in (400, 401):
+            return
+        body = encodings.error_body(flow.response.raw_content or b"", flow.response.headers.get("content-encoding", ""))
         try:
             if (
                 status == 401

@@ -100,7 +100,7 @@ def handler_of(client: connection.Client) -> ProxyConnectionHandler | None:
     return proxyserver.connections.get(client.id) if proxyserver else None
 
 
-def _layers(handler: ProxyConnectionHandler) -> list[Any]:
+def layers_of(handler: ProxyConnectionHandler) -> list[Any]:
     """The protocol layers of a connection, outermost first."""
     found: list[Any] = []
     layer: Any = handler.layer
@@ -113,7 +113,7 @@ def _layers(handler: ProxyConnectionHandler) -> list[Any]:
 def stream_of(flow: http.HTTPFlow) -> HttpStream | None:
     """What runs a flow's exchange; None for a loaded one, or when it is over."""
     handler = handler_of(flow.client_conn)
-    for layer in _layers(handler) if handler else []:
+    for layer in layers_of(handler) if handler else []:
         if isinstance(layer, HttpLayer):
             return next((s for s in layer.streams.values() if getattr(s, "flow", None) is flow), None)
     return None
@@ -192,11 +192,13 @@ def answer_and_close(flow: http.HTTPFlow, data: bytes) -> bool:
     io = handler.transports.get(flow.client_conn) if handler else None
     if handler is None or io is None or io.writer is None or io.writer.is_closing() or client_is_gone(flow):
         return False
+    if not flow.client_conn.state & connection.ConnectionState.CAN_WRITE:
+        return False  # client_side.py has answered
     # In one segment with the end of the connection, where the system can do that: a client that sees the end of its answer first
     # takes the connection for one it can use again.
     if CORK is not None and isinstance(io.writer, asyncio.StreamWriter):
         io.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, CORK, 1)
-    tls = next((layer for layer in _layers(handler) if isinstance(layer, ClientTLSLayer)), None)
+    tls = next((layer for layer in layers_of(handler) if isinstance(layer, ClientTLSLayer)), None)
     if tls is None:
         io.writer.write(data)
     else:

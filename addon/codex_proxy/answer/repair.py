@@ -4,6 +4,7 @@ The backend's last event has `output: []` (contract 5), and clients such as nano
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,13 @@ FAILED = ("response.failed", "error")
 
 # nanobot reads lines with a Go scanner of 1 MiB, line end included (design, section 5); in bytes.
 SHORT_LINE = (1 << 20) - 4096
+
+# A failure longer than this is not looked through for tokens, which would take seconds: code and message go on, cut; in bytes
+# and in characters.
+LONG_FAILURE, TOLD = 512 << 10, 4096
+
+# Of a stream that came whole so much is read at a time, in bytes.
+PIECE = 1 << 20
 
 encode = msgspec.json.encode
 
@@ -122,6 +130,9 @@ class Repair:
         try:
             event = msgspec.json.decode(data, type=Event)
             kind = event.type or kind
+            if kind in FAILED and len(data) > LONG_FAILURE:
+                data = _brief(kind, event)
+                event = msgspec.json.decode(data, type=Event)
             if kind in FAILED and (clean := without_tokens(data)) != data:
                 data, event = clean, msgspec.json.decode(clean, type=Event)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -193,6 +204,15 @@ def _error(event: Event) -> dict[str, Any]:
     return {"code": event.code, "message": event.message}
 
 
+def _brief(kind: str, event: Event) -> bytes:
+    """A failure with its code and message alone, as far as they are texts of no great length."""
+    found = _error(event) if kind == "error" else _ending(bytes(event.response)).error or {}
+    said = {name: text[:TOLD] for name in ("code", "message") if isinstance(text := found.get(name), str)}
+    if kind == "error":
+        return encode({"type": kind, "code": None, "message": None, "param": None, **said})
+    return encode({"type": kind, "response": {"object": "response", "status": "failed", "output": [], "error": said}})
+
+
 def _holds(item: bytes, key: str) -> bool:
     return bool(msgspec.json.decode(item).get(key))
 
@@ -204,9 +224,18 @@ def _set(document: bytes, key: str, value: bytes) -> bytes:
     return encode(values)
 
 
+def through(body: bytes, repair: Repair, seen: Callable[[list[bytes]], list[bytes] | None] | None = None) -> bytes:
+    """A stream that came whole, fed to `repair` piece by piece: its frames are many times as large as itself. What `seen` gives
+    for them is put together. Raises ProxyError for a frame that is too large."""
+    kept: list[bytes] = []
+    for start in (*range(0, len(body), PIECE), None):
+        frames = repair.end() if start is None else repair.feed(body[start : start + PIECE])
+        kept.append(b"".join(seen(frames) or () if seen else ()))
+    return b"".join(kept)
+
+
 def whole(body: bytes) -> Repair:
     """The repair of a stream that came whole."""
     repair = Repair()
-    repair.feed(body)
-    repair.end()
+    through(body, repair)
     return repair

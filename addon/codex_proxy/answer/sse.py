@@ -2,10 +2,12 @@
 
 import re
 
+from ..errors import ProxyError
+
 # An event ends with an empty line; CR LF is one line end, never two, which is why the groups don't give back.
 END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
-# A frame that grows past this is handed on in pieces and not looked at, in bytes.
+# The largest frame, in bytes: images come whole in one, and are not a tenth of this.
 LARGEST_FRAME = 64 << 20
 
 
@@ -17,7 +19,7 @@ class Frames:
         self._after_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The frames that are whole now, each with the empty line that ends it."""
+        """The frames that are whole now, each with the empty line that ends it. Raises ProxyError for one over LARGEST_FRAME."""
         frames = []
         if self._after_cr and data.startswith(b"\n"):
             # The second half of the CR LF that ended the last frame.
@@ -33,7 +35,10 @@ class Frames:
             start = found.end()
         del self._rest[:start]
         if len(self._rest) > LARGEST_FRAME:
-            frames.append(self.flush())
+            self._rest.clear()
+            raise ProxyError(
+                502, "backend_garbled", f"An event of the backend's answer is larger than {LARGEST_FRAME >> 20} MB."
+            )
         if data or frames:
             self._after_cr = not self._rest and bool(frames) and frames[-1].endswith(b"\r")
         return frames

@@ -7,12 +7,13 @@ import json
 import math
 import re
 import time
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from .. import redact
+from .. import encodings, redact
 from ..account import usage
 from ..account.login import LOGIN_COMMAND
 from ..errors import ProxyError
@@ -29,6 +30,15 @@ STREAM_STATUS = {
     "server_is_overloaded": 503, "slow_down": 503, "context_length_exceeded": 400, "invalid_prompt": 400,
     "cyber_policy": 400, "bio_policy": 400, "misalignment_policy_violation": 400,
 }  # fmt: skip
+
+# A refusal's body longer than this is not read, in bytes; of its texts so much is told, and so much of one that is no JSON, in
+# characters.
+LONG, TOLD, SHORT = encodings.ERROR_BODY, 4096, 300
+
+HOST = re.compile(r"[a-z0-9.-]{1,80}")
+
+# What may stand between here and the backend, and answer in its place.
+BETWEEN = "It may come from something in between, as the sign-in page of a hotel's or a company's network."
 
 RETRY_NOT = {"x-should-retry": "false"}
 
@@ -60,7 +70,7 @@ def explain(status: int, headers: Mapping[str, str], body: bytes, now: float | N
     """The error a client gets for a refusal of the backend."""
     if is_challenge(status, headers):
         return _cloudflare(status, headers)
-    error = redact.values(parse(body))
+    error = redact.values(_cut(parse(body) if len(body) < LONG else {}))
     if not error:
         return _no_json(status, headers, body)
     kind = str(error.get("type") or "")
@@ -87,6 +97,45 @@ def explain(status: int, headers: Mapping[str, str], body: bytes, now: float | N
     if MODEL_REFUSED.search(message):
         code = code or "model_not_found"
     return ProxyError(status, code, message, kind=kind or None, extra=extra)
+
+
+def no_answer(
+    status: int, headers: Mapping[str, str], body: bytes, *, place: str = "", upgrade: bool = False
+) -> ProxyError | None:
+    """The error for what is no answer though its status says nothing of an error: nothing, a redirect, a page, words; None for
+    JSON that is no error. `place` is the host of a redirect; `upgrade`: another protocol was asked for."""
+    if status == 304:
+        said = "nothing, as if it had been asked what is new."
+    elif 300 <= status < 400:
+        said = "a redirect" + (f" to {place}" if place else "") + ", which is not followed. " + BETWEEN
+    elif upgrade:
+        said = "no WebSocket."
+    elif is_page(headers, body):
+        said = f"a web page. {BETWEEN}"
+    elif not body.strip():
+        said = "nothing in it."
+    else:
+        try:
+            document = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            said = f"no JSON: {redact.short(body[:2000].decode('utf-8', 'replace').strip(), SHORT)}"
+        else:
+            is_error = not {"object", "output", "models", "data"} & set(document) and len(body) <= LONG and parse(body)
+            return explain(502, headers, body) if is_error else None
+    return ProxyError(502, "backend_error", f"The backend answered with status {status} and {said}")
+
+
+def is_page(headers: Mapping[str, str], body: bytes) -> bool:
+    return "html" in headers.get("content-type", "") or body.lstrip()[:1] == b"<"
+
+
+def redirect_host(location: str) -> str:
+    """The host of a redirect, if it is one that may be shown."""
+    try:
+        host = urllib.parse.urlsplit(location[:2000]).hostname or ""
+    except ValueError:
+        return ""
+    return host if HOST.fullmatch(host) and redact.redact(host) == host else ""
 
 
 def no_compact(error: ProxyError) -> ProxyError:
@@ -159,13 +208,25 @@ def _cloudflare(status: int, headers: Mapping[str, str]) -> ProxyError:
 
 
 def _no_json(status: int, headers: Mapping[str, str], body: bytes) -> ProxyError:
-    if "html" in headers.get("content-type", "") or body.lstrip()[:1] == b"<":
+    if is_page(headers, body):
         said = "a web page instead of an answer"
-    elif text := redact.redact(body.decode("utf-8", "replace").strip()):
-        said = text[:300]
+    elif text := redact.short(body[: 4 * SHORT].decode("utf-8", "replace").strip(), SHORT):
+        said = text
     else:
         said = "nothing more"
     return ProxyError(status, "backend_error", f"The backend answered with status {status} and {said}.")
+
+
+def _cut(value: Any) -> Any:
+    """A decoded JSON value with its long texts cut, to be looked through for tokens."""
+    match value:
+        case str() if len(value) > TOLD:
+            return redact.short(value, TOLD)
+        case list():
+            return [_cut(one) for one in value]
+        case dict():
+            return {key: _cut(one) for key, one in value.items() if len(key) <= TOLD}
+    return value
 
 
 def _retry_after(message: str) -> dict[str, str]:

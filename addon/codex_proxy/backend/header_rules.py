@@ -21,9 +21,10 @@ FROM_CODEX = frozenset(
 # The official programs' names for themselves (contract 2.1); each of them begins its User-Agent with it as well.
 CODEX_ORIGINATORS = ("codex_", "codex-tui", "Codex ")
 
-# From the backend, not for the client: cookies, what holds for the backend's own connection, and its word on who may read.
+# From the backend, not for the client: cookies, other places, what holds for the backend's own connection, and its word on who
+# may read.
 NOT_DOWN = frozenset(
-    "set-cookie alt-svc connection keep-alive strict-transport-security report-to nel access-control-allow-origin"
+    "set-cookie location content-location refresh alt-svc connection keep-alive trailer strict-transport-security report-to nel access-control-allow-origin"
     " access-control-allow-credentials access-control-expose-headers".split()
 )
 

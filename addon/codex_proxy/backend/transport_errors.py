@@ -3,9 +3,8 @@
 import re
 from typing import NamedTuple
 
-from .. import clock
+from .. import clock, redact
 from ..errors import ProxyError
-from ..redact import redact
 
 
 class Trouble(NamedTuple):
@@ -21,9 +20,16 @@ def _trouble(signs: str, status: int, code: str, explanation: str) -> Trouble:
 
 CLOSED = "{host} closed the connection before its answer was complete. Try again."
 
+# How addons/backend_side.py begins what it says of an answer that is none; what follows may be the backend's own words.
+GARBLED = "Garbled answer: "
+
+# Of a message this much is looked at, and this much is told, in characters.
+LOOKED_AT, TOLD = 1000, 200
+
 # First match wins. `{host}` is the backend's.
 TROUBLES = (
-    _trouble(r"request smuggling", 400, "malformed_request", "The request's head is malformed; nothing was sent to the backend."),
+    _trouble(r"^Malformed request|from client, refusing", 400, "malformed_request", "The request is malformed; nothing was sent to the backend."),
+    _trouble(rf"^{GARBLED}|from server, refusing", 502, "backend_garbled", "What {host} answered is not HTTP."),
     _trouble(r"connect timeout", 504, "backend_timeout", "{host} did not take the connection in time. Is the network up?"),
     _trouble(r"idle timeout", 504, "backend_timeout", "{host} took the request and then was silent for too long."),
     _trouble(r"total timeout", 504, "backend_timeout", "{host} took the request and did not complete its answer in time."),
@@ -38,7 +44,7 @@ TROUBLES = (
     _trouble(r"TLS|SSL|handshake", 502, "backend_tls", "No TLS connection to {host} came about."),
     _trouble(r"refused|connect call failed|unreachable|no route", 502, "backend_unreachable", "{host} can't be reached. Is the network up?"),
     _trouble(r"without sending complete", 502, "backend_closed", CLOSED),
-    _trouble(r"protocol error|cannot parse|unexpected server response|invalid header|illegal", 502, "backend_garbled", "What {host} answered is not HTTP."),
+    _trouble(r"protocol error|cannot parse|unexpected server response|invalid header|illegal|content-length|transfer-encoding|malformed", 502, "backend_garbled", "What {host} answered is not HTTP."),
     _trouble(r"not the way to the Codex backend|unclaimed", 500, "not_sent", "The request was not sent, because another addon of this mitmproxy failed or redirected it."),
     _trouble(r"closed connection|reset|disconnected|broken pipe", 502, "backend_closed", CLOSED),
 )  # fmt: skip
@@ -53,9 +59,9 @@ ON_THE_WAY = ("backend_unknown_host", "backend_unreachable")
 def explain(message: str, host: str, gave_up: str = "", via: str = "") -> ProxyError:
     """The error for a failed exchange; `message` as mitmproxy or httpx2 worded it, `gave_up` which time-out of ours it was,
     `via` the outgoing proxy, if there is one."""
-    message = f"{gave_up} timeout" if gave_up else redact(message)
+    message = f"{gave_up} timeout" if gave_up else redact.short(message, LOOKED_AT)
     trouble = next((t for t in TROUBLES if t.signs.search(message)), OTHER)
-    detail = "" if gave_up else f" ({message[:200]})"
+    detail = "" if gave_up else f" ({message[:TOLD]})"
     if doubt := clock.doubt(message):
         detail = f" {doubt}{detail}"
     if via and trouble.code in ON_THE_WAY:
