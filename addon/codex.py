@@ -9,6 +9,7 @@ the walk of a request, one addon a step, each in the module of its name in `code
 from codex_proxy.addons.affinity import Affinity
 from codex_proxy.addons.answer import Answer
 from codex_proxy.addons.capture import Capture
+from codex_proxy.addons.cert_folder import CertFolder
 from codex_proxy.addons.compress import Compress
 from codex_proxy.addons.connections import Connections
 from codex_proxy.addons.cors import Cors
@@ -46,6 +47,7 @@ addons = [
     Outlast(),  # a full disk and a closed pipe end nothing that is under way
     Settings(),  # options of no single step
     Listeners(),  # which listeners the process may have
+    CertFolder(),  # where mitmproxy keeps its certificates
     FlowReading(),  # files of flows that are not whole
     Connections(),  # a connection of ours leads nowhere until Go
     HeadTime(),  # and ends where a request's head takes too long

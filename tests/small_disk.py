@@ -29,3 +29,7 @@ def fill(disk: Path) -> Path:
             file.write(bytes(1024))
     assert os.statvfs(disk).f_bavail == 0
     return ballast
+
+
+def make_read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)

@@ -61,3 +61,13 @@ def test_what_is_there_is_not_moved_over(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(FileExistsError):
         whole_files.move_to_new(tmp_path / "two", tmp_path / "new")
     assert (tmp_path / "new").read_text() == "one"
+
+
+def test_a_folder_can_hold_what_is_there_or_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    names = {"file": True, "new": True, "loop": False}
+    assert {name: whole_files.can_hold(tmp_path, [name]) for name in names} == names
+    assert whole_files.can_hold(tmp_path / "a" / "b", ["new"]) is True
+    assert whole_files.can_hold(tmp_path / "file", ["new"]) is False
+    assert whole_files.can_hold(tmp_path / "file" / "below", ["new"]) is False

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -45,3 +45,11 @@ def move_to_new(source: Path, target: Path) -> None:
         if target.exists():
             raise FileExistsError(target) from None
         os.rename(source, target)
+
+
+def can_hold(folder: Path, names: Iterable[str]) -> bool:
+    """Can the files of these names in a folder be read, and made where they are missing, with the folder if need be?"""
+    there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
+    is_writable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    files = [folder / name for name in names]
+    return all(os.access(file, os.R_OK) if os.path.lexists(file) else is_writable for file in files)

@@ -1,0 +1,40 @@
+"""A home that can't be written, as in a container: mitmproxy keeps its certificates there, and would end in a traceback."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from mitmproxy import ctx
+
+from .. import whole_files
+from .settings import logger, reject
+
+# What mitmproxy makes where it is missing (mitmproxy/certs.py).
+MADE = ("mitmproxy-ca.pem", "mitmproxy-dhparam.pem")
+
+
+class CertFolder:
+    def __init__(self) -> None:
+        self.made = ""
+
+    def configure(self, updated: set[str]) -> None:
+        if "confdir" not in updated:
+            return
+        folder = Path(ctx.options.confdir).expanduser()
+        if whole_files.can_hold(folder, MADE):
+            return
+        try:
+            self.made = tempfile.mkdtemp(prefix="codex-proxy-")
+        except OSError as e:
+            reject(
+                f"{folder} can't be written to, nor can a folder be made elsewhere ({e.strerror}): --set confdir=FOLDER"
+            )
+        logger.warning(
+            f"{folder} can't be written to: mitmproxy's certificates are made in {self.made}, and go with this process. Only"
+            " clients that call it by https need them; --set confdir=FOLDER names a folder that stays."
+        )
+        ctx.options.confdir = self.made
+
+    def done(self) -> None:
+        if self.made:
+            shutil.rmtree(self.made, ignore_errors=True)
