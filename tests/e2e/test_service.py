@@ -104,6 +104,7 @@ def test_the_launchd_agent_says_what_was_given(tmp_path: Path) -> None:
 
     assert agent["ProgramArguments"] == [str(ROOT / "scripts" / "serve"), "--as-service", *AWKWARD]
     assert agent["EnvironmentVariables"] == {"CODEX_HOME": "/a & b"}
+    assert agent["SoftResourceLimits"]["NumberOfFiles"] >= 4096
     assert (agent["Umask"], agent["ExitTimeOut"], agent["KeepAlive"]) == (0o077, 40, {"SuccessfulExit": False})
 
 

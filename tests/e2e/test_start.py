@@ -1,11 +1,15 @@
 """Starting it: what it says when something is wrong, and that a person sees no traceback."""
 
 import asyncio
+import resource
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from free_port import free_port
 
 from .harness import PATIENCE, SCRIPT, Start, environment
 
@@ -88,3 +92,33 @@ async def test_a_mitmproxy_without_our_packages_says_what_to_install(tmp_path: P
     assert "pip install filelock httpx2 pyjwt msgspec" in said
     assert "Traceback" not in said
     assert process.returncode
+
+
+@pytest.mark.parametrize("tool", ["mitmdump", "mitmweb"])
+async def test_a_port_that_is_taken_is_told_with_who_has_it(tool: str, start: Start) -> None:
+    port = free_port()
+    mode = f"reverse:https://chatgpt.com@127.0.0.1:{port}"
+    web = ("--no-web-open-browser", "--web-port", str(free_port())) if tool == "mitmweb" else ()
+    first = await start(modes=(mode,))
+    second = await start(*web, modes=(mode,), tool=tool, wait=False)
+    await second.logged(rf"^A codex proxy runs at 127\.0\.0\.1:{port} already\. Another port is free: --port \d+ ")
+    assert await second.ended() == 1
+    await first.stop()
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        third = await start(*web, modes=(mode,), tool=tool, wait=False)
+        await third.logged(rf"^Port {port} is taken, by .*\. Another port is free: --port \d+ ")
+        assert await third.ended() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the limits of another process")
+async def test_it_may_have_more_open_files_than_it_was_given(start: Start) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        proxy = await start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE)[0] > 256
