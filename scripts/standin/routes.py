@@ -1,29 +1,24 @@
 """Path by path: the checks in their order, then what a good request gets."""
 
-from __future__ import annotations
-
 import json
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from . import control, device, sockets, turn
 from .answers.items import compaction
-from .answers.script import Situation
+from .failures.refusals import Situation
 from .failures.table import Active
 from .rules import headers
 from .rules.body import Case, check_compact, check_responses, parsed
 from .rules.headers import ACCOUNT, LITE
+from .state import State
 from .wire.connection import Request
 from .wire.replies import Headers, Refused, Reply, detail, ok
 from .world import usage_windows
 from .world.catalogue import listing
 from .world.tokens import Login
 
-if TYPE_CHECKING:
-    from .server import Standin
-
-type Handler = Callable[[Standin, Request], Reply]
+type Handler = Callable[[State, Request], Reply]
 
 CODEX = "/backend-api/codex"
 WHAM = "/backend-api/wham"
@@ -34,17 +29,17 @@ COOKIES: Headers = [
 ]
 
 
-def route(standin: Standin, request: Request) -> Reply:
+def route(state: State, request: Request) -> Reply:
     """The reply to any request; Refused when it is not a good one."""
     if request.path.startswith("/_standin/"):
-        return control.handle(standin, request)
+        return control.handle(state, request)
     methods = ROUTES.get(request.path)
     if methods is None:
         raise _no_such_path(request)
     handler = methods.get(request.method)
     if handler is None:
         raise detail("Method Not Allowed", 405, [("allow", ", ".join(methods))])
-    return handler(standin, request)
+    return handler(state, request)
 
 
 def _no_such_path(request: Request) -> Refused:
@@ -53,38 +48,38 @@ def _no_such_path(request: Request) -> Refused:
     return detail("Forbidden", 403) if request.path.startswith(hidden) else detail("Not Found", 404)
 
 
-def _login(standin: Standin, request: Request) -> Login:
+def _login(state: State, request: Request) -> Login:
     """The checks that every path of the backend has."""
     headers.check_once(request)
     headers.check_leaks(request)
-    if standin.refuse_bare_agents:
+    if state.refuse_bare_agents:
         headers.check_agent(request)
     if request.method == "POST":
         headers.check_content_type(request)
-    login = standin.tokens.bearer(request.header("authorization"))
-    if request.header(ACCOUNT) is None and not standin.require_account:
-        standin.note(request, "no chatgpt-account-id header")
+    login = state.tokens.bearer(request.header("authorization"))
+    if request.header(ACCOUNT) is None and not state.require_account:
+        state.note(request, "no chatgpt-account-id header")
     return login
 
 
-def _case(standin: Standin, request: Request, login: Login) -> Case:
-    headers.check_account(request, login, standin.require_account)
+def _case(state: State, request: Request, login: Login) -> Case:
+    headers.check_account(request, login, state.require_account)
     request.decoded = headers.decoded(request)
     body = parsed(request.decoded)
     request.json = body
     lite = request.header(LITE) == "true"
     version = request.header("version")
-    switches = (standin.instructions_required, standin.status_refused)
+    switches = (state.instructions_required, state.status_refused)
     session = request.header("session-id") or request.header("session_id")
-    return Case(body, login, standin.vault, version, lite, *switches, session=session, models=standin.models)
+    return Case(body, login, state.vault, version, lite, *switches, session=session, models=state.models)
 
 
-def responses(standin: Standin, request: Request) -> Reply:
-    login = _login(standin, request)
-    case = _case(standin, request, login)
+def responses(state: State, request: Request) -> Reply:
+    login = _login(state, request)
+    case = _case(state, request, login)
     check_responses(case)
-    good = _good_headers(standin, request, case.body["model"], login)
-    script, active, _ = turn.script(standin, case, used=request.used, headers=good)
+    good = _good_headers(state, request, case.body["model"], login)
+    script, active, _ = turn.script(state, case, used=request.used, headers=good)
     if active and active.failure.wire:
         return Reply(0, refusal=active.text, wire=active.failure.wire)
     reply = script.reply()
@@ -92,9 +87,9 @@ def responses(standin: Standin, request: Request) -> Reply:
     return reply
 
 
-def _good_headers(standin: Standin, request: Request, model: str, login: Login) -> Headers:
+def _good_headers(state: State, request: Request, model: str, login: Login) -> Headers:
     """Contract 6."""
-    _, etag = listing(login.plan, request.header("version"), standin.models)
+    _, etag = listing(login.plan, request.header("version"), state.models)
     turn_state: Headers = []
     if request.header("x-codex-turn-state") is None:
         turn_state = [("x-codex-turn-state", f"ts_{secrets.token_urlsafe(180)}")]
@@ -104,7 +99,7 @@ def _good_headers(standin: Standin, request: Request, model: str, login: Login) 
         ("x-reasoning-included", "true"),
         ("x-models-etag", etag),
         *turn_state,
-        *usage_windows.usual(login.plan, standin.now()),
+        *usage_windows.usual(login.plan, state.now()),
         *request_ids(),
         *COOKIES,
     ]
@@ -115,96 +110,96 @@ def request_ids() -> Headers:
     return [("x-request-id", f"req_{number}"), ("x-oai-request-id", f"req_{number}"), *headers.cloudflare()]
 
 
-def compact(standin: Standin, request: Request) -> Reply:
+def compact(state: State, request: Request) -> Reply:
     """One JSON answer: what the person said, and the rest in sealed form (contract 1.1)."""
-    login = _login(standin, request)
-    case = _case(standin, request, login)
+    login = _login(state, request)
+    case = _case(state, request, login)
     check_compact(case)
-    active = standin.take("compact", request.used)
+    active = state.take("compact", request.used)
     if active and active.failure.refuse:
-        raise active.failure.refuse(Situation(active.argument, login.plan, standin.now()))
+        raise active.failure.refuse(Situation(active.argument, login.plan, state.now()))
     kept = [item for item in case.body["input"] if item.get("role") == "user"]
-    return ok({"output": [*kept, compaction(standin.vault, login.account_id)]}, request_ids())
+    return ok({"output": [*kept, compaction(state.vault, login.account_id)]}, request_ids())
 
 
-def models(standin: Standin, request: Request) -> Reply:
+def models(state: State, request: Request) -> Reply:
     """Contract 1.3: the whole list each time, whatever `If-None-Match` says."""
-    login = _login(standin, request)
+    login = _login(state, request)
     if request.header(ACCOUNT) is not None:
         headers.check_account(request, login, required=False)
     version = request.argument("client_version")
     if version is None:
         error = {"error": {"message": NO_VERSION, "type": "invalid_request_error"}}
         raise Refused(Reply(400, [("content-type", "application/json")], json.dumps(error).encode(), NO_VERSION))
-    active = standin.take("models", request.used)
+    active = state.take("models", request.used)
     if active and active.failure.refuse:
-        raise active.failure.refuse(Situation(active.argument, login.plan, standin.now()))
+        raise active.failure.refuse(Situation(active.argument, login.plan, state.now()))
     # An empty list is what some accounts get without the account header.
-    unlisted = request.header(ACCOUNT) is None and standin.require_account
-    body, etag = listing(login.plan, "0" if unlisted else version, standin.models)
+    unlisted = request.header(ACCOUNT) is None and state.require_account
+    body, etag = listing(login.plan, "0" if unlisted else version, state.models)
     return Reply(200, [("content-type", "application/json"), ("etag", etag), *request_ids(), *COOKIES], body)
 
 
-def upgrade(standin: Standin, request: Request) -> Reply:
+def upgrade(state: State, request: Request) -> Reply:
     """A WebSocket, where one is asked for (contract 11)."""
     if (request.header("upgrade") or "").lower() != "websocket":
         raise detail("Method Not Allowed", 405, [("allow", "POST")])
-    login = _login(standin, request)
-    headers.check_account(request, login, standin.require_account)
-    active = standin.take("upgrade", request.used)
+    login = _login(state, request)
+    headers.check_account(request, login, state.require_account)
+    active = state.take("upgrade", request.used)
     if active and active.failure.refuse:
-        raise active.failure.refuse(Situation(active.argument, login.plan, standin.now()))
+        raise active.failure.refuse(Situation(active.argument, login.plan, state.now()))
     if active and active.failure.wire:
         return Reply(0, refusal=active.text, wire=active.failure.wire)
     # No turn has named a model yet; the official client names it in a header (contract 15.2).
     model = (request.header("x-codex-routing-hint") or "").removeprefix("model=")
-    good = _good_headers(standin, request, model, login)
-    return sockets.upgraded(standin, request, login, good)
+    good = _good_headers(state, request, model, login)
+    return sockets.upgraded(state, request, login, good)
 
 
-def usage(standin: Standin, request: Request) -> Reply:
-    login = _login(standin, request)
-    return ok(usage_windows.status(login.plan, login.account_id, login.email, standin.now()), request_ids())
+def usage(state: State, request: Request) -> Reply:
+    login = _login(state, request)
+    return ok(usage_windows.status(login.plan, login.account_id, login.email, state.now()), request_ids())
 
 
-def accounts(standin: Standin, request: Request) -> Reply:
+def accounts(state: State, request: Request) -> Reply:
     """What decides the backend's origin for the CLI (contract 15.1)."""
-    login = _login(standin, request)
+    login = _login(state, request)
     free = {"workspace_backend_origin": "NO_CONSTRAINT", "account_routing_override": "NO_CONSTRAINT"}
     account = {"id": login.account_id, "plan_type": login.plan, **free}
     ids = {"default_account_id": login.account_id, "account_ordering": [login.account_id]}
     return ok({"accounts": [account], **ids}, request_ids())
 
 
-def token(standin: Standin, request: Request) -> Reply:
+def token(state: State, request: Request) -> Reply:
     """`POST /oauth/token`; a failure meets refreshes that were good otherwise."""
-    if standin.refuse_bare_agents:
+    if state.refuse_bare_agents:
         headers.check_agent(request)
-    oauth = standin.oauth
+    oauth = state.oauth
     fields, is_form = oauth.read_token_request(request)
     request.json = fields
     oauth.check_client(fields)
     if fields.get("grant_type") != "refresh_token":
         return oauth.token(fields, is_form)
     spent = oauth.refreshable(fields)
-    active = standin.take("token", request.used)
+    active = state.take("token", request.used)
     if active is None:
         return oauth.token(fields, is_form)
     if active.failure.refuse:
-        raise active.failure.refuse(Situation(active.argument, "", standin.now()))
+        raise active.failure.refuse(Situation(active.argument, "", state.now()))
     if active.failure.wire:
         if active.failure.spend:
-            standin.tokens.states[spent] = "used"
+            state.tokens.states[spent] = "used"
         return Reply(0, refusal=active.text, wire=active.failure.wire)
     reply = oauth.token(fields, is_form)
-    return _changed(standin, reply, active, spent)
+    return _changed(state, reply, active, spent)
 
 
-def _changed(standin: Standin, reply: Reply, active: Active, spent: str) -> Reply:
+def _changed(state: State, reply: Reply, active: Active, spent: str) -> Reply:
     given = json.loads(reply.body)
     if active.name == "refresh-no-refresh-token":
-        standin.tokens.states.pop(given.pop("refresh_token"))
-        standin.tokens.states[spent] = "live"
+        state.tokens.states.pop(given.pop("refresh_token"))
+        state.tokens.states[spent] = "live"
     elif active.name == "refresh-no-id-token":
         del given["id_token"]
     else:
@@ -220,7 +215,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     f"{WHAM}/usage": {"GET": usage},
     f"{WHAM}/accounts/check": {"GET": accounts},
     "/oauth/token": {"POST": token},
-    "/oauth/revoke": {"POST": lambda standin, request: standin.oauth.revoke(request)},
-    "/oauth/authorize": dict.fromkeys(("GET", "POST"), lambda standin, request: standin.oauth.authorize(request)),
+    "/oauth/revoke": {"POST": lambda state, request: state.oauth.revoke(request)},
+    "/oauth/authorize": dict.fromkeys(("GET", "POST"), lambda state, request: state.oauth.authorize(request)),
     **device.ROUTES,
 }

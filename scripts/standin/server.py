@@ -1,30 +1,24 @@
-"""The stand-in itself: its connections, and everything a test or a person can switch."""
+"""The server: its connections, and how a reply is written on them."""
 
 import asyncio
 import logging
 import ssl
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import h11
 
-from .control import safe_headers
 from .failures.table import Kind
-from .oauth import CALLBACK_PORTS
 from .routes import request_ids, route
-from .state import Hold, Switches
+from .state import TOKEN_PATH, Hold, State
 from .wire.connection import ClientGone, Connection, Request
 from .wire.replies import JSON_TYPE, Refused, Reply, detail, dumps
-from .wire.seen import Seen
-
-type Tls = tuple[str, str] | Literal[False]
+from .wire.seen import Seen, safe_headers
 
 log = logging.getLogger("standin")
 
 NOT_HTTP = b"\x16\x03\x01 this is not HTTP \xff\xfe\r\n\r\n"
-TOKEN_PATH = "/oauth/token"
 KINDS: dict[str, Kind] = {
     "/backend-api/codex/responses": "responses",
     "/backend-api/codex/models": "models",
@@ -32,47 +26,13 @@ KINDS: dict[str, Kind] = {
 }
 
 
-class Standin(Switches):
-    """`async with Standin() as s:` serves until the block ends; a handler that crashed fails the block.
+class Standin(State):
+    """`async with Standin() as s:` serves until the block ends; a handler that crashed fails the block. For one event loop."""
 
-    `requests` has what was asked, `refresh_calls` what was asked of `/oauth/token`; `keep` bounds both. For one event loop.
-    """
-
-    def __init__(
-        self,
-        port: int = 0,
-        tls: Tls = False,
-        host: str = "127.0.0.1",
-        *,
-        instructions_required: bool = True,
-        status_refused: bool = True,
-        require_account: bool = True,
-        refuse_bare_agents: bool = False,
-        trust_encrypted: Sequence[str] = (),
-        keep: int | None = None,
-        device_interval: int = 5,
-        device_login: bool = True,
-        consent: bool = False,
-        callback_ports: Sequence[int] = CALLBACK_PORTS,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(now, tuple(trust_encrypted))
-        self.host, self.port, self.tls = host, port, tls
-        self.instructions_required = instructions_required
-        self.status_refused = status_refused
-        self.require_account = require_account
-        self.refuse_bare_agents = refuse_bare_agents
-        self.keep = keep
-        self.device_interval = device_interval
-        self.device_login = device_login
-        self.oauth.consent = consent
-        self.oauth.callback_ports = callback_ports
-        self.requests: list[Seen] = []
-        self.refresh_calls: list[Seen] = []
-        self.notes: list[str] = []
-        self.crashes: list[Exception] = []
-        self.closed_by_client = 0
+    def __post_init__(self, consent: bool, callback_ports: Sequence[int]) -> None:
+        super().__post_init__(consent, callback_ports)
         self.accepted = 0
+        self.closed_by_client = 0
         self._client_gone = asyncio.Event()
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
@@ -103,19 +63,6 @@ class Standin(Switches):
             raise ExceptionGroup("the stand-in crashed", self.crashes)
 
     @property
-    def origin(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http{'s' if self.tls else ''}://{host}:{self.port}"
-
-    @property
-    def upstream(self) -> str:
-        return f"{self.origin}/backend-api/codex"
-
-    @property
-    def issuer(self) -> str:
-        return self.origin
-
-    @property
     def idle_connections(self) -> int:
         """Open, with no request on them."""
         return sum(not each.busy and not each.gone.is_set() for each in self._connections)
@@ -125,12 +72,6 @@ class Standin(Switches):
         async with asyncio.timeout(timeout):
             await self._client_gone.wait()
         self._client_gone.clear()
-
-    def note(self, request: Request, what: str) -> None:
-        self.notes.append(what)
-        log.info("noted: %s %s: %s", request.method, request.path, what)
-
-    # Connections.
 
     def _connected(self) -> Connection:
         self.accepted += 1
@@ -179,17 +120,9 @@ class Standin(Switches):
         if request.path.startswith("/backend-api/") and JSON_TYPE in reply.headers and reply.status >= 400:
             reply.headers = [*reply.headers, *request_ids()]
         if not request.path.startswith("/_standin/"):
-            self._remember(request, reply)
+            self.remember(Seen.of(request, reply))
+            log.debug("headers: %s", safe_headers(request.headers))
         return reply
-
-    def _remember(self, request: Request, reply: Reply) -> None:
-        seen = self.refresh_calls if request.path == TOKEN_PATH else self.requests
-        seen.append(Seen.of(request, reply))
-        if self.keep is not None:
-            del seen[: -self.keep]
-        what = "answered" if reply.refusal is None else "refused"
-        log.info("%s: %s %s: %s %s", what, request.method, request.path, reply.status, reply.refusal or "")
-        log.debug("headers: %s", safe_headers(request.headers))
 
     async def _write(self, connection: Connection, request: Request, reply: Reply) -> None:
         # Of a WebSocket the turns are held, not the upgrade.
@@ -226,8 +159,3 @@ class Standin(Switches):
             await connection.drain()
         elif stream.end == "reset":
             connection.reset()
-
-    async def stand(self, connection: Connection) -> None:
-        """Hold an answer until it is released."""
-        self.held.set()
-        await connection.until(self.released)

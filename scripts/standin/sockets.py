@@ -1,12 +1,9 @@
 """`GET /responses` as a WebSocket: the upgrade, and one turn after the other on it (contract 11)."""
 
-from __future__ import annotations
-
 import asyncio
 import json
-import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wsproto.connection import Connection as Protocol
 from wsproto.connection import ConnectionState, ConnectionType
@@ -20,17 +17,12 @@ from .answers.events import numbered, response_object
 from .answers.script import Script
 from .rules.body import Case, check_responses, parsed
 from .rules.headers import LITE
-from .state import Hold
+from .state import Hold, State
 from .wire.connection import ClientGone, Connection, Request
 from .wire.replies import Headers, Refused, Reply, api_error, detail, dumps, missing, wrong_type
 from .wire.seen import Seen
 from .world.tokens import Login
 from .world.usage_windows import event as limits_event
-
-if TYPE_CHECKING:
-    from .server import Standin
-
-log = logging.getLogger("standin")
 
 BETA = "responses_websockets=2026-02-06"
 OF_SOCKET = ("type", "previous_response_id", "generate")
@@ -38,7 +30,7 @@ LITE_METADATA = "ws_request_header_x_openai_internal_codex_responses_lite"
 LIMIT = "Responses websocket connection limit reached (60 minutes). Create a new websocket connection to continue."
 
 
-def upgraded(standin: Standin, request: Request, login: Login, headers: Headers) -> Reply:
+def upgraded(state: State, request: Request, login: Login, headers: Headers) -> Reply:
     """The answer to a good upgrade. Raises Refused."""
     key = request.header("sec-websocket-key") or ""
     if request.header("sec-websocket-version") != "13" or len(key) != 24:
@@ -47,7 +39,7 @@ def upgraded(standin: Standin, request: Request, login: Login, headers: Headers)
         raise detail("Upgrade Required", 426)
     extension = PerMessageDeflate()
     offer = request.header("sec-websocket-extensions")
-    taken = extension.accept(offer) if offer and standin.deflate else None
+    taken = extension.accept(offer) if offer and state.deflate else None
     headers = [
         ("upgrade", "websocket"),
         ("connection", "Upgrade"),
@@ -63,7 +55,7 @@ def upgraded(standin: Standin, request: Request, login: Login, headers: Headers)
         101,
         headers,
         socket=lambda connection: Socket(
-            standin, connection, request, login, [extension] if taken is not None else []
+            state, connection, request, login, [extension] if taken is not None else []
         ).run(),
     )
 
@@ -73,13 +65,13 @@ class Socket:
 
     def __init__(
         self,
-        standin: Standin,
+        state: State,
         connection: Connection,
         request: Request,
         login: Login,
         extensions: list[PerMessageDeflate],
     ) -> None:
-        self.standin, self.connection, self.request, self.login = standin, connection, request, login
+        self.state, self.connection, self.request, self.login = state, connection, request, login
         self.ws = Protocol(ConnectionType.SERVER, list(extensions))
         self.opened = time.monotonic()
         self.known: dict[str, list[Any]] = {}
@@ -111,7 +103,7 @@ class Socket:
     def take(self, event: Event) -> bool:
         """Is there more to come?"""
         if isinstance(event, CloseConnection):
-            self.standin.closed_with = event.code
+            self.state.closed_with = event.code
             if self.ws.state is ConnectionState.REMOTE_CLOSING:
                 self.send(event.response())
             return False
@@ -143,7 +135,7 @@ class Socket:
             and isinstance(e, Exception)
             and not isinstance(e, ClientGone)
         ):
-            self.standin.crashes.append(e)
+            self.state.crashes.append(e)
             self.connection.transport.abort()
 
     async def answer(self, text: str) -> None:
@@ -151,7 +143,7 @@ class Socket:
         try:
             body = parsed(text.encode())
             case, before, generate = self.case(body)
-            script, active, items = turn.script(self.standin, case, used=True, headers=[], generate=generate)
+            script, active, items = turn.script(self.state, case, used=True, headers=[], generate=generate)
         except Refused as refused:
             self.refuse(text, body, refused)
             return
@@ -164,16 +156,16 @@ class Socket:
             items = []
             script.events = warm_up(case.body)
         else:
-            script.events.insert(0, limits_event(self.login.plan, self.standin.now()))
-        await self.write(script, self.standin.hold_for("responses") if generate else None)
+            script.events.insert(0, limits_event(self.login.plan, self.state.now()))
+        await self.write(script, self.state.hold_for("responses") if generate else None)
         self.known[script.events[-1].get("response", {}).get("id", "")] = [*before, *remembered(items)]
 
     def case(self, body: dict[str, Any]) -> tuple[Case, list[Any], bool]:
         """A message as a body with all that came before in its input. Raises Refused."""
         if body.get("type") != "response.create":
             raise api_error(f"Unknown message type: {body.get('type')}", code="unknown_message_type")
-        self.standin.tokens.bearer(self.request.header("authorization"))
-        if time.monotonic() - self.opened >= self.standin.socket_life:
+        self.state.tokens.bearer(self.request.header("authorization"))
+        if time.monotonic() - self.opened >= self.state.socket_life:
             raise api_error(LIMIT, code="websocket_connection_limit_reached")
         before = body.get("previous_response_id")
         if before is not None and before not in self.known:
@@ -191,15 +183,15 @@ class Socket:
         lite = self.request.header(LITE) == "true" or (
             isinstance(metadata, dict) and metadata.get(LITE_METADATA) == "true"
         )
-        switches = (self.standin.instructions_required, self.standin.status_refused)
+        switches = (self.state.instructions_required, self.state.status_refused)
         case = Case(
             plain,
             self.login,
-            self.standin.vault,
+            self.state.vault,
             self.request.header("version"),
             lite,
             *switches,
-            models=self.standin.models,
+            models=self.state.models,
         )
         check_responses(case)
         return case, plain["input"], generate
@@ -215,7 +207,7 @@ class Socket:
             await self.connection.drain()
             await asyncio.sleep(0)
             if place == 1 and hold:
-                await self.standin.stand(self.connection)
+                await self.state.stand(self.connection)
         if script.end != "proper":
             self.cut(script.end == "reset")
 
@@ -239,10 +231,9 @@ class Socket:
 
     def remember(self, text: str, body: Any, status: int, refusal: str | None) -> None:
         request = self.request
-        self.standin.requests.append(
+        self.state.remember(
             Seen("WS", request.path, "", request.headers, text.encode(), body, status, refusal, request.connection)
         )
-        log.info("message on connection %d: %s %s", request.connection, status, refusal or "")
 
     def send(self, event: Event) -> None:
         self.connection.write(self.ws.send(event))

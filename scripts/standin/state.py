@@ -1,20 +1,31 @@
-"""Everything about the stand-in that can be switched: what it says, whom it knows, which failures wait."""
+"""What the stand-in knows: where it is found, what it was asked, what it says, which failures wait, who has a login."""
 
 import asyncio
+import logging
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import KW_ONLY, InitVar, dataclass
+from typing import Any, Literal
 
 from .answers.items import Item, Pieces, Says
 from .answers.usage import PromptCache
-from .device import Device
 from .failures.table import Active, Kind, parse
-from .oauth import OAuth
+from .oauth import CALLBACK_PORTS, OAuth
+from .wire.connection import Connection, Request
+from .wire.seen import Seen
 from .world.catalogue import MODELS
+from .world.devices import Device
 from .world.tokens import TEN_DAYS, Login, Tokens
 from .world.vault import Vault
+
+type Tls = tuple[str, str] | Literal[False]
+"""Files of a certificate chain and of its key."""
+
+TOKEN_PATH = "/oauth/token"
+
+log = logging.getLogger("standin")
 
 
 @dataclass
@@ -23,13 +34,36 @@ class Hold:
     before_headers: bool
 
 
-class Switches:
-    def __init__(self, now: Callable[[], float], trusted: tuple[str, ...]) -> None:
-        self.now = now
-        self.tokens = Tokens(now)
-        self.vault = Vault(self.tokens.key, trusted)
+@dataclass(eq=False, repr=False)
+class State:
+    """What the handlers of a request work with. `requests` has what was asked, `refresh_calls` what was asked of
+    `/oauth/token`; `keep` bounds each of them. `note`s tell of what is taken here and would be refused elsewhere."""
+
+    port: int = 0
+    tls: Tls = False
+    host: str = "127.0.0.1"
+    _: KW_ONLY
+    instructions_required: bool = True
+    status_refused: bool = True
+    require_account: bool = True
+    refuse_bare_agents: bool = False
+    trust_encrypted: Sequence[str] = ()
+    keep: int | None = None
+    device_interval: int = 5
+    device_login: bool = True
+    consent: InitVar[bool] = False
+    callback_ports: InitVar[Sequence[int]] = CALLBACK_PORTS
+    now: Callable[[], float] = time.time
+
+    def __post_init__(self, consent: bool, callback_ports: Sequence[int]) -> None:
+        self.requests: list[Seen] = []
+        self.refresh_calls: list[Seen] = []
+        self.notes: list[str] = []
+        self.crashes: list[Exception] = []
+        self.tokens = Tokens(self.now)
+        self.vault = Vault(self.tokens.key, tuple(self.trust_encrypted))
         person = Login("person@example.org", "plus", str(uuid.uuid4()))
-        self.oauth = OAuth(self.tokens, person)
+        self.oauth = OAuth(self.tokens, person, consent=consent, callback_ports=callback_ports)
         self.devices: dict[str, Device] = {}
         self.prompts = PromptCache()
         self.models = MODELS
@@ -46,6 +80,35 @@ class Switches:
         self.released = asyncio.Event()
         self._holds: deque[Hold] = deque()
         self._failures: dict[Kind, deque[tuple[Active, bool]]] = {}
+
+    # Where it is found.
+
+    @property
+    def origin(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http{'s' if self.tls else ''}://{host}:{self.port}"
+
+    @property
+    def upstream(self) -> str:
+        return f"{self.origin}/backend-api/codex"
+
+    @property
+    def issuer(self) -> str:
+        return self.origin
+
+    # What was asked.
+
+    def remember(self, seen: Seen) -> None:
+        kept = self.refresh_calls if seen.path == TOKEN_PATH else self.requests
+        kept.append(seen)
+        if self.keep is not None:
+            del kept[: -self.keep]
+        what = "answered" if seen.refusal is None else "refused"
+        log.info("%s: %s %s: %s %s", what, seen.method, seen.path, seen.status, seen.refusal or "")
+
+    def note(self, request: Request, what: str) -> None:
+        self.notes.append(what)
+        log.info("noted: %s %s: %s", request.method, request.path, what)
 
     # What is said.
 
@@ -106,6 +169,18 @@ class Switches:
         self._holds.clear()
         self.released.set()
 
+    def hold_for(self, kind: Kind | None) -> Hold | None:
+        """The hold that meets a request of this kind, which is thereby used up."""
+        hold = next((each for each in self._holds if each.kind == kind), None)
+        if hold:
+            self._holds.remove(hold)
+        return hold
+
+    async def stand(self, connection: Connection) -> None:
+        """Hold an answer until it is released."""
+        self.held.set()
+        await connection.until(self.released)
+
     # Who is known.
 
     def login(
@@ -137,10 +212,3 @@ class Switches:
         """The person says no to every one that waits."""
         for device in self.devices.values():
             device.denied = True
-
-    def hold_for(self, kind: Kind | None) -> Hold | None:
-        """The hold that meets a request of this kind, which is thereby used up."""
-        hold = next((each for each in self._holds if each.kind == kind), None)
-        if hold:
-            self._holds.remove(hold)
-        return hold

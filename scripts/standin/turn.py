@@ -1,37 +1,32 @@
 """One turn of the model's, whichever way it was asked for: what is answered, and the failure that meets it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from .answers.events import events, response_object
 from .answers.items import Item, output_items
-from .answers.script import Script, Situation
+from .answers.script import Script
 from .answers.usage import Usage, tokens
+from .failures.refusals import Situation
 from .failures.table import Active
 from .rules.body import Case
+from .state import State
 from .wire.replies import Headers
-
-if TYPE_CHECKING:
-    from .server import Standin
 
 
 def script(
-    standin: Standin, case: Case, *, used: bool, headers: Headers, generate: bool = True
+    state: State, case: Case, *, used: bool, headers: Headers, generate: bool = True
 ) -> tuple[Script, Active | None, list[Item]]:
     """The answer to a request that was right, the failure that it meets, and the answer's items. Raises Refused."""
     login = case.login
-    active = standin.take("responses", used)
-    situation = Situation(active.argument if active else "", login.plan, standin.now())
+    active = state.take("responses", used)
+    situation = Situation(active.argument if active else "", login.plan, state.now())
     if active and active.failure.refuse:
         raise active.failure.refuse(situation)
     said = Script(headers, [])
     if active and active.failure.wire:
         return said, active, []
-    says = standin.next_says() if generate else standin.says
+    says = state.next_says() if generate else state.says
     huge = int(float(active.argument)) if active and active.name == "huge-frame" else 0
-    items = output_items(case.body, says, standin.vault, login.account_id, huge)
-    whole, cached = standin.prompts.count(login.account_id, case.session, case.body)
+    items = output_items(case.body, says, state.vault, login.account_id, huge)
+    whole, cached = state.prompts.count(login.account_id, case.session, case.body)
     thought = 64 if any(item["type"] == "reasoning" for item in items) else 0
     spent = Usage(whole, cached, tokens([_visible(item) for item in items]) + thought, thought)
     said.events = events(response_object(case.body), items, spent, says.deltas)

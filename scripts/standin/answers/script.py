@@ -58,15 +58,6 @@ class Script:
         return iter(frames)
 
 
-@dataclass
-class Situation:
-    """What a refusal by failure is made from."""
-
-    argument: str
-    plan: str
-    now: float
-
-
 def cut(data: bytes, size: int) -> Iterator[bytes]:
     return (data[start : start + size] for start in range(0, len(data), size))
 

@@ -1,6 +1,7 @@
 """The refusals that a failure can bring about (contract 7, 8.4)."""
 
-from ..answers.script import Situation
+from dataclasses import dataclass
+
 from ..rules.headers import BLOCKED, challenge, wrong_region
 from ..rules.headers import cloudflare as cloudflare_headers
 from ..wire.replies import Refused, Reply, api_error, auth_error, detail, html, ok, refusal
@@ -14,6 +15,15 @@ REUSED = "Your refresh token has already been used to generate a new access toke
 REFRESH_EXPIRED = "Your refresh token has expired. Please try signing in again."
 REFRESH_INVALIDATED = "Your refresh token has been invalidated. Please try signing in again."
 COUNTRY = "Country, region, or territory not supported"
+
+
+@dataclass
+class Situation:
+    """What a refusal by failure is made from."""
+
+    argument: str
+    plan: str
+    now: float
 
 
 def usage_limit(situation: Situation) -> Refused:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..answers.script import Script, Situation
+from ..answers.script import Script
 from ..wire.replies import Refused, Wire
 from . import refusals as r
 from . import stream_faults as s
 
 type Kind = Literal["responses", "upgrade", "compact", "models", "token"]
-type Refuse = Callable[[Situation], Refused]
+type Refuse = Callable[[r.Situation], Refused]
 type Spoil = Callable[[Script, str], None]
 
 

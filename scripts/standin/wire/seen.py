@@ -6,6 +6,10 @@ from typing import Any
 from .connection import Request
 from .replies import Headers, Reply
 
+SECRET_HEADERS = ("authorization", "cookie")
+SECRET_FIELDS = ("refresh_token", "access_token", "id_token", "token", "code", "code_verifier", "encrypted_content")
+HIDDEN = "(left out)"
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -38,3 +42,16 @@ class Seen:
             reply.refusal,
             request.connection,
         )
+
+
+def safe_headers(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, HIDDEN if name in SECRET_HEADERS else value) for name, value in headers]
+
+
+def without_secrets(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: HIDDEN if key in SECRET_FIELDS else without_secrets(each) for key, each in value.items()}
+        case list():
+            return [without_secrets(each) for each in value]
+    return value
