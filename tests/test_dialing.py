@@ -3,12 +3,14 @@ import errno
 import os
 import resource
 import socket
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from codex_proxy import dialing
+from codex_proxy.few_files import OUT_OF_FILES
 from codex_proxy.resolver import Address
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -156,7 +158,7 @@ async def test_without_a_file_no_other_address_is_tried(place: Place) -> None:
             await dial(good, good, delay=10)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert raised.value.errno in dialing.OUT_OF_FILES
+    assert raised.value.errno in OUT_OF_FILES
 
 
 async def test_a_dead_peer_is_noticed_by_the_system(place: Place) -> None:
@@ -177,3 +179,19 @@ async def test_a_healthy_address_costs_no_extra_time(place: Place) -> None:
     sock = await dial(good, place.listens("::1"), delay=10)
     assert time.monotonic() - began < 5
     sock.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+async def test_what_the_peer_has_acknowledged_is_known(place: Place) -> None:
+    sock = await dial(place.listens())
+    before = dialing.acknowledged(sock)
+    assert before is not None
+    await asyncio.get_running_loop().sock_sendall(sock, b"x" * 1000)
+    got, _ = place.kept[0].accept()
+    assert len(got.recv(1000, socket.MSG_WAITALL)) == 1000
+    got.sendall(b"y")  # and with it the acknowledgement
+    assert await asyncio.get_running_loop().sock_recv(sock, 1) == b"y"
+    got.close()
+    assert dialing.acknowledged(sock) == before + 1000
+    sock.close()
+    assert dialing.acknowledged(sock) is None

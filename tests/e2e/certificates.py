@@ -1,6 +1,7 @@
 """Fixtures: a CA of the tests' own, and a stand-in behind TLS with a certificate by it."""
 
 import datetime
+import ipaddress
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from cryptography.x509.oid import NameOID
 
 from standin import Standin
 
+# Where a backend is in a namespace of a test's own, and in one beside it (namespaces.py).
+BACKENDS = ipaddress.IPv4Address("192.0.2.1"), ipaddress.IPv4Address("192.0.2.130")
+
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
-    """A CA of our own, and a certificate for localhost by it: (CA, certificate, key)."""
+    """A CA of our own, and a certificate for localhost, backend.test and BACKENDS by it: (CA, certificate, key)."""
     folder = tmp_path_factory.mktemp("ca")
     now = datetime.datetime.now(datetime.UTC)
 
@@ -41,7 +45,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Pat
             )}  # fmt: skip
             builder = builder.add_extension(x509.KeyUsage(**usage), critical=True)
         else:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName(
+                    [x509.DNSName("localhost"), x509.DNSName("backend.test"), *map(x509.IPAddress, BACKENDS)]
+                ),
+                critical=False,
+            )
         return builder.sign(with_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())

@@ -241,7 +241,12 @@ class Answer:
             self._send_and_close(flow, flow.response)
             return
         via = "{}:{}".format(*flow.server_conn.via[1]) if flow.server_conn.via else ""
-        failure = transport_errors.explain(flow.error.msg, flows.backend().host, state.get("gave_up", ""), via)
+        gave_up = state.get("gave_up", "")
+        if not gave_up and (dialled := wire.dialled(flow)) and dialled.died:
+            gave_up = "dead"
+        failure = transport_errors.explain(
+            flow.error.msg, flows.backend().host, gave_up, via, state.get("gave_up_after", 0)
+        )
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
             self._end_stream(flow, flow.response.stream, failure)
             return

@@ -10,7 +10,7 @@ from typing import Any
 from mitmproxy import connection, ctx, http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from .. import redact, upstream
+from .. import few_files, redact, upstream
 from ..answer.repair import Repair
 from ..errors import ProxyError
 from . import wire
@@ -141,6 +141,7 @@ def tell_ending(flow: http.HTTPFlow, ended: Repair) -> None:
 
 def refuse(flow: http.HTTPFlow, error: ProxyError) -> None:
     """Answer the client ourselves; nothing goes to the backend."""
+    error = few_files.instead(error)
     flow.response = response(error)
     if flow.request.method == "HEAD":
         # mitmproxy would send the body all the same, and the client take it for the next answer.

@@ -82,10 +82,11 @@ class Patience:
         if flow.server_conn.address != (target.host, target.port):
             self.give_up(flow, "connect")
         elif silent >= self.idle:
-            self.give_up(flow, "idle")
+            self.give_up(flow, "stall" if "heard_at" in state else "idle")
         else:
             self.loop.call_later(max(self.idle - silent, 0.01), self.look)
 
     def give_up(self, flow: http.HTTPFlow, stage: str) -> None:
         flows.state_of(flow)["gave_up"] = stage
+        flows.state_of(flow)["gave_up_after"] = self.connect if stage == "connect" else self.idle
         wire.hang_up_upstream(flow, f"{stage} timeout")

@@ -21,14 +21,21 @@ from mitmproxy.proxy.layers import tls
 from mitmproxy.proxy.layers.http import _hooks
 from mitmproxy.proxy.tunnel import LayerStack
 from mitmproxy.tls import TlsData
-from mitmproxy.utils import human
+from mitmproxy.utils import asyncio_utils, human
 from OpenSSL import SSL
 
-from .. import dialing, mitmproxy_options
+from .. import accepting, dialing, few_files, mitmproxy_options
 from . import backend_tls, flows, wire
+from .dialled import KEPT, Dialled
 from .exchange import OurHttpLayer
 
 logger = logging.getLogger(__name__)
+
+
+turned_away = few_files.Rarely()
+
+# How long a client that is turned away may take to send its request and read why, in seconds.
+LAST_WORD = 2.0
 
 
 class OurOptions:
@@ -69,6 +76,9 @@ async def tell_addons(addons: AddonManager, hook: hooks.Hook) -> None:
 class _Ours(server.ConnectionHandler):
     """What a client's handler and a replay's have in common."""
 
+    dialled: Dialled | None = None
+    """The connection to the backend, or to the proxy on the way: of HTTP/1 there is one at a time."""
+
     async def tell(self, hook: commands.StartHook) -> None:
         """Run a hook's addons, and then what none of them may come behind."""
         await tell_addons(ctx.master.addons, hook)
@@ -97,7 +107,7 @@ class _Ours(server.ConnectionHandler):
         if made.address:
             await self.handle_hook(server_hooks.ServerConnectHook(hook_data))
         if made.error or not made.address:
-            await self._not_opened(command, hook_data, f"Connection killed: {made.error}")
+            await self._not_opened(command, hook_data, f"Connection killed: {made.error or 'no address'}")
             return
         async with self.max_conns[made.address]:
             made.timestamp_start = time.time()
@@ -138,13 +148,10 @@ class _Ours(server.ConnectionHandler):
         assert made.address
         host, port, *_ = made.address
         local = (made.sockname[0], made.sockname[1]) if made.sockname else None
-        sock = await dialing.connect(host, port, local)
-        try:
-            reader, writer = await asyncio.open_connection(sock=sock)
-        except BaseException:
-            sock.close()
-            raise
-        return server.ConnectionIO(handler=asyncio.current_task(), reader=reader, writer=writer)
+        self.dialled = None
+        self.dialled = Dialled(await dialing.connect(host, port, local))
+        writer = await self.dialled.open()
+        return server.ConnectionIO(handler=asyncio.current_task(), reader=self.dialled.reader, writer=writer)
 
 
 class _Waiting(mode_servers.ProxyConnectionHandler):
@@ -154,6 +161,12 @@ class _Waiting(mode_servers.ProxyConnectionHandler):
         await started.wait()
         await super().handle_client()
 
+    async def handle_connection(self, connection: connection.Connection) -> None:
+        if connection is self.client:
+            # Tasks begin at once here: what has come, or the end, must not be read before mitmproxy knows this one.
+            await asyncio.sleep(0)
+        await super().handle_connection(connection)
+
 
 class OurHandler(_Ours, _Waiting):
     """A client's connection to our listener."""
@@ -161,15 +174,60 @@ class OurHandler(_Ours, _Waiting):
     def __init__(self, master: Any, reader: Any, writer: Any, options: Any, mode: mode_specs.ProxyMode) -> None:
         super().__init__(master, reader, writer, OurOptions(options), mode)
         self._under_way = contextlib.ExitStack()
+        self._let_go: asyncio.TimerHandle | None = None
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
-        with self.timeout_watchdog.disarm():
-            await self.tell(hook)
         if isinstance(hook, _hooks.HttpRequestHeadersHook):
             # `tcp_timeout` is for clients that ask nothing.
             self._under_way.enter_context(self.timeout_watchdog.disarm())
+            if self._let_go:
+                self._let_go.cancel()
+        with self.timeout_watchdog.disarm():
+            await self.tell(hook)
+        if isinstance(hook, _hooks.HttpRequestHook) and self.dialled:
+            if self.dialled.idle_for() > KEPT:
+                await self._close_upstream()
+            self.dialled.begin()
         elif isinstance(hook, _hooks.HttpResponseHook | _hooks.HttpErrorHook):
             self._under_way.close()
+            if self.dialled and not hook.flow.websocket:
+                self.dialled.rest()
+                self._let_go = asyncio.get_running_loop().call_later(KEPT, self._idle)
+
+    def _idle(self) -> None:
+        self._closing = asyncio_utils.create_task(self._close_upstream(), name="close idle", keep_ref=True)
+
+    async def _close_upstream(self) -> None:
+        """Close what leads to the backend: the next request goes over a new connection."""
+        open_ones = {conn: io.handler for conn, io in self.transports.items() if conn is not self.client and io.handler}
+        for conn in open_ones:
+            self.close_connection(conn)
+        if tasks := open_ones.values():
+            await asyncio.wait(tasks)
+
+    async def handle_client(self) -> None:
+        io, most = self.transports[self.client], few_files.limit()
+        if isinstance(io.writer, asyncio.StreamWriter):
+            if few_files.is_for_the_backend(io.writer.get_extra_info("socket").fileno(), most):
+                await self._turn_away(io, most)
+                return
+        try:
+            await super().handle_client()
+        finally:
+            if self._let_go:
+                self._let_go.cancel()
+
+    async def _turn_away(self, io: server.ConnectionIO, most: int | None) -> None:
+        turned_away.say("Few files are left to open: clients are turned away. Raise `ulimit -n`.")
+        assert isinstance(io.writer, asyncio.StreamWriter) and isinstance(io.reader, asyncio.StreamReader)
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(LAST_WORD):
+                if not starts_like_tls_record(await io.reader.read(65536)):
+                    io.writer.write(wire.response_bytes(flows.response(few_files.out_of_files(most))))
+                    io.writer.write_eof()
+                    while await io.reader.read(65536):
+                        pass  # an answer is lost with what is left unread
+        io.writer.close()
 
 
 class OurReplayHandler(_Ours, clientplayback.ReplayHandler):
@@ -181,9 +239,16 @@ class OurReplayHandler(_Ours, clientplayback.ReplayHandler):
         theirs.context.layers.remove(theirs)
         self.layer = OurHttpLayer(theirs.context)
         self.layer.connections = theirs.connections
+        # The client that it once came from may be there still: what is done for this flow must not be done to that one.
+        flow.client_conn = self.client
         # As a client's: it leads nowhere until the last step says where.
         self.layer.context.server.address = flows.NOWHERE
         flow.server_conn.via = None
+
+    async def replay(self) -> None:
+        # Found by the client's id, as a client's handler is: what ends a silent backend's connection ends this one's too.
+        with ctx.master.addons.get("proxyserver").register_connection(self.client.id, self):
+            await super().replay()
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
         await self.tell(hook)
@@ -226,9 +291,18 @@ def _replay_handler(flow: http.HTTPFlow, options: Any) -> Any:
     return (OurReplayHandler if flows.is_our_client(flow.client_conn) else _theirs[1])(flow, options)
 
 
+def _is_of_the_start(record: logging.LogRecord) -> bool:
+    """Is an error that is logged one of the start? Else it is of somebody who came early, by a browser perhaps."""
+    of_a_task = record.name == "mitmproxy.master" and record.getMessage().startswith("Unhandled")
+    return not (of_a_task or hasattr(record, "client") or record.name.partition(".")[0] in ("asyncio", "tornado"))
+
+
 def install() -> None:
     """From `load`: connections and replays that begin from now on are made here."""
     started.clear()
+    if check := ctx.master.addons.get("errorcheck"):
+        check.logger.addFilter(_is_of_the_start)
+    accepting.install(asyncio.get_running_loop())
     mode_servers.ProxyConnectionHandler = _handler  # type: ignore[assignment, misc]
     clientplayback.ReplayHandler = _replay_handler  # type: ignore[assignment, misc]
 
@@ -237,6 +311,7 @@ def remove() -> None:
     """From `done`."""
     mode_servers.ProxyConnectionHandler, clientplayback.ReplayHandler = _theirs  # type: ignore[misc]
     started.set()
+    accepting.remove(asyncio.get_running_loop())
 
 
 def start_ends() -> None:

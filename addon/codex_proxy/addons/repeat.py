@@ -51,15 +51,13 @@ class Repeat:
             flows.refuse(flow, flows.unforeseen("Repeat", e))
 
     async def error(self, flow: http.HTTPFlow) -> None:
-        """After a kept-alive connection turned out to be closed: the request was not answered, and not on a fresh one."""
-        if not (self._may_repeat(flow) and flow.error and flow.response is None and self._was_stale(flow)):
+        """After a kept-alive connection turned out to be closed, or dead: the request was not answered, and not on a fresh one."""
+        if not (self._may_repeat(flow) and flow.error and flow.response is None and (why := self._was_stale(flow))):
             return
         if flows.state_of(flow)["route"] == "socket":
             return
         try:
-            flow.response = await self._again(
-                flow, await self._tokens().store.fresh(), "the kept connection was closed"
-            )
+            flow.response = await self._again(flow, await self._tokens().store.fresh(), why)
         except ProxyError as e:
             flows.refuse(flow, e)
         except Exception as e:
@@ -71,10 +69,14 @@ class Repeat:
         state = flows.state_of(flow)
         return "sent_at" in state and not ("refused" in state or "repeated" in state or "gave_up" in state)
 
-    def _was_stale(self, flow: http.HTTPFlow) -> bool:
+    def _was_stale(self, flow: http.HTTPFlow) -> str:
+        """What was wrong with the connection, where nothing of the request was taken; else empty."""
+        if (dialled := wire.dialled(flow)) and dialled.died:
+            # Where a part was acknowledged the backend may have the whole of it.
+            return "the kept connection was dead" if dialled.took_nothing else ""
         opened, asked = flow.server_conn.timestamp_start, flow.request.timestamp_start
         closed = flow.error is not None and "server closed connection" in flow.error.msg
-        return closed and opened is not None and opened < asked
+        return "the kept connection was closed" if closed and opened is not None and opened < asked else ""
 
     def _tokens(self) -> PutToken:
         tokens: PutToken = ctx.master.addons.get("puttoken")

@@ -265,7 +265,7 @@ class Sockets:
         idle: float = ctx.master.addons.get("go").idle_timeout
         silent = now - max(float(turn.record["sent_at"]), socket.turns.heard_at)
         if silent >= idle and not flow.intercepted:
-            self.close(flow, transport_errors.explain("", flows.backend().host, "idle"), FAILED)
+            self.close(flow, transport_errors.explain("", flows.backend().host, "idle", after=idle), FAILED)
         else:
             left = idle if flow.intercepted else idle - silent
             asyncio.get_running_loop().call_later(max(left, 0.01), self._watch, of, socket, running)

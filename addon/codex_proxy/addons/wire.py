@@ -18,6 +18,7 @@ from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 from mitmproxy.proxy.utils import ReceiveBuffer
 
 from .. import redact
+from .dialled import Dialled
 
 # Linux holds a segment back until there is more, or the end (tcp(7)).
 CORK: int | None = getattr(socket, "TCP_CORK", None)
@@ -217,6 +218,13 @@ def response_bytes(response: http.Response) -> bytes:
     response.headers["connection"] = "close"
     assembled: bytes = http1.assemble_response(response)
     return assembled
+
+
+def dialled(flow: http.HTTPFlow) -> Dialled | None:
+    """The connection that this flow's request went over, if it was dialled at all."""
+    handler = handler_of(flow.client_conn)
+    found: Dialled | None = getattr(handler, "dialled", None)
+    return found
 
 
 async def tell_of_end(client: connection.Client, server: connection.Server) -> None:

@@ -31,9 +31,15 @@ TROUBLES = (
     _trouble(r"^Malformed request|from client, refusing", 400, "malformed_request", "The request is malformed; nothing was sent to the backend."),
     _trouble(rf"^{GARBLED}|from server, refusing", 502, "backend_garbled", "What {host} answered is not HTTP."),
     _trouble(r"connect timeout", 504, "backend_timeout", "{host} did not take the connection in time. Is the network up?"),
-    _trouble(r"idle timeout", 504, "backend_timeout", "{host} took the request and then was silent for too long."),
-    _trouble(r"total timeout", 504, "backend_timeout", "{host} took the request and did not complete its answer in time."),
+    _trouble(r"idle timeout", 504, "backend_timeout", "{host} gave no answer{after}; whether it got the request is not known."),
+    _trouble(r"stall timeout", 504, "backend_timeout", "{host} stopped in its answer: nothing more came{after}."),
+    _trouble(r"dead timeout", 504, "backend_timeout", "The connection to {host} is dead; whether the request got there is not known. Try again."),
+    _trouble(r"total timeout", 504, "backend_timeout", "{host} did not complete its answer in time."),
     _trouble(r"size timeout", 502, "backend_garbled", "{host} answered with more than is taken here."),
+    _trouble(
+        r"too many open files", 503, "proxy_out_of_files",
+        "This proxy has no more open files for a connection to {host}. Close some clients, or start it with a higher `ulimit -n`.",
+    ),
     _trouble(r"refused HTTP CONNECT|proxy", 502, "outgoing_proxy_failed", "The outgoing proxy (HTTPS_PROXY) did not let the request through."),
     _trouble(
         r"name or service|getaddrinfo|nodename nor|name resolution|no address associated|not known", 502, "backend_unknown_host",
@@ -56,15 +62,16 @@ OTHER = _trouble("", 502, "backend_unreachable", "{host} gave no answer.")
 ON_THE_WAY = ("backend_unknown_host", "backend_unreachable")
 
 
-def explain(message: str, host: str, gave_up: str = "", via: str = "") -> ProxyError:
+def explain(message: str, host: str, gave_up: str = "", via: str = "", after: float = 0) -> ProxyError:
     """The error for a failed exchange; `message` as mitmproxy or httpx2 worded it, `gave_up` which time-out of ours it was,
-    `via` the outgoing proxy, if there is one."""
+    `via` the outgoing proxy, if there is one, `after` how long it was waited, in seconds."""
     message = f"{gave_up} timeout" if gave_up else redact.short(message, LOOKED_AT)
     trouble = next((t for t in TROUBLES if t.signs.search(message)), OTHER)
+    waited = f" for {after:g} s" if after else ""
     detail = "" if gave_up else f" ({message[:TOLD]})"
     if doubt := clock.doubt(message):
         detail = f" {doubt}{detail}"
     if via and trouble.code in ON_THE_WAY:
         text = f"The outgoing proxy {via} (HTTPS_PROXY) can't be reached."
         return ProxyError(502, "outgoing_proxy_failed", text + detail)
-    return ProxyError(trouble.status, trouble.code, trouble.explanation.format(host=host) + detail)
+    return ProxyError(trouble.status, trouble.code, trouble.explanation.format(host=host, after=waited) + detail)
