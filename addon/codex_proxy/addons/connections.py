@@ -26,7 +26,8 @@ class Connections:
         handlers.install()
 
     def configure(self, updated: set[str]) -> None:
-        if ctx.master.addons.get("proxyserver").is_running:
+        proxyserver = ctx.master.addons.get("proxyserver")
+        if proxyserver and proxyserver.is_running:
             self._tell_of_options(updated)
         if "codex_upstream" in updated:
             self.outgoing = self._outgoing_proxy()
