@@ -16,6 +16,7 @@ import httpx2
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
+from codex_proxy import bounded_files
 from codex_proxy.answer import sse
 from codex_proxy.capture import capture_file
 from codex_proxy.redact import HIDDEN
@@ -41,6 +42,9 @@ NOT_AGAIN = frozenset(
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 PDF = "application/pdf"
 
+# Larger than what the proxy takes (`codex_body_limit`), in bytes.
+LARGEST = 256 << 20
+
 # How long the proxy may be silent, in seconds; it has time-outs of its own for the backend.
 SILENCE = 600.0
 
@@ -54,7 +58,7 @@ class Request(NamedTuple):
 
 def captured(file: Path) -> Request:
     """The request in a file of `scripts/capture`, with what was cut out of it; its secrets are gone. Raises ValueError, OSError."""
-    document = json.loads(file.read_bytes())
+    document = json.loads(bounded_files.read_once(file, LARGEST))
     if not isinstance(document, dict) or "request_line" not in document:
         raise ValueError("it holds no captured request")
     method, path = document["request_line"].split()[:2]
@@ -74,7 +78,7 @@ def again(file: Path) -> Request:
 def attached(file: Path) -> dict[str, Any]:
     """A file as a part of the question: an image, a PDF, or text under its name. Ends the program for any other."""
     try:
-        data = file.read_bytes()
+        data = bounded_files.read_once(file, LARGEST)
         kind = mimetypes.guess_type(file.name)[0]
         if kind not in (*IMAGES, PDF):
             return {"type": "input_text", "text": f"{file.name}:\n\n{data.decode()}"}

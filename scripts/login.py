@@ -132,7 +132,9 @@ def place(option: Path | None) -> LoginFile:
     """Not the environment's login: a new one goes where the CLI has its own, or into the file that is named."""
     home = {name: value for name, value in os.environ.items() if name == "CODEX_HOME"}
     file = login_source.locate(str(option or ""), home, Path.home())
-    return file if login_source.kind(file) == "keyring" else LoginFile(file.path.absolute())
+    if login_source.kind(file) == "keyring":
+        return file
+    return LoginFile(file.path.absolute(), spare=file.spare, mend=file.mend)
 
 
 def may_replace(file: LoginFile, yes: bool) -> Identity | None:
@@ -197,7 +199,7 @@ async def by_browser(args: argparse.Namespace, signing_in: SignIn) -> Identity:
             log.info("The browser came back with a code.")
             whose = await finished(signing_in, code, listener.redirect_uri, pkce.verifier)
         except TimeoutError:
-            raise Unfinished("Nobody has logged in in time. Try again: scripts/login") from None
+            raise Unfinished("Nobody has logged in in time. Run the same command again.") from None
         except ProxyError as e:
             await listener.tell(callback_page.failed(e.message))
             raise
@@ -217,7 +219,7 @@ async def by_device(args: argparse.Namespace, signing_in: SignIn) -> Identity:
                 server, begun, min(args.timeout, device.LIFE), originator=us, user_agent=signing_in.user_agent
             )
     except TimeoutError:
-        raise Unfinished("The code was not typed in in time. Try again: scripts/login") from None
+        raise Unfinished("The code was not typed in in time. Run the same command again.") from None
     log.info("The code was typed in.")
     return await finished(signing_in, approved.code, approved.redirect_uri, approved.verifier)
 
@@ -229,7 +231,7 @@ def pasted(url: str, state: str) -> str:
     while True:
         given = terminal.typed("Paste it here: ")
         if given is None:
-            raise Unfinished("No address was pasted. Try again: scripts/login --paste")
+            raise Unfinished("No address was pasted. Run the same command again.")
         try:
             return callback.code_of(urlsplit(given).query, state)
         except (callback.WrongState, ValueError):

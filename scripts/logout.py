@@ -87,6 +87,7 @@ def logout(args: argparse.Namespace) -> int:
     out.print(
         {
             "removed": f"Logged out: {whose}. {removed(file, place)}",
+            "emptied": f"Logged out: {whose}. {place} is empty now; it can't be removed where it is.",
             "kept others": f"Logged out: {whose}. {place} keeps what else it holds.",
             "nothing there": f"Logged out: {whose}.",
         }[done],

@@ -160,7 +160,7 @@ async def ask_usage(state: AccountState, calls: BackendCalls, args: argparse.Nam
     if answer.status == 404:
         log.warning(f"The backend has no {url}: what is left of the usage is not known.")
     elif answer.status != 200:
-        raise backend_calls.problem(answer)
+        raise backend_calls.problem(answer, state.file.remedy)
     else:
         state.report, state.report_from = wham.read(answer.body, time.time()), "backend"
 
@@ -183,7 +183,7 @@ async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Names
     state.findings.append(probe.usage_document(await calls.get(wham.usage_url(base), network.DOCUMENT), time.time()))
     model = args.model or next(iter(models), "")
     if not model and listed.status != 200:
-        raise backend_calls.problem(listed)
+        raise backend_calls.problem(listed, state.file.remedy)
     if not model:
         log.warning("Without a list of models none can be asked; name one with --model.")
         return
@@ -195,13 +195,13 @@ async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Names
     if answer.status == 400:
         return  # which is a finding in itself
     if answer.status != 200:
-        raise backend_calls.problem(answer)
+        raise backend_calls.problem(answer, state.file.remedy)
     for number, trial in enumerate(trials, 1):
         log.info(f"{number} of {len(trials)}: {trial.name}")
         answer = await calls.post(f"{base}/responses", trial.body, SHORT_TURN)
         state.findings.append(probe.judge(trial, answer))
         if answer.status in (401, 403, 429):
-            raise backend_calls.problem(answer)
+            raise backend_calls.problem(answer, state.file.remedy)
 
 
 def agreed(model: str, trials: int) -> bool:

@@ -49,9 +49,9 @@ def test_what_is_of_no_use_is_told_and_what_is_is_used(document: Any, found: Kin
         assert read(document, "the file").access_token in ("a.b.c", "at-1")
         return
     with pytest.raises(LoginError) as caught:
-        read(document, "the file")
+        read(document, "the file", "Run: it")
     said = caught.value.message
-    assert said.startswith("The file ") and said.endswith("Run: scripts/login or codex login")
+    assert said.startswith("The file ") and said.endswith(" Run: it")
     if isinstance(document, dict):
         assert f"The file holds {KINDS[found].name}. {KINDS[found].about}".strip() in said
 
@@ -80,7 +80,7 @@ FIELDS = st.dictionaries(st.sampled_from(NAMES), JSON)
 def test_nothing_is_too_odd(document: Any) -> None:
     found = identity.of(document)
     try:
-        assert read(document, "x").access_token and found.kind in ("chatgpt", "personal access token")
+        assert read(document, "x", "Run: it").access_token and found.kind in ("chatgpt", "personal access token")
     except LoginError as e:
         assert found.kind not in ("chatgpt", "personal access token") and "Run: " in e.message
 

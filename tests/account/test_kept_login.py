@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from codex_proxy.account import kept_login, tokens
-from codex_proxy.account.login_file import Draft, LoginFile
+from codex_proxy.account.draft import Draft
+from codex_proxy.account.login_file import LoginFile
 from codex_proxy.account.tokens import TokenStore
 from codex_proxy.errors import LoginError
 
@@ -184,7 +185,7 @@ from codex_proxy.account.login_file import LoginFile
 from codex_proxy.account.tokens import TokenStore
 kept_login.BETWEEN_WRITES = 0.02
 path = Path(sys.argv[1])
-async def refresh(refresh_token, *, proactive):
+async def refresh(refresh_token, *, proactive, client_id):
     limit(20)
     return Grant("renewed", "r2", None, 3600)
 def limit(size):

@@ -195,7 +195,7 @@ class Server:
     def __init__(self) -> None:
         self.spent: list[str] = []
 
-    async def __call__(self, refresh_token: str, *, proactive: bool) -> Grant:
+    async def __call__(self, refresh_token: str, *, proactive: bool, client_id: str) -> Grant:
         self.spent.append(refresh_token)
         return Grant(token(), f"rt_{secrets.token_hex(4)}")
 

@@ -14,9 +14,10 @@ import jwt
 import pytest
 
 from codex_proxy.account import identity, login_file
+from codex_proxy.account.draft import Draft
 from codex_proxy.account.identity import Identity
 from codex_proxy.account.login import AUTH_CLAIM, Grant, read
-from codex_proxy.account.login_file import Draft, LoginFile
+from codex_proxy.account.login_file import LoginFile
 from codex_proxy.account.pkce import challenge_of
 from codex_proxy.account.sign_in import SignIn, check_place, document, held, make_folder
 from codex_proxy.errors import IssuerError, LoginError
@@ -59,6 +60,8 @@ def test_a_new_file_has_the_clis_form() -> None:
         ({"access_token": "a", "refresh_token": "r", "account_id": "x", "expires_at": 1, "type": "oauth"}, {"type": "oauth"}, {}),
         ({"personal_access_token": "at-1", "agent_identity": {}, "bedrock_api_key": "b", "tokens": None}, {}, {}),
         ({"tokens": "odd", "last_refresh": 5}, {}, {}),
+        ({"tokens": {"oauth_provenance": {"issuer": "x"}, "login_owner_id": "o", "also": 1}}, {}, {"also": 1}),
+        ({"oauth_provenance": {"issuer": "x"}, "login_owner_id": "o", "mine": 1}, {"mine": 1}, {}),
     ],
 )  # fmt: skip
 def test_unknown_keys_stay_and_other_logins_go(old: Any, kept: dict[str, Any], kept_tokens: dict[str, Any]) -> None:

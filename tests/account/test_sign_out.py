@@ -173,8 +173,8 @@ async def test_where_nothing_can_be_written_nothing_is_ended(
     open_any = os.open
 
     def refuse(path: Any, *args: Any, **kwargs: Any) -> int:
-        if str(path).endswith(".new"):
-            raise PermissionError(13, "Permission denied")
+        if args and args[0] & os.O_RDWR and not str(path).endswith(".lock"):
+            raise PermissionError(13, "Permission denied", path)
         return open_any(path, *args, **kwargs)
 
     monkeypatch.setattr("os.open", refuse)

@@ -49,7 +49,7 @@ class Server:
         self.may_answer = threading.Event()
         self.may_answer.set()
 
-    async def __call__(self, refresh_token: str, *, proactive: bool) -> Grant:
+    async def __call__(self, refresh_token: str, *, proactive: bool, client_id: str) -> Grant:
         self.asked.append(refresh_token)
         self.proactive.append(proactive)
         self.was_asked.set()
@@ -584,7 +584,7 @@ from codex_proxy.account.login import Grant
 from codex_proxy.account.login_file import LoginFile
 from codex_proxy.account.tokens import TokenStore
 asked = Path(sys.argv[2])
-async def refresh(refresh_token, *, proactive):
+async def refresh(refresh_token, *, proactive, client_id):
     with asked.open("a") as log:
         log.write(refresh_token + "\\n")
     return Grant("opaque", "r2", None, 3600)
@@ -716,7 +716,8 @@ async def test_that_a_login_is_dead_can_be_told_to_others(path: Path) -> None:
     assert kept.refused(await kept.current()) is None
     with pytest.raises(LoginError):
         await kept.fresh()
-    assert kept.refused(await kept.current()) is REUSED
+    told = kept.refused(await kept.current())
+    assert told and (told.code, told.message) == (REUSED.code, f"{REUSED.message} {kept.file.remedy}")
     assert kept.refused(Login("a", "another")) is None
 
 
@@ -907,7 +908,7 @@ from pathlib import Path
 from codex_proxy.errors import LoginError
 from codex_proxy.account.login_file import LoginFile
 from codex_proxy.account.tokens import TokenStore
-async def refresh(refresh_token, *, proactive):
+async def refresh(refresh_token, *, proactive, client_id):
     print("asked")
 async def main():
     store = TokenStore(LoginFile(Path(sys.argv[1])), refresh)

@@ -15,7 +15,7 @@ NOW = 1_795_518_000.0
 
 def refusal(status: int, body: Any, headers: dict[str, str] | None = None) -> ProxyError:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return explain(status, headers or {}, data, NOW)
+    return explain(status, headers or {}, data, NOW, remedy="Run: it")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_words_of_a_limit_under_another_status_are_no_limit(status: int) -> None
 def test_a_deactivated_workspace_is_explained(status: int, body: Any, code: str) -> None:
     error = refusal(status, body)
     assert (error.status, error.code) == (status, code)
-    assert "workspace" in error.message and "codex login" in error.message
+    assert "workspace" in error.message and error.message.endswith(" Run: it")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_deactivated_workspace_is_explained(status: int, body: Any, code: str)
 def test_a_401_that_a_fresh_token_did_not_help_names_the_command(body: Any, code: str) -> None:
     error = refusal(401, body)
     assert (error.status, error.code, error.headers) == (401, code, {"x-should-retry": "false"})
-    assert "codex login" in error.message
+    assert error.message.endswith(" Run: it")
 
 
 def test_a_401_for_the_region_does_not_ask_to_log_in() -> None:

@@ -27,7 +27,7 @@ ENDS = """
 asked = asyncio.Event()
 async def main():
     loop = asyncio.get_running_loop()
-    async def refresh(refresh_token, *, proactive):
+    async def refresh(refresh_token, *, proactive, client_id):
         loop.call_soon_threadsafe(asked.set)
         await asyncio.sleep(0.3)
         return Grant("renewed", "r2", None, 3600)
@@ -72,7 +72,7 @@ def now_valid(token):
     valid.with_suffix(".new").replace(valid)
 now_valid("r0")
 fresh = json.loads(path.read_text())
-async def refresh(refresh_token, *, proactive):
+async def refresh(refresh_token, *, proactive, client_id):
     if refresh_token != valid.read_text():
         raise LoginError("refresh_token_reused", "")
     new = "r" + str(int(refresh_token[1:]) + 1)
@@ -87,7 +87,7 @@ def renew_until(last):
     count = 0
     def trace(frame, event, _):
         nonlocal count
-        if not frame.f_code.co_filename.endswith(("tokens.py", "login_file.py", "login.py", "<string>")):
+        if not frame.f_code.co_filename.endswith(("tokens.py", "login_file.py", "login.py", "draft.py", "writable.py", "<string>")):
             return None
         count += event == "line"
         if count == last:
@@ -137,4 +137,4 @@ def test_a_program_killed_at_any_line_of_a_renewal_loses_next_to_nothing(path: P
     # The window in which a token is lost is some lines long, and what the disk takes its time for is not in it.
     assert (seen[0], seen[-1]) == ("not asked", "in place")
     assert set(seen) == {"not asked", "lost", "recovered", "in place"}
-    assert seen.count("lost") < 60
+    assert seen.count("lost") < 80

@@ -45,6 +45,7 @@ PROGRAM = f"""
 import asyncio, json, os, random, signal, sys, time
 sys.path.insert(0, {str(ROOT / "addon")!r})
 from pathlib import Path
+from codex_proxy import network
 from codex_proxy.account import tokens
 from codex_proxy.backend import backend_calls
 from codex_proxy.errors import LoginError
@@ -67,7 +68,7 @@ ONE_OF_TWENTY = """
 calls = backend_calls.BackendCalls(base, "nanobot-proxy", new_store())
 print("ready", flush=True)
 sys.stdin.readline()
-print(asyncio.run(calls.get(base + "/models?client_version=0.169.0", 10)).status)
+print(asyncio.run(calls.get(base + "/models?client_version=0.169.0", network.CATALOGUE)).status)
 """
 
 
@@ -149,7 +150,9 @@ async def test_after_a_kill_in_the_one_moment_that_loses_the_token_the_next_star
     standin.release()
 
     proxy = await start_with(start, standin, path)
-    await proxy.logged("A program was killed while it renewed this login; if its new token is lost, run: scripts/login")
+    await proxy.logged(
+        "A program was killed while it renewed this login; if its new token is lost, log in again. Run: .+scripts/login --auth-file"
+    )
     answer = await ask(proxy)
     assert answer.status_code == 401 and answer.json()["error"]["code"] == "refresh_token_reused"
     assert "stopped while it renewed" in answer.json()["error"]["message"]

@@ -15,7 +15,7 @@ from codex_proxy.request.instructions import LARGEST, LIFE, REST, FileText, WebT
     "where, says",
     [
         ("nope.md", "can't be read: No such file"),
-        (".", "is no file"),
+        (".", "it is a folder"),
         ("empty.md", "is empty"),
         ("binary.md", "is no text in UTF-8"),
         ("large.md", "is larger than 1 MB"),
@@ -35,7 +35,7 @@ def test_what_can_be_no_source_is_told(where: str, says: str, tmp_path: Path, mo
 
 def test_a_file_that_is_no_plain_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match="is no file"):
+    with pytest.raises(ValueError, match="it is a pipe"):
         FileText(tmp_path / "pipe")
 
 

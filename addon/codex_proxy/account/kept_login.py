@@ -8,10 +8,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..errors import LoginError, ProxyError
+from .draft import Draft
 from .login import Grant, Login, read, renewed
-from .login_file import Draft, LoginFile, Signature
+from .login_file import LoginFile, Signature
 
 logger = logging.getLogger(__name__)
+
+# How long to wait for another thread that has the login, in seconds; it may be writing to a slow disk.
+TURN_PATIENCE = 2.0
 
 # How long to wait before what could not be written is tried again, in seconds.
 BETWEEN_WRITES = 1.0
@@ -36,30 +40,44 @@ class KeptLogin:
         self._signature: Signature = None
         self._turn = threading.RLock()
         self._writing: asyncio.Task[None] | None = None
+        self._warned = ""
 
     def look(self) -> Login:
         """The login as it is in the file; the one in memory while that can't be read or written. Raises LoginError."""
-        with self._turn:
-            signature = self.file.signature()
-            if self.login is not None and signature == self._signature:
-                return self.login
-            try:
-                document = self.file.load()
-                login = read(document, self.file.name)
-            except LoginError as e:
-                if e.code == "login_unreadable" and self.login is not None:
-                    # Half-written or unreadable for a moment: what is in memory is still good.
+        if not self._turn.acquire(timeout=TURN_PATIENCE):
+            if login := self.login:
+                return login
+            raise LoginError(
+                "login_unreadable", f"{self.file.name} is being written, by a disk that takes long; try again."
+            )
+        try:
+            return self._look()
+        finally:
+            self._turn.release()
+
+    def _look(self) -> Login:
+        signature = self.file.signature()
+        if self.login is not None and signature == self._signature:
+            return self.login
+        try:
+            document = self.file.load()
+            login = read(document, self.file.name, self.file.remedy)
+        except LoginError as e:
+            if e.code == "login_unreadable" and self.login is not None:
+                # Half-written or unreadable for a moment: what is in memory is still good.
+                if e.message != self._warned:
                     logger.warning(f"{e.message} Going on with the login in memory.")
-                    return self.login
-                self.login = None
-                self._drop_unwritten()
-                raise
-            self._signature = signature
-            if self.login and self.unwritten and login.refresh_token == self.unwritten.spent:
+                    self._warned = e.message
                 return self.login
+            self.login = None
             self._drop_unwritten()
-            self.login, self._document = login, document
-            return login
+            raise
+        self._signature, self._warned = signature, ""
+        if self.login and self.unwritten and login.refresh_token == self.unwritten.spent:
+            return self.login
+        self._drop_unwritten()
+        self.login, self._document = login, document
+        return login
 
     def recover(self, login: Login) -> bool:
         """Take what a program was granted to renew `login` and was killed before it could keep; was there any? Raises LoginError."""
@@ -102,13 +120,23 @@ class KeptLogin:
         if self.unwritten and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._write_again_and_again())
 
+    def mend_if_torn(self) -> None:
+        """Put in place in the background what was read instead of a torn file. In the event loop; does not block."""
+        if self.file.is_torn and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.create_task(self._mend())
+
+    async def _mend(self) -> None:
+        with contextlib.suppress(ProxyError):
+            async with self.file.locked():
+                logger.warning(f"A program was killed while it wrote {self.file.name}; what it wrote is in place now.")
+
     async def _write_again_and_again(self) -> None:
         while self.unwritten is not None:
             await asyncio.sleep(BETWEEN_WRITES)
             # Why it can't be written has been told, and that the login is gone is told to the next request.
             with contextlib.suppress(ProxyError):
                 async with self.file.locked():
-                    await asyncio.to_thread(self._write_again)
+                    await self.file.on_disk(self._write_again)
 
     def write_last(self) -> None:
         """At the end of the program: once more what could not be written, by whatever it ends. Blocks on the disk; raises nothing."""
@@ -119,14 +147,18 @@ class KeptLogin:
                 self.file.overwrite(self.unwritten.document)
                 self.unwritten = None
         if self.unwritten:
-            logger.error(f"The renewed token could not be written to {self.file.name} and is lost. Log in again.")
+            logger.error(f"The renewed token could not be written to {self.file.name} and is lost. {self.file.remedy}")
 
     def _write_again(self) -> None:
         with self._turn:
             self.look()
             if self.unwritten is None:
                 return
-            self._commit(self.draft(self.unwritten.spent), self.unwritten)
+            # What was written whole, and could only not be put in place, is there still.
+            if self.file.recover(self.unwritten.spent):
+                self.unwritten, self._signature = None, self.file.signature()
+            else:
+                self._commit(self.draft(self.unwritten.spent), self.unwritten)
         if self.unwritten is None:
             logger.warning(f"The renewed token has been written to {self.file.name} now.")
 
@@ -134,7 +166,7 @@ class KeptLogin:
         try:
             draft.commit(what.document)
         except OSError as e:
-            draft.drop()
+            draft.leave()
             if self.unwritten is None:
                 logger.error(
                     f"The renewed token could not be written to {self.file.name} ({e.strerror}): it is in memory only, and"

@@ -12,11 +12,9 @@ from typing import Any
 import jwt
 
 from ..errors import LoginError
-from . import credentials
+from . import credentials, provenance
 from .credentials import text as _text
-
-# The commands that make a login: the proxy's own, and the Codex CLI's.
-LOGIN_COMMAND = "scripts/login or codex login"
+from .provenance import Provenance
 
 AUTH_CLAIM = "https://api.openai.com/auth"
 
@@ -34,6 +32,7 @@ class Login:
     expires_at: float | None = None
     fedramp: bool = False
     residency: str | None = None
+    provenance: Provenance = provenance.UNSAID
 
     def seconds_left(self, now: float) -> float:
         return float("inf") if self.expires_at is None else self.expires_at - now
@@ -61,10 +60,10 @@ def claims(token: str | None) -> dict[str, Any]:
         return {}
 
 
-def read(document: Any, where: str) -> Login:
-    """The login in a decoded file. `where` names it in errors. Raises LoginError."""
+def read(document: Any, where: str, remedy: str = "") -> Login:
+    """The login in a decoded file. `where` names it in errors, `remedy` says what mends it. Raises LoginError."""
     if not isinstance(document, dict):
-        raise LoginError("login_unreadable", f"{sentence(where)} does not hold a login. Run: {LOGIN_COMMAND}")
+        raise LoginError("login_unreadable", f"{sentence(where)} does not hold a login. {remedy}".rstrip())
     if tokens := credentials.tokens(document):
         return _from_tokens(tokens, document)
     kind = credentials.kind(document)
@@ -72,7 +71,7 @@ def read(document: Any, where: str) -> Login:
         return Login(token, account_id=_text(document.get("account_id")))
     known = credentials.KINDS[kind]
     about = f" {known.about}" if known.about else ""
-    raise LoginError("login_missing", f"{sentence(where)} holds {known.name}.{about} Run: {LOGIN_COMMAND}")
+    raise LoginError("login_missing", f"{sentence(where)} holds {known.name}.{about} {remedy}".rstrip())
 
 
 def sentence(place: str) -> str:
@@ -100,6 +99,7 @@ def _from_tokens(tokens: Mapping[str, Any], document: Mapping[str, Any]) -> Logi
         expires_at=_end(access, of_access, tokens, document),
         fedramp=bool(other.get("chatgpt_account_is_fedramp") or mine.get("chatgpt_account_is_fedramp")),
         residency=residency if residency != "no_constraint" else None,
+        provenance=provenance.of(document),
     )
 
 

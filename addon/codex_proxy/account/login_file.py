@@ -4,73 +4,104 @@ What the Codex CLI does with the same file is in contract 15.4: `auth.lock`, whi
 well, and held from before a refresh token is spent until what came for it is in place.
 """
 
-import asyncio
 import contextlib
 import hashlib
 import json
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import AsyncFileLock, Timeout
-
-from .. import whole_files
+from .. import bounded_files, daemon_threads, whole_files
 from ..errors import IssuerError, LoginError
-from .login import LOGIN_COMMAND, read
+from . import login_lock, remedy, writable
+from .draft import Draft, DraftInPlace, as_text, create, overwrite
+from .login import read
+from .writable import NotWritable
 
 # How long another process may take over its refresh before we give up waiting, in seconds.
 LOCK_PATIENCE = 45.0
 
+# How often a lock that another program has is asked for, in seconds.
+BETWEEN_TRIES = 0.05
+
 # The CLI of before 2026-11 wrote the file in place: a reader can meet half of it (contract 9). In seconds.
 HALF_WRITTEN_PATIENCE = 0.5
+
+# How long a disk may take to open, lock or create a file, in seconds.
+DISK_PATIENCE = 10.0
+
+# How much of a hash is in a draft's name.
+DIGEST = 32
 
 Signature = tuple[int, int, int] | bytes | None
 
 
 class LoginFile:
-    """One login on disk. `seed` is the document to start from while there is no file (a login in the environment)."""
+    """One login on disk. `seed` is the document to start from while there is no file (a login in the environment).
+
+    `spare` is a folder for drafts where there can be none beside the file.
+    """
 
     # Does it take another program's time to look at it? Then not on the event loop, for however short a look.
     waits = False
 
-    def __init__(self, path: Path, seed: Mapping[str, Any] | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        seed: Mapping[str, Any] | None = None,
+        name: str = "",
+        *,
+        spare: Path | None = None,
+        mend: remedy.Remedy = remedy.DEFAULT,
+    ) -> None:
         self.path = path
         self.seed = seed
         self.name = name or str(path)
+        self.spare = spare
+        self.mend = mend
+        # Was it half a document, and what a killed program had left beside it was read?
+        self.is_torn = False
+        self._owner: int | None = None
+        # Ours is no one's leaving.
+        self._drafting: Path | None = None
+
+    @property
+    def remedy(self) -> str:
+        """What a person does to have a login here again, in one sentence."""
+        return self.mend.text(self._owner)
 
     def signature(self) -> Signature:
-        """Changes whenever the file does; None while there is none. Blocks on the disk."""
+        """Changes whenever the file does; None while there is none. Blocks on the disk, in bounded time."""
         try:
-            stat = self.path.stat()
+            stat = bounded_files.status(self.path)
         except OSError:
             return None
+        self._owner = stat.st_uid
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
     def load(self) -> dict[str, Any]:
-        """The decoded document. Blocks on the disk. Raises LoginError."""
+        """The decoded document. Blocks on the disk, in bounded time. Raises LoginError."""
         deadline = time.monotonic() + HALF_WRITTEN_PATIENCE
         while True:
             try:
-                document: dict[str, Any] = json.loads(self.path.read_bytes())
+                document: dict[str, Any] = json.loads(bounded_files.read(self.path))
                 return document
             except FileNotFoundError:
                 if self.seed is not None:
                     return dict(self.seed)
-                raise LoginError(
-                    "login_missing",
-                    f"No login at {self.path}. Run: {LOGIN_COMMAND}",
-                ) from None
+                raise LoginError("login_missing", f"No login at {self.path}. {self.remedy}") from None
             except OSError as e:
                 raise LoginError("login_unreadable", f"{self.path} can't be read: {e.strerror}.") from e
             except ValueError:
                 if time.monotonic() > deadline:
-                    raise LoginError(
-                        "login_unreadable", f"{self.path} is not whole JSON. Run: {LOGIN_COMMAND}"
-                    ) from None
-                time.sleep(0.05)
+                    if (left := self._left_behind()) is not None:
+                        self.is_torn = True
+                        return left
+                    raise LoginError("login_unreadable", f"{self.path} is not whole JSON. {self.remedy}") from None
+                time.sleep(BETWEEN_TRIES)
 
     @contextlib.asynccontextmanager
     async def locked(self, patience: float | None = None) -> AsyncIterator[None]:
@@ -79,143 +110,158 @@ class LoginFile:
         `patience` is how long another may hold it, in seconds; LOCK_PATIENCE if it is not given.
         """
         patience = LOCK_PATIENCE if patience is None else patience
-        # In folders without links: one lock under two spellings would wait for itself.
-        real, folder = await asyncio.to_thread(lambda: (self.path.resolve(), self.path.parent.resolve()))
-        beside = folder / self.path.name
         async with contextlib.AsyncExitStack() as stack:
-            try:
-                await asyncio.to_thread(whole_files.make_folder, real.parent)
-                # Beside the link and beside what it leads to: either may be the path another program knows.
-                for path in dict.fromkeys((beside.with_suffix(".lock"), real.with_suffix(".lock"))):
-                    await stack.enter_async_context(
-                        AsyncFileLock(path, patience, 0o600, fallback_to_soft=False, preserve_lock_file=True)
-                    )
-            except Timeout as e:
-                raise IssuerError(
-                    503, "login_busy", f"Another program has held {e.lock_file} for {patience:.0f} s; try again."
-                ) from e
-            except OSError as e:
-                raise not_writable(real.parent, e) from e
+            for path in await self.on_disk(self._locks):
+                await stack.enter_async_context(login_lock.held(path, patience, self.on_disk))
+            await self.on_disk(self._mend_torn)
             yield
 
-    def draft(self, after: str | None = None) -> "Draft":
+    def lock_paths(self) -> list[Path]:
+        """Beside the link and beside what it leads to: either may be the path another program knows."""
+        # In folders without links: one lock under two spellings would wait for itself.
+        real, folder = self._real(), self.path.parent.resolve()
+        return list(dict.fromkeys(((folder / self.path.name).with_suffix(".lock"), real.with_suffix(".lock"))))
+
+    def _locks(self) -> list[Path]:
+        real = self._real()
+        try:
+            whole_files.make_folder(real.parent)
+            in_place = writable.way(real) == "in place"
+        except OSError as e:
+            raise self._not_writable(real, e) from e
+        locks = self.lock_paths()
+        if not in_place or os.name != "posix":
+            return locks
+        # In a folder where there can be no lock, the file itself is one: so it is for all who have it mounted.
+        return [lock for lock in locks if lock.exists() or os.access(lock.parent, os.W_OK)] + [real]
+
+    async def on_disk[T](self, work: Callable[[], T]) -> T:
+        """`work`, which blocks on the disk, on a thread and in bounded time. Raises IssuerError where none answers."""
+        try:
+            return await daemon_threads.run(f"{self.path} is locked", work, DISK_PATIENCE)
+        except TimeoutError as e:
+            raise IssuerError(
+                503, "login_busy", f"{self.path} can't be written just now: {e.strerror}; try again."
+            ) from e
+
+    def draft(self, after: str | None = None) -> Draft:
         """Open the file that will take the new tokens, before the old ones are spent. Only under the lock. Raises LoginError.
 
         With the refresh token that is about to be spent as `after`, what a killed program leaves of it is known again.
         """
-        real = self.path.resolve()
-        path = self._draft_path(after or secrets.token_hex())
+        real, after = self._real(), after or secrets.token_hex()
+        places = self._draft_paths(after)
         try:
+            how = writable.way(real)
             # Of programs that were killed: nobody else has one while the lock is held.
-            for name in os.listdir(real.parent):
-                if name.startswith(f".{real.name}.") and name.endswith(".new"):
-                    real.with_name(name).unlink(missing_ok=True)
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+            for left in self._drafts():
+                left.unlink(missing_ok=True)
+            if how == "rename":
+                try:
+                    self._drafting = places[0]
+                    return Draft(create(places[0]), places[0], real)
+                except OSError as e:
+                    if e.errno not in writable.NO_RENAME:
+                        raise
+                    os.close(writable.open_for_writing(real))
         except OSError as e:
-            raise not_writable(real.parent, e) from e
-        return Draft(fd, path, real)
+            raise self._not_writable(real, e) from e
+        for place in places:
+            with contextlib.suppress(OSError):
+                whole_files.make_folder(place.parent)
+                self._drafting = place
+                return DraftInPlace(create(place), place, real)
+        return DraftInPlace(-1, None, real)
 
     def overwrite(self, document: Mapping[str, Any]) -> None:
-        """Write in place what there is no room for beside it: only over a login that is of no use any more, for a reader may meet half
-        of it. Blocks on the disk. Raises OSError."""
+        """Write in place what there is no room for beside it: only over a login that is of no use any more. Blocks on the disk, in
+        bounded time. Raises OSError."""
         data = as_text(document).encode()
-        with open(self.path.resolve(), "r+b", buffering=0) as file:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[file.write(rest) :]
-            file.truncate(len(data))
-            os.fsync(file.fileno())
+        daemon_threads.call(f"{self.path} is written", lambda: overwrite(self._real(), data), DISK_PATIENCE)
 
     def recover(self, spent: str) -> bool:
         """Put in place what a program was granted for the refresh token `spent` and was killed before it could; was there any?
 
         Only under the lock. Raises LoginError.
         """
-        if not self._left_whole(spent):
+        return any(self._recover(path, spent) for path in self._draft_paths(spent))
+
+    def _recover(self, path: Path, spent: str | None = None) -> bool:
+        document = self._whole(path, spent)
+        if document is None:
             return False
-        draft = Draft(os.open(path := self._draft_path(spent), os.O_RDWR), path, self.path.resolve())
+        real = self._real()
         try:
-            draft.put()
+            kind = Draft if writable.way(real) == "rename" and path.parent == real.parent else DraftInPlace
+            kind.left(path, real, document).put()
         except OSError as e:
-            raise not_writable(path.parent, e) from e
+            raise self._not_writable(real, e) from e
         return True
 
     def was_cut_short(self, spent: str) -> bool:
         """Is there a draft for what comes after the refresh token `spent`, and nothing whole in it? Blocks on the disk."""
-        return self._draft_path(spent).exists() and not self._left_whole(spent)
 
-    def _left_whole(self, spent: str) -> bool:
+        def look() -> bool:
+            return any(path.exists() and self._whole(path, spent) is None for path in self._draft_paths(spent))
+
         try:
-            login = read(json.loads(self._draft_path(spent).read_bytes()), self.name)
-        except (OSError, ValueError, LoginError):
+            return daemon_threads.call(f"{self.path} is looked for", look, bounded_files.PATIENCE)
+        except OSError:
             return False
-        return login.refresh_token != spent
 
-    def _draft_path(self, after: str) -> Path:
-        """A name of our own, not the CLI's `.auth-XXXXXX`; nobody can guess it who does not have the token."""
-        real = self.path.resolve()
-        return real.with_name(f".{real.name}.{hashlib.sha256(after.encode()).hexdigest()[:32]}.new")
+    def _left_behind(self) -> dict[str, Any] | None:
+        """What a program was killed over while it wrote it in place, so that the file is torn."""
 
+        def look() -> dict[str, Any] | None:
+            left = (path for path in self._drafts() if path != self._drafting)
+            return next(filter(None, map(self._whole, left)), None)
 
-def not_writable(folder: Path, e: OSError) -> LoginError:
-    return LoginError(
-        "login_not_writable",
-        f"{folder} can't be written to ({e.strerror}), and a new token that is not kept there is lost. Make it writable.",
-    )
+        try:
+            return daemon_threads.call(f"{self.path} is looked for", look, bounded_files.PATIENCE)
+        except OSError:
+            return None
 
+    def _mend_torn(self) -> None:
+        """Put that in place."""
+        self.is_torn = False
+        real = self._real()
+        try:
+            json.loads(bounded_files.read(real))
+        except OSError:
+            return
+        except ValueError:
+            for path in self._drafts():
+                if self._recover(path):
+                    return
 
-def as_text(document: Mapping[str, Any], **form: Any) -> str:
-    """As JSON in the letters it has; in ASCII where one of them is half a surrogate pair, for which UTF-8 has nothing."""
-    text = json.dumps(document, ensure_ascii=False, **form)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(document, **form)
-    return text
+    def _whole(self, path: Path, spent: str | None = None) -> dict[str, Any] | None:
+        """The document in a draft, if it is a login, and another than that with the refresh token `spent`."""
+        try:
+            document: dict[str, Any] = json.loads(bounded_files.read(path))
+            login = read(document, self.name)
+        except (OSError, ValueError, LoginError):
+            return None
+        return None if spent is not None and login.refresh_token == spent else document
 
+    def _drafts(self) -> Iterator[Path]:
+        """All there are of this file."""
+        for place in self._draft_paths(""):
+            prefix = place.stem[:-DIGEST]
+            with contextlib.suppress(OSError):
+                names = [name for name in os.listdir(place.parent) if name.startswith(prefix) and name.endswith(".new")]
+                yield from map(place.with_name, names)
 
-class Draft:
-    """A new content on its way into place: written, synced and renamed at once, or dropped."""
+    def _draft_paths(self, after: str) -> list[Path]:
+        """Names of our own, not the CLI's `.auth-XXXXXX`; nobody can guess them who does not have the token."""
+        real = self._real()
+        digest = hashlib.sha256(after.encode()).hexdigest()[:DIGEST]
+        paths = [real.with_name(f".{real.name}.{digest}.new")]
+        if self.spare:
+            paths.append(self.spare / f".{hashlib.sha256(str(real).encode()).hexdigest()[:16]}.{digest}.new")
+        return paths
 
-    def __init__(self, fd: int, path: Path, target: Path) -> None:
-        self.fd, self.path, self.target = fd, path, target
-        self.written: Mapping[str, Any] | None = None
+    def _real(self) -> Path:
+        return self.path.resolve()
 
-    def write(self, document: Mapping[str, Any]) -> None:
-        """All of it, and from here on it is not lost with the process. Blocks on the disk. Raises OSError."""
-        if os.lseek(self.fd, 0, os.SEEK_CUR):
-            os.lseek(self.fd, 0, os.SEEK_SET)
-            os.ftruncate(self.fd, 0)
-        data = as_text(document, indent=2).encode()
-        while data:
-            data = data[os.write(self.fd, data) :]
-        self.written = document
-
-    def put(self) -> None:
-        """Put what is written in place, mode 0600, owner kept. Blocks on the disk. Raises OSError; the target stays whole."""
-        with contextlib.suppress(OSError, AttributeError):  # Windows has no owners
-            owner = self.target.stat()
-            os.chown(self.path, owner.st_uid, owner.st_gid)
-        os.fsync(self.fd)
-        self._close()  # Windows renames no open file
-        os.replace(self.path, self.target)
-
-    def commit(self, document: Mapping[str, Any]) -> None:
-        """Put `document` in place; written before, it is not written again. Raises as `put` does."""
-        if self.written is not document:
-            self.write(document)
-        self.put()
-
-    def drop(self) -> None:
-        """Remove what was not committed; harmless after `commit`."""
-        self._close()
-        self.path.unlink(missing_ok=True)
-
-    def remove(self) -> None:
-        """Instead of a new content, none: of a link what it leads to, for the tokens are there. Raises OSError."""
-        self.target.unlink(missing_ok=True)
-
-    def _close(self) -> None:
-        fd, self.fd = self.fd, -1
-        if fd != -1:
-            os.close(fd)
+    def _not_writable(self, real: Path, e: OSError) -> NotWritable:
+        return NotWritable(Path(e.filename) if e.filename else real.parent, e)

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import bounded_files
 from ..errors import LoginError
-from .login import LOGIN_COMMAND
-from .login_file import Draft, LoginFile, Signature, as_text
+from .draft import Draft, as_text
+from .login_file import LoginFile, Signature
+from .remedy import DEFAULT, Remedy
 from .system_keyring import NAME, SystemKeyring, unusable
 
 SERVICE = "Codex Auth"
@@ -26,8 +28,16 @@ class LoginKeyring(LoginFile):
 
     waits = True
 
-    def __init__(self, path: Path, *, or_file: bool = False, encrypted: bool = False) -> None:
-        super().__init__(path, name=NAME)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        or_file: bool = False,
+        encrypted: bool = False,
+        spare: Path | None = None,
+        mend: Remedy = DEFAULT,
+    ) -> None:
+        super().__init__(path, name=NAME, spare=spare, mend=mend)
         folder = str(path.parent.resolve())
         self.keyring = SystemKeyring(SERVICE, f"cli|{hashlib.sha256(folder.encode()).hexdigest()[:16]}")
         self.or_file, self.encrypted = or_file, encrypted
@@ -53,13 +63,11 @@ class LoginKeyring(LoginFile):
             except LoginError as e:
                 raise LoginError(e.code or "login_missing", f"{e.message}   {self._why_not}".strip()) from None
         if text is None:
-            raise LoginError(
-                "login_missing", f"No login in {NAME}, where the CLI's config.toml has it. Run: {LOGIN_COMMAND}"
-            )
+            raise LoginError("login_missing", f"No login in {NAME}, where the CLI's config.toml has it. {self.remedy}")
         try:
             document: dict[str, Any] = json.loads(text)
         except ValueError:
-            raise LoginError("login_unreadable", f"What {NAME} holds is not whole JSON. Run: {LOGIN_COMMAND}") from None
+            raise LoginError("login_unreadable", f"What {NAME} holds is not whole JSON. {self.remedy}") from None
         return document
 
     def draft(self, after: str | None = None) -> Draft:
@@ -113,9 +121,9 @@ class KeyringDraft(Draft):
     def drop(self) -> None:
         """Nothing was made that would have to go."""
 
-    def remove(self) -> None:
+    def remove(self) -> bool:
         in_words(self.keyring.remove)
-        super().remove()
+        return super().remove()
 
 
 def in_words(work: Callable[[], None]) -> None:
@@ -126,22 +134,22 @@ def in_words(work: Callable[[], None]) -> None:
         raise OSError(errno.EIO, e.message) from e
 
 
-def at(path: Path) -> LoginFile:
+def at(path: Path, spare: Path | None = None, mend: Remedy = DEFAULT) -> LoginFile:
     """The CLI's login: at `path`, or where its settings beside that say it is."""
     settings = read_settings(path.with_name("config.toml"))
     store = settings.get("cli_auth_credentials_store")
     if store not in ("keyring", "auto"):
-        return LoginFile(path)
+        return LoginFile(path, spare=spare, mend=mend)
     features = settings.get("features")
     encrypted = features.get("secret_auth_storage") if isinstance(features, dict) else None
     if encrypted is None:
         encrypted = sys.platform == "win32"
-    return LoginKeyring(path, or_file=store == "auto", encrypted=encrypted is True)
+    return LoginKeyring(path, or_file=store == "auto", encrypted=encrypted is True, spare=spare, mend=mend)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The CLI's settings; none where it could not read them either."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(bounded_files.read(path).decode())
     except (OSError, ValueError):
         return {}

@@ -13,6 +13,7 @@ from .credentials import text
 from .identity import Identity
 from .login_file import LoginFile
 from .login_keyring import LoginKeyring
+from .remedy import Remedy, is_service
 
 # The names a login without a file comes under (design, section 6).
 VARIABLES = ("OPENAI_OAUTH_ACCESS_TOKEN", "OPENAI_OAUTH_REFRESH_TOKEN", "CODEX_ACCESS_TOKEN")
@@ -20,8 +21,9 @@ VARIABLES = ("OPENAI_OAUTH_ACCESS_TOKEN", "OPENAI_OAUTH_REFRESH_TOKEN", "CODEX_A
 
 def locate(option: str, env: Mapping[str, str], home: Path) -> LoginFile:
     """Where the login is: `codex_auth_file`, else the environment, else where the Codex CLI has it (design, section 6)."""
+    spare, service = state_folder(env, home), is_service(env)
     if option:
-        return LoginFile(expanded(option))
+        return LoginFile(expanded(option), spare=spare, mend=Remedy(expanded(option), is_service=service))
     access, refresh, account = (
         next(filter(None, (text(env.get(name)) for name in names)), None)
         for names in (
@@ -37,9 +39,10 @@ def locate(option: str, env: Mapping[str, str], home: Path) -> LoginFile:
             tokens |= {"access_token": "none-yet", "expires_at": 0}
         # The refresh token works once: what comes after it is found by a hash of it.
         digest = hashlib.sha256((refresh or access or "").encode()).hexdigest()[:32]
-        return LoginFile(state_folder(env, home) / f"{digest}.json", {"tokens": tokens}, "the environment")
-    folder = expanded(env["CODEX_HOME"]) if env.get("CODEX_HOME") else home / ".codex"
-    return login_keyring.at(folder / "auth.json")
+        mend = Remedy(variables=variables(env), is_service=service)
+        return LoginFile(spare / f"{digest}.json", {"tokens": tokens}, "the environment", mend=mend)
+    named = expanded(env["CODEX_HOME"]) if env.get("CODEX_HOME") else None
+    return login_keyring.at((named or home / ".codex") / "auth.json", spare, Remedy(home=named, is_service=service))
 
 
 def expanded(path: str) -> Path:

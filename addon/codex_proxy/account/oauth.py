@@ -13,7 +13,7 @@ from ..network import Limits
 from ..redact import redact
 from .credentials import text
 from .issuer import CLIENT_ID, REVOKE_PATH, TOKEN_PATH
-from .login import LOGIN_COMMAND, Grant, claims
+from .login import Grant, claims
 
 # How every message of a login that did not come to its end begins.
 UNFINISHED = "The login can't be finished"
@@ -43,9 +43,11 @@ class Unfinished(LoginError):
         super().__init__("login_unfinished", message)
 
 
-async def refresh(issuer: str, refresh_token: str, *, proactive: bool, originator: str, user_agent: str) -> Grant:
+async def refresh(
+    issuer: str, refresh_token: str, *, proactive: bool, originator: str, user_agent: str, client_id: str = CLIENT_ID
+) -> Grant:
     """Spend `refresh_token` for new tokens. Raises LoginError if it is spent for good, else IssuerError."""
-    body = {"client_id": CLIENT_ID, "grant_type": "refresh_token"}
+    body = {"client_id": client_id, "grant_type": "refresh_token"}
     if proactive:
         # The CLI names its reason when it renews early; what it says after a 401 is not known, so nothing is said.
         body["refresh_reason"] = "proactive_expiry"
@@ -70,11 +72,19 @@ async def exchange(issuer: str, code: str, *, redirect_uri: str, verifier: str, 
     return exchanged(answer, issuer)
 
 
-async def revoke(issuer: str, token: str, *, originator: str, user_agent: str, hint: str = "refresh_token") -> None:
+async def revoke(
+    issuer: str,
+    token: str,
+    *,
+    originator: str,
+    user_agent: str,
+    hint: str = "refresh_token",
+    client_id: str = CLIENT_ID,
+) -> None:
     """End a token for good; `hint` is `access_token` for one of those. Raises IssuerError if that is not known to be done."""
     body = {"token": token, "token_type_hint": hint}
     if hint == "refresh_token":
-        body["client_id"] = CLIENT_ID
+        body["client_id"] = client_id
     headers = {"originator": originator, "user-agent": user_agent}
     problem = "The login can't be ended at the server"
     answer = await post_json(issuer, REVOKE_PATH, body, headers, problem, network.REVOCATION)
@@ -181,7 +191,7 @@ def refuse(answer: outbound.Answer, document: dict[str, Any], issuer: str) -> No
     empty = "'refresh_token': empty string" in message
     if code in SPENT or answer.status == 401 or empty:
         why = SPENT.get(code) or ("it has no refresh token" if empty else message or "the server does not say why")
-        raise LoginError(code or "login_refused", f"The login can't be renewed: {why}. Log in again: {LOGIN_COMMAND}")
+        raise LoginError(code or "login_refused", f"The login can't be renewed: {why}.")
     words = message or f"status {answer.status} without a token in it"
     raise IssuerError(503, "issuer_unavailable", f"The token can't be renewed just now: {issuer} says: {words}.")
 

@@ -8,19 +8,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import upstream, whole_files
+from .. import bounded_files, daemon_threads, upstream, whole_files
 from ..errors import IssuerError, LoginError
-from . import identity, oauth
+from . import identity, oauth, provenance, writable
 from .identity import Identity
 from .login import Grant, read
 from .login_file import LoginFile
 from .oauth import Unfinished
-from .sign_out import token_of
+from .sign_out import revoke, token_of
 
 TOKENS = ("id_token", "access_token", "refresh_token", "account_id")
 
 # What would make the file a login of another kind, or is of the login before; everything else stays.
-REPLACED = {*TOKENS, "expires_at", "agent_identity", "personal_access_token", "bedrock_api_key"}
+REPLACED = {
+    *TOKENS, *provenance.OF_ONE_LOGIN, "expires_at", "agent_identity", "personal_access_token", "bedrock_api_key", "bedrock_access_keys",
+}  # fmt: skip
 
 
 def document(old: Mapping[str, Any], grant: Grant, now: float) -> dict[str, Any]:
@@ -54,12 +56,24 @@ def held(file: LoginFile) -> dict[str, Any] | None:
 
 def check_place(file: LoginFile) -> None:
     """Before a person goes through a login: could it be kept? Raises LoginError. Makes nothing."""
+    try:
+        daemon_threads.call(f"{file.path} is looked at", lambda: _check_place(file), bounded_files.PATIENCE)
+    except OSError as e:
+        why = e.strerror or str(e)
+        why = why.removeprefix("it ") if why.startswith("it ") else f"can't be written to ({why})"
+        raise Unfinished(f"{e.filename or file.path} {why}, so a login can't be kept at {file.path}.") from e
+
+
+def _check_place(file: LoginFile) -> None:
     real = file.path.resolve()
     folder = next(each for each in real.parents if each.exists())
-    if real.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        place = real if real.is_dir() else folder
-        why = "is a folder" if real.is_dir() else "can't be written to" if folder.is_dir() else "is no folder"
-        raise Unfinished(f"{place} {why}, so a login can't be kept at {file.path}.")
+    if not folder.is_dir():
+        raise Unfinished(f"{folder} is not a folder, so a login can't be kept at {file.path}.")
+    # A folder that is not there yet can be made where the nearest one above it can be written to.
+    writable.way(real if real.parent == folder else folder / real.name)
+    for lock in file.lock_paths():
+        if lock.exists():
+            os.close(writable.open_for_writing(lock))
 
 
 def make_folder(folder: Path) -> None:
@@ -154,8 +168,7 @@ class SignIn:
         found = token_of(document)
         if found is None:
             return False
-        token, hint = found
-        await oauth.revoke(self.issuer, token, originator=self.originator, user_agent=self.user_agent, hint=hint)
+        await revoke(self.issuer, document, found, self.originator)
         return True
 
     async def _end_quietly(self, grant: Grant) -> None:

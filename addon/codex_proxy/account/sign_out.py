@@ -5,21 +5,23 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .. import upstream
-from ..errors import LoginError
-from . import credentials, identity, login_source, oauth
+from ..errors import IssuerError, LoginError
+from . import credentials, identity, login_source, oauth, provenance
+from .draft import Draft
 from .identity import Identity
-from .login_file import Draft, LoginFile
+from .login_file import LoginFile
+from .writable import NotWritable
 
 # What belongs to the login: the CLI's own form, and the flat ones of other tools.
 OF_THE_LOGIN = frozenset(
     "tokens last_refresh access_token refresh_token id_token account_id expires_at expires_in expires expired token_type type scope"
     " email".split()
-)
+) | {*provenance.OF_ONE_LOGIN}
 
 # Modes that mean tokens: without them the CLI would look for what is not there.
 MODES = ("chatgpt", "chatgptAuthTokens")
 
-Done = Literal["removed", "kept others", "nothing there"]
+Done = Literal["removed", "emptied", "kept others", "nothing there"]
 
 
 def without_tokens(document: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -41,6 +43,22 @@ def token_of(document: Mapping[str, Any]) -> tuple[str, str] | None:
             if token := credentials.text(held.get(name)):
                 return token, name
     return None
+
+
+async def revoke(issuer: str, document: Mapping[str, Any], found: tuple[str, str], originator: str) -> None:
+    """End what `token_of` found, where it was made. Raises IssuerError, also if that is another issuer."""
+    made = provenance.of(document)
+    if other := provenance.trouble(made, issuer):
+        raise IssuerError(503, other.code, f"The login can't be ended at the server. {other.message}")
+    token, hint = found
+    await oauth.revoke(
+        issuer,
+        token,
+        originator=originator,
+        user_agent=upstream.user_agent(originator),
+        hint=hint,
+        client_id=made.client_id,
+    )
 
 
 class NotRemoved(LoginError):
@@ -67,11 +85,8 @@ class SignOut:
         try:
             async with self.file.locked():
                 return await self._finish_locked(revoke)
-        except LoginError as e:
-            if isinstance(e.__cause__, OSError) and e.code == "login_not_writable":
-                said = f"{self.file.path.resolve().parent} can't be written to ({e.__cause__.strerror})"
-                raise NotRemoved(f"{said}, so the login could not be removed. Nothing has been changed.") from e
-            raise
+        except NotWritable as e:
+            raise NotRemoved(f"{e.why}, so the login could not be removed. Nothing has been changed.") from e
 
     async def _finish_locked(self, revoke: bool) -> Done:
         document = self._document()
@@ -100,9 +115,7 @@ class SignOut:
         found = token_of(document)
         if found is None:
             return
-        token, hint = found
-        user_agent = upstream.user_agent(self.originator)
-        await oauth.revoke(self.issuer, token, originator=self.originator, user_agent=user_agent, hint=hint)
+        await revoke(self.issuer, document, found, self.originator)
 
     def _remove(self, document: Mapping[str, Any], draft: Draft, ended: bool) -> Done:
         kept = without_tokens(document)
@@ -112,8 +125,7 @@ class SignOut:
             if kept is not None and not login_source.is_from_environment(self.file):
                 draft.commit(kept)
                 return "kept others"
-            draft.remove()
-            return "removed"
+            return "removed" if draft.remove() else "emptied"
         except OSError as e:
             but = "The login is ended, but it" if ended else "The login"
             said = f"{but} could not be removed from {self.file.name} ({e.strerror}). Remove it yourself."

@@ -4,14 +4,16 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
-from .. import clock
-from ..errors import IssuerError, LoginError
+from .. import clock, daemon_threads
+from ..errors import IssuerError, LoginError, ProxyError
+from . import provenance
+from .draft import Draft
 from .kept_login import KeptLogin
-from .login import LOGIN_COMMAND, Grant, Login
-from .login_file import Draft, LoginFile
+from .login import Grant, Login
+from .login_file import LoginFile
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ MOMENT = 2.0
 
 
 class Refresh(Protocol):
-    def __call__(self, refresh_token: str, *, proactive: bool) -> Awaitable[Grant]: ...
+    def __call__(self, refresh_token: str, *, proactive: bool, client_id: str) -> Awaitable[Grant]: ...
 
 
 def fingerprint(token: str) -> str:
@@ -65,10 +67,18 @@ class Refused(Exception):
 class TokenStore:
     """`fresh` and `replaced` are for requests; nobody else reads or writes the login."""
 
-    def __init__(self, file: LoginFile, refresh: Refresh, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        file: LoginFile,
+        refresh: Refresh,
+        now: Callable[[], float] = time.time,
+        issuer: Callable[[], str] | None = None,
+    ) -> None:
         self.file = file
         self.refresh = refresh
         self.now = now
+        # The one that `refresh` asks: a token that was granted elsewhere is not for it. None: not to be looked at.
+        self.issuer = issuer
         self.kept = KeptLogin(file, self.time)
         # How far this machine's clock is ahead of the servers', in seconds.
         self._ahead = 0.0
@@ -77,6 +87,9 @@ class TokenStore:
         self._began_at = 0.0
         # The refresh token that the server won't take any more, and what it said; asked no more until the file changes.
         self._dead: tuple[str, LoginError] | None = None
+        # The access token that the backend refused last, by its fingerprint.
+        self._rejected = ""
+        self._warned = ""
         self._pause: tuple[float, IssuerError] | None = None
         # The token that was granted last, and when.
         self._granted: tuple[str, float] = ("", float("-inf"))
@@ -99,6 +112,8 @@ class TokenStore:
         login = await self.current()
         if self._usable(login, None):
             return login
+        if (dead := self._dead_of(login)) and self.is_alive(login):
+            return self._go_on(login, dead)
         if login.seconds_left(self.time()) > 0:
             return await self._renewed_or(login)
         return await self._renewed(None)
@@ -111,13 +126,24 @@ class TokenStore:
         login = await self.current(look=True)
         if fingerprint(login.access_token) != rejected:
             return login
+        self._rejected = rejected
         return await self._renewed(rejected)
+
+    def accepted(self, token: str) -> None:
+        """The backend has taken the token with this fingerprint."""
+        if token == self._rejected:
+            self._rejected = ""
+
+    def is_alive(self, login: Login) -> bool:
+        """Is its access token good, for as long as it lasts, whatever becomes of the refresh token?"""
+        return login.seconds_left(self.time()) > 0 and fingerprint(login.access_token) != self._rejected
 
     async def current(self, look: bool = False) -> Login:
         """The login as it is in the file, looked at once a second. Raises LoginError."""
         now = time.monotonic()
         if self.kept.login is None or look or now - self._looked_at >= LOOK_EVERY:
-            login = await asyncio.to_thread(self.kept.look)
+            login = await daemon_threads.aside(self.kept.look)
+            self.kept.mend_if_torn()
             self._looked_at = now
             return login
         return self.kept.login
@@ -127,8 +153,21 @@ class TokenStore:
         return self.kept.look()
 
     def refused(self, login: Login) -> LoginError | None:
-        """What the server said of this login's refresh token, if it will not take it any more."""
-        return self._dead[1] if self._dead and self._dead[0] == login.refresh_token else None
+        """What the server said of this login's refresh token, if it will not take it any more and no token of it is left."""
+        return None if self.is_alive(login) else self._dead_of(login)
+
+    def warning(self, login: Login) -> str | None:
+        """What will end a login that is good just now."""
+        dead = self._dead_of(login)
+        return dead.message if dead and self.is_alive(login) else None
+
+    def _dead_of(self, login: Login) -> LoginError | None:
+        """Why its refresh token is of no use: the server would not have it, or it is for another one."""
+        if self._dead and self._dead[0] == login.refresh_token:
+            return self._dead[1]
+        if self.issuer and login.refresh_token:
+            return provenance.trouble(login.provenance, self.issuer(), self.file.remedy)
+        return None
 
     def was_cut_short(self, login: Login) -> bool:
         """Was a program killed while it renewed this login? Then its new token may be lost. Blocks on the disk."""
@@ -167,15 +206,18 @@ class TokenStore:
         except Refused as e:
             refused = e
         except (IssuerError, LoginError) as e:
-            if isinstance(e, LoginError) and e.code != "login_not_writable":
-                raise
             if isinstance(e, IssuerError) and e.code != "login_busy" and self._pause is None:
                 self._pause = (time.monotonic() + PAUSE, e)
             if self.kept.login and rejected is None and self._left() > 0:
-                logger.warning(f"{e.message} The token in use is good for {self._left():.0f} s more.")
-                return self.kept.login
+                return self._go_on(self.kept.login, e)
             raise
         return await self._second_look(refused.login, rejected, refused.error)
+
+    def _go_on(self, login: Login, why: ProxyError) -> Login:
+        if why.message != self._warned:
+            self._warned = why.message
+            logger.warning(f"{why.message} The token in use is good for {self._left():.0f} s more.")
+        return login
 
     def _left(self) -> float:
         """How long the token in use is good, in seconds."""
@@ -185,17 +227,19 @@ class TokenStore:
         login = await self.current(look=True)
         if self._usable(login, rejected):
             return login
-        if await asyncio.to_thread(self.kept.recover, login):
+        if await self.file.on_disk(lambda: self.kept.recover(login)):
             login = await self.current(look=True)
             if self._usable(login, rejected):
                 return login
         self._check_worth_asking(login)
-        assert login.refresh_token
-        draft, before = await asyncio.to_thread(self.kept.draft, login.refresh_token), login
+        before, spent = login, login.refresh_token
+        assert spent
+        draft = await self.file.on_disk(lambda: self.kept.draft(spent))
         try:
-            login = await in_a_thread(self._spend(draft, login.refresh_token, proactive=rejected is None))
+            login = await daemon_threads.to_its_end(self._spend(draft, login, proactive=rejected is None))
         except LoginError as e:
-            raise Refused(login, e) from None
+            said = e.message if self.file.remedy in e.message else f"{e.message} {self.file.remedy}"
+            raise Refused(login, LoginError(e.code or "login_refused", said)) from None
         self.kept.write_when_there_is_room()
         # Each token may be left out of a grant (contract 8.4); what came is kept, and what is no good is not given out.
         if login.access_token == before.access_token and (rejected is not None or login.seconds_left(self.time()) <= 0):
@@ -218,10 +262,10 @@ class TokenStore:
         if not login.refresh_token:
             raise LoginError(
                 "login_expired",
-                f"The token of {self.file.name} is not accepted any more and has no refresh token with it. Run: {LOGIN_COMMAND}",
+                f"The token of {self.file.name} is not accepted any more and has no refresh token with it. {self.file.remedy}",
             )
         # An error that is raised again and again would hold the frames of every time.
-        if dead := self.refused(login):
+        if dead := self._dead_of(login):
             raise dead.with_traceback(None)
         if self._pause and time.monotonic() < self._pause[0]:
             raise self._pause[1].with_traceback(None)
@@ -239,28 +283,18 @@ class TokenStore:
             await asyncio.sleep(BETWEEN_LOOKS)
         assert login.refresh_token
         self._dead = (login.refresh_token, refused)
+        if rejected is None and self.is_alive(login):
+            return self._go_on(login, refused)
         raise refused
 
-    async def _spend(self, draft: Draft, refresh_token: str, *, proactive: bool) -> Login:
+    async def _spend(self, draft: Draft, login: Login, *, proactive: bool) -> Login:
         """Ask the server and keep what it grants: nothing is awaited in between. Raises LoginError, IssuerError."""
+        assert login.refresh_token
         try:
-            grant = await self.refresh(refresh_token, proactive=proactive)
+            grant = await self.refresh(login.refresh_token, proactive=proactive, client_id=login.provenance.client_id)
         except BaseException:
             draft.drop()
             raise
         self._pause = None
         self.heard(grant.date)
-        return self.kept.keep(draft, refresh_token, grant)
-
-
-async def in_a_thread[T](work: Coroutine[Any, Any, T]) -> T:
-    """`work` in an event loop of its own, which neither a busy one holds up nor the end of the program cuts short."""
-    running = asyncio.get_running_loop().run_in_executor(None, asyncio.run, work)
-    try:
-        await asyncio.wait([running])
-    except asyncio.CancelledError:
-        logger.warning("The token is just being renewed; that is waited for, or the login would be lost.")
-        await asyncio.wait([running])
-        running.exception()
-        raise
-    return running.result()
+        return self.kept.keep(draft, login.refresh_token, grant)

@@ -214,7 +214,8 @@ class Answer:
         assert flow.response
         response = flow.response
         headers = {name.lower(): value for name, value in response.headers.items()}
-        error = backend_errors.explain(response.status_code, headers, body)
+        remedy = ctx.master.addons.get("puttoken").store.file.remedy
+        error = backend_errors.explain(response.status_code, headers, body, remedy=remedy)
         if flows.state_of(flow)["route"] == "compact" and error.status == 404:
             error = backend_errors.no_compact(error)
         if error.code == "model_not_found":

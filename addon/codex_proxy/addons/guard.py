@@ -9,12 +9,15 @@ from pathlib import Path
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
-from .. import caller, cors_rules, html_page, listeners, paths, redact
+from .. import bounded_files, caller, cors_rules, html_page, listeners, paths, redact
 from ..errors import ProxyError
 from ..listeners import is_loopback
 from . import flows
 from .listeners import DECIDING, given
 from .settings import logger, reject
+
+# Longer than any key, in bytes.
+KEY_LIMIT = 64 << 10
 
 
 def host_of(header: str) -> str:
@@ -58,9 +61,13 @@ def resolve_key(option: str) -> str:
             raise ValueError(f"the environment has no {rest}")
     elif colon and kind == "file":
         try:
-            key = Path(rest).expanduser().read_text().strip()
-        except (OSError, UnicodeDecodeError) as e:
-            raise ValueError(f"{rest} can't be read: {e}") from e
+            key = bounded_files.read(Path(rest).expanduser(), KEY_LIMIT).decode().strip()
+        except RuntimeError as e:
+            raise ValueError(f"{rest}: {e}") from e
+        except OSError as e:
+            raise ValueError(f"{rest} can't be read: {e.strerror}") from e
+        except UnicodeDecodeError as e:
+            raise ValueError(f"{rest} can't be read: it is not text in UTF-8") from e
         if not key:
             raise ValueError(f"{rest} is empty")
     else:

@@ -140,7 +140,7 @@ class Models:
         query = urlencode({"client_version": ctx.options.codex_client_version})
         answer = await calls.get(f"{calls.base}/models?{query}", network.CATALOGUE)
         if answer.status != 200:
-            raise backend_calls.problem(answer)
+            raise backend_calls.problem(answer, held.store.file.remedy)
         login = await held.store.fresh()
         plan = identity.of({"access_token": login.access_token}).plan or ""
         return catalogue.parse(answer.body, answer.header("etag"), plan)

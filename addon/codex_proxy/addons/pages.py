@@ -75,7 +75,10 @@ class Pages:
                 raise dead
             told = describe(login, store.time())
             if told["state"] == "expired":
-                raise LoginError("login_expired", "The token has expired and has no refresh token with it.")
+                said = f"The token has expired and has no refresh token with it. {store.file.remedy}"
+                raise LoginError("login_expired", said)
+            if warning := store.warning(login):
+                told["warning"] = warning
         except ProxyError as e:
             return {"state": e.code, "error": e.message}
         return told

@@ -6,7 +6,7 @@ from pathlib import Path
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
-from .. import upstream
+from .. import bounded_files, upstream
 from ..account import login_source, oauth
 from ..account.login import Grant, Login
 from ..account.tokens import TokenStore, fingerprint, whose
@@ -36,17 +36,17 @@ class PutToken:
             path = login_source.expanded(ctx.options.codex_auth_file)
             if str(path).startswith("~"):
                 reject(f"codex_auth_file={path}: nobody here has this name")
-            if ctx.options.codex_auth_file and path.is_dir():
+            if ctx.options.codex_auth_file and bounded_files.is_folder(path):
                 reject(f"codex_auth_file={path} is a folder; the login is a file, as in {path / 'auth.json'}")
             file = login_source.locate(ctx.options.codex_auth_file, os.environ, Path.home())
-            self.store = TokenStore(file, self.renew)
+            self.store = TokenStore(file, self.renew, issuer=lambda: str(ctx.options.codex_issuer))
         if "codex_upstream" in updated:
             self.jar = cookies.Jar()
 
     def done(self) -> None:
         self.store.kept.write_last()
 
-    async def renew(self, refresh_token: str, *, proactive: bool) -> Grant:
+    async def renew(self, refresh_token: str, *, proactive: bool, client_id: str) -> Grant:
         originator = ctx.options.codex_originator
         return await oauth.refresh(
             ctx.options.codex_issuer,
@@ -54,6 +54,7 @@ class PutToken:
             proactive=proactive,
             originator=originator,
             user_agent=upstream.user_agent(originator),
+            client_id=client_id,
         )
 
     @flows.step
@@ -86,6 +87,8 @@ class PutToken:
         if "sent_at" in flows.state_of(flow):  # or it is an answer of our own
             self.store.heard(flow.response.headers.get("date", ""))
         self.jar.keep(flows.backend().url, flow.response.headers.fields)
+        if flow.response.status_code < 400 and (token := flows.state_of(flow).get("token")):
+            self.store.accepted(token)
         flow.response.headers.pop("set-cookie", None)
 
     def error(self, flow: http.HTTPFlow) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from mitmproxy import command, ctx, http
 
 from ..account import usage
-from ..account.login import LOGIN_COMMAND, describe
+from ..account.login import describe
 from ..account.tokens import whose
 from ..errors import ProxyError
 from . import flows
@@ -114,7 +114,7 @@ def line(window: usage.Window) -> str:
 
 
 # A program that renews it just now looks the same, and then nothing is lost.
-CUT_SHORT = f"A program was killed while it renewed this login; if its new token is lost, run: {LOGIN_COMMAND}"
+CUT_SHORT = "A program was killed while it renewed this login; if its new token is lost, log in again."
 
 
 def tell_login() -> None:
@@ -141,4 +141,7 @@ def login_line(*, may_wait: bool = True) -> tuple[bool, str]:
     left = told["expires_in_seconds"]
     life = "" if left is None else f", {usage.span(left)} left"
     line = f"Login from {store.file.name}: token {told['state']}{life}."
-    return not cut_short, f"{line} {CUT_SHORT}" if cut_short else line
+    if cut_short:
+        return False, f"{line} {CUT_SHORT} {store.file.remedy}"
+    warning = store.warning(login)
+    return warning is None, f"{line} {warning}" if warning else line

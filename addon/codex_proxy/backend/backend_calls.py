@@ -16,13 +16,18 @@ from .cookies import Jar
 def token_store(file: LoginFile, issuer: str, originator: str) -> TokenStore:
     """The tokens of `file`, renewed at `issuer` under the file's locks, so never spent twice beside a running proxy."""
 
-    async def renew(refresh_token: str, *, proactive: bool) -> Grant:
+    async def renew(refresh_token: str, *, proactive: bool, client_id: str) -> Grant:
         user_agent = upstream.user_agent(originator)
         return await oauth.refresh(
-            issuer, refresh_token, proactive=proactive, originator=originator, user_agent=user_agent
+            issuer,
+            refresh_token,
+            proactive=proactive,
+            originator=originator,
+            user_agent=user_agent,
+            client_id=client_id,
         )
 
-    return TokenStore(file, renew)
+    return TokenStore(file, renew, issuer=lambda: issuer)
 
 
 @dataclass
@@ -53,6 +58,8 @@ class BackendCalls:
         ):
             login = await self.store.replaced(fingerprint(login.access_token))
             answer = await self._once(method, url, body, limits, login)
+        if answer.status < 400:
+            self.store.accepted(fingerprint(login.access_token))
         return answer
 
     async def _once(self, method: str, url: str, body: bytes, limits: Limits, login: Login) -> outbound.Answer:
@@ -69,7 +76,7 @@ class BackendCalls:
         return answer
 
 
-def problem(answer: outbound.Answer) -> ProxyError:
-    """What a refusal means, as a client of the proxy would be told."""
+def problem(answer: outbound.Answer, remedy: str = "") -> ProxyError:
+    """What a refusal means, as a client of the proxy would be told; `remedy` says how a person logs in again."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
-    return backend_errors.explain(answer.status, headers, answer.body)
+    return backend_errors.explain(answer.status, headers, answer.body, remedy=remedy)

@@ -15,7 +15,6 @@ import msgspec
 
 from .. import encodings, redact
 from ..account import usage
-from ..account.login import LOGIN_COMMAND
 from ..errors import ProxyError
 
 MODEL_REFUSED = re.compile(
@@ -66,8 +65,10 @@ def parse(body: bytes) -> dict[str, Any]:
     return {"message": document["message"]} if isinstance(document.get("message"), str) else {}
 
 
-def explain(status: int, headers: Mapping[str, str], body: bytes, now: float | None = None) -> ProxyError:
-    """The error a client gets for a refusal of the backend."""
+def explain(
+    status: int, headers: Mapping[str, str], body: bytes, now: float | None = None, *, remedy: str = ""
+) -> ProxyError:
+    """The error a client gets for a refusal of the backend; `remedy` says how a person logs in again, in a sentence."""
     if is_challenge(status, headers):
         return _cloudflare(status, headers)
     error = redact.values(_cut(parse(body) if len(body) < LONG else {}))
@@ -89,11 +90,11 @@ def explain(status: int, headers: Mapping[str, str], body: bytes, now: float | N
     if status == 402 or code == "deactivated_workspace":
         message = (
             f"The workspace of this login is deactivated ({message}): its subscription has ended. Choose an active workspace:"
-            f" log in again ({LOGIN_COMMAND})."
-        )
+            f" log in again. {remedy}"
+        ).rstrip()
         return ProxyError(status, code or "deactivated_workspace", message, headers=RETRY_NOT, extra=extra)
     if status == 401:
-        return _unauthorized(code, message, extra)
+        return _unauthorized(code, message, extra, remedy)
     if MODEL_REFUSED.search(message):
         code = code or "model_not_found"
     return ProxyError(status, code, message, kind=kind or None, extra=extra)
@@ -188,12 +189,11 @@ def _usage_limit(error: Mapping[str, Any], extra: dict[str, Any], headers: Mappi
     )  # fmt: skip
 
 
-def _unauthorized(code: str | None, message: str, extra: dict[str, Any]) -> ProxyError:
+def _unauthorized(code: str | None, message: str, extra: dict[str, Any], remedy: str) -> ProxyError:
     if is_region(message):
         return ProxyError(401, code or "wrong_region", message, headers=RETRY_NOT, extra=extra)
-    message = (
-        f"The backend does not accept this login, not even with a fresh token: {message} Log in again: {LOGIN_COMMAND}"
-    )
+    message = f"The backend does not accept this login, not even with a fresh token: {message} Log in again. {remedy}"
+    message = message.rstrip()
     return ProxyError(401, code or "login_refused", message, headers=RETRY_NOT, extra=extra)
 
 

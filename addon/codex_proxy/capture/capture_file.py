@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from .. import whole_files
+from .. import bounded_files, whole_files
 from ..redact import TOKENS, redact
 
 Document = dict[str, Any]
@@ -106,6 +106,10 @@ def put_body(document: Document, body: bytes) -> dict[str, str]:
     return shortener.parts
 
 
+# No capture is larger: parts stand beside it, and a body has a limit; in bytes.
+LARGEST = 256 << 20
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
@@ -187,7 +191,7 @@ class Folder:
 
 def tell(path: Path, answer: Document) -> None:
     """Add to a capture how it was answered. Raises OSError."""
-    document = json.loads(path.read_bytes())
+    document = json.loads(bounded_files.read(path, LARGEST))
     whole_files.replace(path, rendered({**document, "answer": answer}))
 
 
@@ -197,7 +201,7 @@ def read(folder: Path) -> list[Document]:
     for path in sorted(folder.iterdir(), key=lambda each: (len(each.name), each.name)):
         if NAME.fullmatch(path.name):
             with contextlib.suppress(OSError, ValueError):
-                document = json.loads(path.read_bytes())
+                document = json.loads(bounded_files.read(path, LARGEST))
                 if isinstance(document, dict) and "request_line" in document:
                     found.append(document)
     return found

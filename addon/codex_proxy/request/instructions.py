@@ -4,12 +4,11 @@ import asyncio
 import hashlib
 import json
 import logging
-import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import clock, network, outbound, upstream, whole_files
+from .. import bounded_files, clock, daemon_threads, network, outbound, upstream, whole_files
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ class FileText:
 
     async def current(self) -> str:
         try:
-            await asyncio.to_thread(self._look)
+            await daemon_threads.aside(self._look)
             self._trouble = ""
         except ValueError as e:
             if str(e) != self._trouble:
@@ -53,14 +52,11 @@ class FileText:
     def _look(self) -> None:
         """Read it if it has changed. Raises ValueError in words; the text stays."""
         try:
-            found = self.path.stat()
+            found = bounded_files.status(self.path)
             seen = (found.st_mtime_ns, found.st_size, found.st_ino)
             if seen == self._seen:
                 return
-            if not stat.S_ISREG(found.st_mode):
-                raise ValueError(f"{self.path} is no file")
-            with self.path.open("rb") as file:
-                self.text = checked(file.read(LARGEST + 1), str(self.path))
+            self.text = checked(bounded_files.read(self.path, LARGEST), str(self.path))
             self._seen = seen
         except OSError as e:
             raise ValueError(f"{self.path} can't be read: {e.strerror}") from e
@@ -132,7 +128,7 @@ class WebText:
 
     def _read_kept(self) -> None:
         try:
-            kept = json.loads(self._kept.read_bytes())
+            kept = json.loads(bounded_files.read(self._kept, 4 * LARGEST))
             if kept["url"] == self.url:
                 self.text, self.etag = checked(str(kept["text"]).encode(), "it"), str(kept["etag"])
         except (OSError, ValueError, KeyError, TypeError):

@@ -1,0 +1,98 @@
+"""Work that may hang, on threads that hold up neither the event loop nor the end of the process.
+
+asyncio's own executor is joined at exit, so one read of a network disk that went away would keep the process for ever.
+"""
+
+import asyncio
+import errno
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, Future
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+
+class DaemonThreads(Executor):
+    """One daemon thread for each call; for `run_in_executor`."""
+
+    def submit[**P, T](self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = work(*args, **kwargs)
+            except BaseException as e:
+                future.set_exception(e)
+            else:
+                future.set_result(result)
+
+        threading.Thread(target=run, daemon=True).start()
+        return future
+
+
+DAEMONS = DaemonThreads()
+
+# What has not come back in time, by name: it is not tried again before it does, so one thread hangs, not one a request.
+_stuck: dict[str, Future[Any]] = {}
+
+
+def unanswered(patience: float) -> OSError:
+    return OSError(errno.ETIMEDOUT, f"the disk has not answered within {patience:g} s")
+
+
+def call[T](name: str, work: Callable[[], T], patience: float) -> T:
+    """What `work` returns or raises; OSError (ETIMEDOUT) after `patience` seconds, and at once while `name` still hangs."""
+    _check(name, patience)
+    future = DAEMONS.submit(work)
+    try:
+        return future.result(patience)
+    except TimeoutError:
+        if future.done():
+            return future.result()  # its own error, or what came just now
+        _stuck[name] = future
+        raise unanswered(patience) from None
+
+
+async def run[T](name: str, work: Callable[[], T], patience: float) -> T:
+    """As `call`, for the event loop."""
+    _check(name, patience)
+    future = DAEMONS.submit(work)
+    waiter = asyncio.wrap_future(future)
+    try:
+        done, _ = await asyncio.wait({waiter}, timeout=patience)
+    except asyncio.CancelledError:
+        waiter.cancel()
+        raise
+    if not done:
+        waiter.cancel()
+        _stuck[name] = future
+        raise unanswered(patience)
+    return waiter.result()
+
+
+async def aside[T](work: Callable[[], T]) -> T:
+    """What `work`, which is bounded by itself, returns or raises; for the event loop."""
+    return await asyncio.get_running_loop().run_in_executor(DAEMONS, work)
+
+
+async def to_its_end[T](work: Coroutine[Any, Any, T]) -> T:
+    """`work` in an event loop of its own, which neither a busy one holds up nor the end of the program cuts short."""
+    running = asyncio.get_running_loop().run_in_executor(None, asyncio.run, work)
+    try:
+        await asyncio.wait([running])
+    except asyncio.CancelledError:
+        logger.warning("The token is just being renewed; that is waited for, or the login would be lost.")
+        await asyncio.wait([running])
+        running.exception()
+        raise
+    return running.result()
+
+
+def _check(name: str, patience: float) -> None:
+    if (stuck := _stuck.get(name)) and not stuck.done():
+        raise unanswered(patience)
+    _stuck.pop(name, None)
