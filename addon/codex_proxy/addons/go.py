@@ -67,24 +67,25 @@ class Patience:
         self.idle = idle
         self.connect = connect
         self.loop = asyncio.get_running_loop()
-        self.loop.call_later(connect, self.look)
+        self.loop.call_later(min(connect, idle), self.look)
 
     def look(self) -> None:
         flow = self.flow()
         # A WebSocket may be silent for as long as nothing is asked; sockets.py watches its turns.
         if flow is None or not flow.live or flow.error or flow.websocket:
             return
+        target, state, now = flows.backend(), flows.state_of(flow), time.monotonic()
         if flow.intercepted:  # held by a person in mitmweb, not by the backend
-            self.loop.call_later(self.connect, self.look)
-            return
-        target, state = flows.backend(), flows.state_of(flow)
-        silent = time.monotonic() - float(state.get("heard_at") or state["sent_at"])
-        if flow.server_conn.address != (target.host, target.port):
-            self.give_up(flow, "connect")
-        elif silent >= self.idle:
+            state["sent_at"] = now
+        silent = now - float(state.get("heard_at") or state["sent_at"])
+        is_connected = flow.server_conn.address == (target.host, target.port)
+        limit = self.idle if is_connected else self.connect
+        if silent < limit:
+            self.loop.call_later(max(limit - silent, 0.01), self.look)
+        elif is_connected:
             self.give_up(flow, "stall" if "heard_at" in state else "idle")
         else:
-            self.loop.call_later(max(self.idle - silent, 0.01), self.look)
+            self.give_up(flow, "connect")
 
     def give_up(self, flow: http.HTTPFlow, stage: str) -> None:
         flows.state_of(flow)["gave_up"] = stage

@@ -242,8 +242,8 @@ class OurReplayHandler(_Ours, clientplayback.ReplayHandler):
         # The client that it once came from may be there still: what is done for this flow must not be done to that one.
         flow.client_conn = self.client
         # As a client's: it leads nowhere until the last step says where.
-        self.layer.context.server.address = flows.NOWHERE
-        flow.server_conn.via = None
+        flow.server_conn = self.layer.context.server
+        flow.server_conn.address, flow.server_conn.via = flows.NOWHERE, None
 
     async def replay(self) -> None:
         # Found by the client's id, as a client's handler is: what ends a silent backend's connection ends this one's too.
