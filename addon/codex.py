@@ -26,6 +26,7 @@ from codex_proxy.addons.memory import Memory
 from codex_proxy.addons.models import Models
 from codex_proxy.addons.originals import Originals
 from codex_proxy.addons.outlast import Outlast
+from codex_proxy.addons.own_files import OwnFiles
 from codex_proxy.addons.pages import Pages
 from codex_proxy.addons.patch_body import PatchBody
 from codex_proxy.addons.put_token import PutToken
@@ -44,6 +45,7 @@ from codex_proxy.addons.where import Where
 
 addons = [
     Journal(),  # how the log is written, where systemd reads it
+    OwnFiles(),  # what flows are saved to, for its owner alone
     Outlast(),  # a full disk and a closed pipe end nothing that is under way
     Settings(),  # options of no single step
     Listeners(),  # which listeners the process may have

@@ -16,11 +16,13 @@ import httpx2
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
-from codex_proxy import bounded_files
+from codex_proxy import bounded_files, json_text
 from codex_proxy.answer import sse
 from codex_proxy.capture import capture_file
+from codex_proxy.printable import in_json, lines
 from codex_proxy.redact import HIDDEN
 from command_line import Parser
+from terminal import say
 
 EXAMPLES = """\
 The key that goes with it is $OPENAI_API_KEY, if it is set; the proxy wants one only if it has a codex_client_key.
@@ -58,7 +60,7 @@ class Request(NamedTuple):
 
 def captured(file: Path) -> Request:
     """The request in a file of `scripts/capture`, with what was cut out of it; its secrets are gone. Raises ValueError, OSError."""
-    document = json.loads(bounded_files.read_once(file, LARGEST))
+    document = json_text.decode(bounded_files.read_once(file, LARGEST))
     if not isinstance(document, dict) or "request_line" not in document:
         raise ValueError("it holds no captured request")
     method, path = document["request_line"].split()[:2]
@@ -72,7 +74,7 @@ def again(file: Path) -> Request:
     try:
         return captured(file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-        raise SystemExit(f"{file} can't be sent: {e}") from e
+        raise SystemExit(lines(f"{file} can't be sent: {e}")) from e
 
 
 def attached(file: Path) -> dict[str, Any]:
@@ -83,9 +85,11 @@ def attached(file: Path) -> dict[str, Any]:
         if kind not in (*IMAGES, PDF):
             return {"type": "input_text", "text": f"{file.name}:\n\n{data.decode()}"}
     except UnicodeDecodeError:
-        raise SystemExit(f"{file} can't be sent: it is no text in UTF-8, and by its name no image or PDF.") from None
+        raise SystemExit(
+            lines(f"{file} can't be sent: it is no text in UTF-8, and by its name no image or PDF.")
+        ) from None
     except OSError as e:
-        raise SystemExit(f"{file} can't be sent: {e.strerror}.") from e
+        raise SystemExit(lines(f"{file} can't be sent: {e.strerror}.")) from e
     url = f"data:{kind};base64,{base64.b64encode(data).decode()}"
     if kind == PDF:
         return {"type": "input_file", "filename": file.name, "file_data": url}
@@ -110,7 +114,9 @@ def first_model(client: httpx2.Client) -> str:
     models = known.get("models") or known.get("data")
     first = an_object(models[0]) if isinstance(models, list) and models else {}
     if not (name := first.get("slug") or first.get("id")):
-        raise SystemExit(f"{told(response.content)}\nNo list of models came; name one: scripts/ask --model NAME …")
+        raise SystemExit(
+            lines(f"{told(response.content)}\nNo list of models came; name one: scripts/ask --model NAME …")
+        )
     return str(name)
 
 
@@ -126,8 +132,8 @@ def send(client: httpx2.Client, request: Request, form: str) -> int:
             return show_last(stream) if form == "json" else show_stream(stream)
         body = response.read()
         if response.is_success and form == "json":
-            return show_object(an_object(json.loads(body)))
-        print(told(body), file=sys.stdout if response.is_success else sys.stderr)
+            return show_object(an_object(json_text.decode(body)))
+        say(told(body), errors=not response.is_success)
         return 0 if response.is_success else 1
 
 
@@ -144,7 +150,7 @@ def events(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for piece in pieces:
         for frame in reader.feed(piece):
             try:
-                yield an_object(json.loads(sse.parse(frame)[1] or b"{}"))
+                yield an_object(json_text.decode(sse.parse(frame)[1] or b"{}"))
             except ValueError:
                 continue
 
@@ -174,14 +180,14 @@ def show_last(stream: Iterator[dict[str, Any]]) -> int:
     """The response as the last event has it; the exit status."""
     last: dict[str, Any] = functools.reduce(lambda _, event: event, stream, {})
     if "response" not in last:
-        print(told(json.dumps(last).encode()), file=sys.stderr)
+        say(told(json.dumps(last).encode()), errors=True)
         return 1
     return show_object(last["response"])
 
 
 def show_object(answer: dict[str, Any]) -> int:
     """The exit status: is it whole?"""
-    print(json.dumps(answer, indent=2, ensure_ascii=False))
+    print(in_json(json.dumps(answer, indent=2, ensure_ascii=False)))
     return 0 if answer.get("status", "completed") == "completed" else 1
 
 
@@ -192,12 +198,12 @@ def show_stream(stream: Iterator[dict[str, Any]]) -> int:
         kind, item = event.get("type"), an_object(event.get("item"))
         text = str(event.get("delta")) if kind == "response.output_text.delta" else chat_text(event, "delta")
         if text:
-            print(text, end="", flush=True)
+            say(text, end="")
             at_start = text.endswith("\n")
         if kind == "response.output_item.done" and str(item.get("type")).endswith("_call"):
-            print(f"[calls {item.get('name') or item['type']}({item.get('arguments', '')})]", file=sys.stderr)
+            say(f"[calls {item.get('name') or item['type']}({item.get('arguments', '')})]", errors=True)
         if (whole := is_whole(event)) is False:
-            print(("" if at_start else "\n") + told(json.dumps(event).encode()), file=sys.stderr)
+            say(("" if at_start else "\n") + told(json.dumps(event).encode()), errors=True)
             at_start = True
         elif whole:
             status = 0
@@ -215,7 +221,7 @@ def chat_text(answer: dict[str, Any], part: str) -> str:
 def told(body: bytes) -> str:
     """What an answer in JSON says: its error, or its text; anything else as it is."""
     try:
-        whole = an_object(json.loads(body))
+        whole = an_object(json_text.decode(body))
     except ValueError:
         return body.decode("utf-8", "replace")
     answer = an_object(whole.get("response")) or whole
@@ -279,13 +285,13 @@ def main() -> int:
             request = again(args.capture) if args.capture else question(client, parts, args.model, args.effort)
             return send(client, request, args.form)
     except ValueError as e:
-        print(f"The answer of {args.url} can't be read: {e}", file=sys.stderr)
+        say(f"The answer of {args.url} can't be read: {e}", errors=True)
     except OSError as e:
-        print(f"The answer can't be passed on: {e.strerror}", file=sys.stderr)
+        say(f"The answer can't be passed on: {e.strerror}", errors=True)
     except httpx2.ConnectError:
-        print(f"No proxy listens at {args.url}. Start it: scripts/serve", file=sys.stderr)
+        say(f"No proxy listens at {args.url}. Start it: scripts/serve", errors=True)
     except httpx2.HTTPError as e:
-        print(f"The proxy at {args.url} broke off: {e}", file=sys.stderr)
+        say(f"The proxy at {args.url} broke off: {e}", errors=True)
     return 1
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
+from codex_proxy import printable
 from codex_proxy.capture import capture_report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -194,7 +195,7 @@ def report(folder: Path) -> None:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(printable.lines(text), file=sys.stderr, flush=True)
 
 
 def main() -> None:

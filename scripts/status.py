@@ -22,6 +22,7 @@ from codex_proxy.account import credentials, login_source
 from codex_proxy.backend import backend_calls
 from codex_proxy.backend.backend_calls import BackendCalls
 from codex_proxy.errors import ProxyError
+from codex_proxy.printable import in_json
 from codex_proxy.status import probe, wham
 from codex_proxy.status.account_state import AccountState
 from command_line import Parser
@@ -99,7 +100,7 @@ def main() -> int:
     log.setLevel(logging.INFO if args.verbose else logging.WARNING)
     asyncio.run(unhurried(state, args))
     if args.json:
-        print(json.dumps(state.json(args.full), indent=2, ensure_ascii=False))
+        print(in_json(json.dumps(state.json(args.full), indent=2, ensure_ascii=False)))
     else:
         status_text.show(state, args)
         if state.login and (about := credentials.KINDS[state.whose.kind].about):

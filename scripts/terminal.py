@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from rich.console import Console
@@ -12,13 +13,26 @@ from rich.console import Console
 from codex_proxy import defaults, network, upstream
 from codex_proxy.account.identity import printable
 from codex_proxy.errors import ProxyError
+from codex_proxy.printable import lines
 from codex_proxy.redact import redact
 from ctrl_c import stop_as_by_ctrl_c
 
 
+class SafeConsole(Console):
+    """Prints nothing that the terminal would follow, whoever's words it is: a server's, a claim's, a file name's."""
+
+    def print(self, *objects: Any, **more: Any) -> None:
+        super().print(*(lines(each) if isinstance(each, str) else each for each in objects), **more)
+
+
 def console(*, errors: bool = False) -> Console:
     """Standard output, or standard error; text is never wrapped, coloured or marked up by itself."""
-    return Console(stderr=errors, highlight=False, markup=False, soft_wrap=True, emoji=False)
+    return SafeConsole(stderr=errors, highlight=False, markup=False, soft_wrap=True, emoji=False)
+
+
+def say(text: str, *, errors: bool = False, end: str = "\n") -> None:
+    """Plain text on standard output or error, safe as what `out` and `err` print; at once."""
+    print(lines(text), end=end, file=sys.stderr if errors else sys.stdout, flush=True)
 
 
 out, err = console(), console(errors=True)

@@ -1,7 +1,10 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from codex_proxy.errors import IssuerError, LoginError, ProxyError
 
@@ -56,3 +59,44 @@ def test_an_oauth_server_out_of_reach_may_be_tried_again() -> None:
     error = IssuerError(503, "issuer_unavailable", "Later.")
     assert isinstance(error, ProxyError) and not isinstance(error, LoginError)
     assert error.headers == {}
+
+
+ANY_TEXT = st.text(st.characters(codec=None), max_size=20)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT | st.binary(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT | st.integers(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(ANY_TEXT, st.none() | ANY_TEXT, ANY_TEXT, st.dictionaries(ANY_TEXT, ANY_JSON, max_size=3))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_whatever_is_said_the_body_is_json(message: str, code: str | None, kind: str, extra: dict[str, Any]) -> None:
+    error = ProxyError(400, code, message, kind=kind, extra={f"x{name}": value for name, value in extra.items()})
+    error.message += message  # some add to it
+    told = msgspec.json.decode(error.body())["error"]
+    assert set(told) >= {"message", "type", "param", "code"}
+
+
+def test_deep_values_beside_the_message_are_cut() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert msgspec.json.decode(ProxyError(400, "x", "y", extra={"deep": deep}).body())["error"]["code"] == "x"
+
+
+@pytest.mark.parametrize(
+    "said, shown",
+    [
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("one\ntwo\tthree", "one\ntwo\tthree"),
+        ("a\r\nb\rc\0", "a\nb\\rc\\x00"),
+        ("Host \udcff", "Host \\xff"),
+        ("\ud800", "\\ud800"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\x9b31m", "\\x9b31m"),
+        ("👩‍💻 می‌خواهم", "👩‍💻 می‌خواهم"),
+    ],
+)
+def test_a_message_colours_no_terminal(said: str, shown: str) -> None:
+    assert json.loads(ProxyError(400, "x", said).body())["error"]["message"] == shown

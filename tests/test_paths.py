@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codex_proxy import paths
 from codex_proxy.errors import ProxyError
 from codex_proxy.paths import ROUTES, backend_query, canonical, find, model
 
@@ -145,3 +146,15 @@ def test_a_path_put_into_its_form_stays_there(path: str) -> None:
 
 def test_every_path_of_the_table_leads_to_its_own_route() -> None:
     assert [canonical(path.replace("{id}", "x")) for path in ROUTES] == list(ROUTES)
+
+
+@pytest.mark.parametrize(
+    "path, shown",
+    [
+        ("/v1/responses?a=b%20c&d=[e]", "/v1/responses?a=b%20c&d=[e]"),
+        ("/v1/\udcff", "/v1/%FF"),
+        ("/v1/é\x1b[31m\x00 ", "/v1/%C3%A9%1B[31m%00%20"),
+    ],
+)
+def test_a_path_has_visible_ascii_only(path: str, shown: str) -> None:
+    assert paths.escaped(path) == shown

@@ -10,8 +10,13 @@ from typing import Any
 
 import msgspec
 
+from .printable import lines, printable, whole
+
 # OpenAI's error types by status (contract 7.1; the SDKs show the type beside the message).
 TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+# So deep goes what is told beside the message.
+DEEPEST = 32
 
 
 class ProxyError(Exception):
@@ -27,18 +32,37 @@ class ProxyError(Exception):
         kind: str | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(message)
+        # A client's, a server's or a file's words may be in them, and a client prints them to its terminal.
+        self.message = lines(message)
+        super().__init__(self.message)
         self.status = status
-        self.code = code
-        self.message = message
+        self.code = printable(code) if code is not None else None
         self.headers = dict(headers or {})
         self.kind = kind or TYPES.get(status) or ("invalid_request_error" if status < 500 else "server_error")
         self.extra = dict(extra or {})
 
     def body(self) -> bytes:
-        """The answer's body: `{"error": {"message", "type", "param", "code", …}}`."""
+        """The answer's body: `{"error": {"message", "type", "param", "code", …}}`. Never raises, whatever is in them."""
         error = {"message": self.message, "type": self.kind, "param": None, "code": self.code, **self.extra}
-        return msgspec.json.encode({"error": error})
+        try:
+            return msgspec.json.encode({"error": error})
+        except (UnicodeError, ValueError, TypeError, OverflowError, RecursionError):
+            return msgspec.json.encode({"error": encodable(error)})
+
+
+def encodable(value: Any, depth: int = 0) -> Any:
+    """A value as JSON can have it: half a character is escaped, an odd type or number is its text, what is nested deep is left out."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if depth > DEEPEST:
+        return None
+    if isinstance(value, int) and abs(value) < 1 << 63:
+        return value
+    if isinstance(value, Mapping):
+        return {whole(str(key)): encodable(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [encodable(inner, depth + 1) for inner in value]
+    return whole(f"{value:.6g}" if isinstance(value, int) else str(value))
 
 
 class LoginError(ProxyError):

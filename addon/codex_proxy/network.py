@@ -74,6 +74,11 @@ class OutgoingProxy(NamedTuple):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
 
+    def secrets(self) -> list[str]:
+        """What is shown to nobody: the password, and the value of the header, which has it in it."""
+        coded = self.authorization.partition(" ")[2]
+        return [base64.b64decode(coded).decode("utf-8", "replace").partition(":")[2], coded] if coded else []
+
 
 class Trust(NamedTuple):
     """Whose certificates are trusted: a file in PEM, folders as `openssl rehash` leaves them, or both."""

@@ -2,7 +2,7 @@
 
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qs, unquote, urlencode
+from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from .errors import ProxyError
 
@@ -34,6 +34,8 @@ CATALOGUE = Route("catalogue", ("GET",), "/models", "the models as the backend l
 
 # In front of a path: what OpenAI clients, and clients of the backend itself, put there.
 PREFIX = re.compile(r"^(?:/backend-api/codex|/v1)(?=/|$)")
+
+NOT_IN_ADDRESS = re.compile(r"[^\x21-\x7e]+")
 
 
 def find(method: str, path: str) -> Route:
@@ -67,6 +69,11 @@ def canonical(path: str) -> str:
     plain = PREFIX.sub("", re.sub(r"/{2,}", "/", bare(path)))
     plain = plain.rstrip("/") or "/"
     return "/models/{id}" if re.fullmatch(r"/models/[^/]+(/[^/]+)?", plain) else plain
+
+
+def escaped(path: str) -> str:
+    """A path and query as an address has it: what is no visible ASCII is percent-encoded (RFC 3986, section 2.1)."""
+    return NOT_IN_ADDRESS.sub(lambda found: quote(found[0].encode("utf-8", "surrogateescape"), safe=""), path)
 
 
 def bare(path: str) -> str:

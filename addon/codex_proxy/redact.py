@@ -1,7 +1,10 @@
-"""What is secret, and text without it. The one list that the guard, the log and the errors go by."""
+"""What is secret, and text without it: known by its form, or by its value. What the guard, the log and the errors go by."""
 
 import re
 from typing import Any
+
+from .known_secrets import KnownSecrets
+from .printable import printable
 
 # Request headers that carry a caller's or our own credentials, or tell whose account it is.
 REQUEST_HEADERS = frozenset(
@@ -21,6 +24,16 @@ TOKENS = re.compile(
 
 # What mitmweb, files, exports and the log show in its place.
 HIDDEN = "[hidden by the proxy]"
+
+# Those of this process: one login, one set of cookies, one client key.
+KNOWN = KnownSecrets()
+
+# What a log line, a comment or a field of the status page may take, in characters; and how much more is looked at, so that
+# no secret is cut in two before it is hidden.
+LONGEST, MARGIN = 1 << 14, 1 << 12
+
+# As deep as the values of an error are shown.
+DEEPEST = 32
 
 
 # The longest beginning of a token that does not look like one, up to a cut.
@@ -47,7 +60,17 @@ def is_shown(name: str, value: str) -> bool:
 
 
 def redact(text: str) -> str:
-    """`text` with everything that looks like a token replaced."""
+    """`text` with everything replaced that looks like a token, or is one of the secrets in use."""
+    return by_form(by_value(text))
+
+
+def by_value(text: str) -> str:
+    """`text` with the secrets in use replaced."""
+    return KNOWN.hide(text, HIDDEN)
+
+
+def by_form(text: str) -> str:
+    """`text` with everything replaced that looks like a token; for what is long and has nothing of ours in it."""
     return TOKENS.sub(HIDDEN, text)
 
 
@@ -61,13 +84,21 @@ def short(text: str, length: int) -> str:
     return AT_THE_CUT.sub("", redact(text[:length])) + "…"
 
 
-def values(value: Any) -> Any:
-    """A decoded JSON value with the tokens in its texts replaced."""
+def told(text: str, longest: int = LONGEST) -> str:
+    """One line without secrets, nothing in it that a terminal follows: for the log, a flow's comment, the status page."""
+    shown = printable(redact(text[: longest + MARGIN]))
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def values(value: Any, depth: int = 0) -> Any:
+    """A decoded JSON value with the secrets in its texts replaced; what is nested too deep for an error is left out."""
     match value:
         case str():
             return redact(value)
+        case list() | dict() if depth > DEEPEST:
+            return None
         case list():
-            return [values(one) for one in value]
+            return [values(one, depth + 1) for one in value]
         case dict():
-            return {redact(key): values(one) for key, one in value.items()}
+            return {redact(key): values(one, depth + 1) for key, one in value.items()}
     return value

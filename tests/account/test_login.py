@@ -1,3 +1,4 @@
+import base64
 import secrets
 from datetime import UTC, datetime
 from typing import Any
@@ -380,3 +381,39 @@ def test_a_login_is_described_without_saying_whose_it_is(login: Login, told: dic
 def test_without_a_time_the_description_is_of_this_moment() -> None:
     assert describe(Login("a", expires_at=1.0))["state"] == "expired"
     assert describe(Login("a", expires_at=1e11))["state"] == "ok"
+
+
+# What can't go into a header.
+
+WRONG = ["a\r\nX-Injected: 1", "a\0b", "acc\u20131", "é", "\ud800", "a\x1b[31m"]
+
+
+@pytest.mark.parametrize("value", WRONG)
+@pytest.mark.parametrize("name", ["access_token", "refresh_token", "account_id"])
+def test_a_part_that_no_header_can_carry_makes_it_unreadable(name: str, value: str) -> None:
+    with pytest.raises(LoginError) as raised:
+        read(nested(**{name: value}), "/home/x/auth.json", "Run: scripts/login")
+    assert raised.value.code == "login_unreadable"
+    assert name.replace("_", " ") in raised.value.message and "/home/x/auth.json" in raised.value.message
+    assert value not in raised.value.message and "Run: " in raised.value.message
+
+
+@pytest.mark.parametrize("value", WRONG[2:4])
+@pytest.mark.parametrize("name", ["chatgpt_account_id", "chatgpt_compute_residency"])
+def test_a_claim_that_no_header_can_carry_does_so_too(name: str, value: str) -> None:
+    with pytest.raises(LoginError, match="no header can carry"):
+        read({"tokens": {"access_token": token(**{AUTH: {name: value}})}}, "f")
+
+
+def test_a_personal_access_token_is_looked_at_as_well() -> None:
+    with pytest.raises(LoginError, match="no header can carry"):
+        read({"personal_access_token": "at-1\n2"}, "f")
+
+
+def test_claims_nested_without_end_are_none() -> None:
+    def coded(text: str) -> str:
+        return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+    for deep in ("[" * 100_000, "[" * 200 + "]" * 200):
+        assert claims(f"{coded('{"alg": "none"}')}.{coded(f'{{"a": {deep}}}')}.x") == {}
+    assert claims("\ud800.a.b") == {}

@@ -74,7 +74,9 @@ def test_a_file_wins_over_the_login_of_the_environment(path: Path) -> None:
     assert LoginFile(path, {"tokens": {}}).load() == OLD
 
 
-@pytest.mark.parametrize("content", [b'{"tokens": {"access_to', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b'{"tokens": {"access_to', b"\xff", b"[" * 100_000, b'{"a": ' + b"[" * 200 + b"]" * 200 + b"}"]
+)
 def test_a_file_that_stays_half_is_told_as_such(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(LoginError, match="not whole JSON") as e:

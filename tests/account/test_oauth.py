@@ -17,6 +17,9 @@ from standin import Standin
 
 ISSUER = "https://auth.example"
 
+# A token whose claims ask for a header that can't be.
+RESIDENT = jwt.encode({"https://api.openai.com/auth": {"chatgpt_compute_residency": "e\u2013u"}}, secrets.token_hex(32))
+
 
 def answer(status: int, body: Any, **headers: str) -> Answer:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -39,6 +42,9 @@ def answer(status: int, body: Any, **headers: str) -> Answer:
         ({"id_token": "i"}, Grant(id_token="i")),
         ({"access_token": 5, "refresh_token": "r", "id_token": ["i"]}, Grant(refresh_token="r")),
         ({"access_token": "", "refresh_token": "r"}, Grant(refresh_token="r")),
+        ({"access_token": "a\r\nX-Injected: 1", "refresh_token": "r"}, Grant(refresh_token="r")),
+        ({"access_token": "a", "refresh_token": "r\0", "id_token": "\ud800"}, Grant("a")),
+        ({"access_token": RESIDENT, "refresh_token": "r"}, Grant(refresh_token="r")),
     ],
 )  # fmt: skip
 def test_what_the_server_grants_is_taken_over(body: Any, grant: Grant) -> None:
@@ -226,3 +232,29 @@ async def test_a_server_that_is_not_there_is_told() -> None:
         await revoke("http://127.0.0.1:1", "r", **WHO)
     with pytest.raises(IssuerError, match=r"can't be finished.*can't be reached"):
         await exchange("http://127.0.0.1:1", "c", redirect_uri="u", verifier="v", user_agent="x")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"access_token": "a\\r\\nb"}',
+        b"[" * 100_000,
+        b'{"error": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"error": {"code": "\\ud800", "message": "\\udfff"}}',
+        b"\xff\xfe\x00",
+    ],
+    ids=["a token of two lines", "deep", "deep error", "half characters", "half utf-16"],
+)
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_answer_that_is_nothing_is_told_and_the_login_kept(status: int, body: bytes) -> None:
+    with pytest.raises(IssuerError) as raised:
+        granted(answer(status, body), ISSUER)
+    assert raised.value.status == 503 and json.loads(raised.value.body())
+
+
+@pytest.mark.parametrize("name", ["access_token", "refresh_token", "id_token"])
+def test_a_new_login_has_to_have_tokens_that_can_be_used(name: str) -> None:
+    tokens = {"access_token": "a", "refresh_token": "r", "id_token": jwt.encode({"a": 1}, secrets.token_hex(32))}
+    assert exchanged(answer(200, tokens), ISSUER).access_token == "a"
+    with pytest.raises(Unfinished):
+        exchanged(answer(200, tokens | {name: "a\nb"}), ISSUER)

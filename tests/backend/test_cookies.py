@@ -1,6 +1,9 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from codex_proxy.backend.cookies import Jar
+from codex_proxy import field_values
+from codex_proxy.backend.cookies import LONGEST, Jar
 
 URL = "https://chatgpt.com/backend-api/codex/responses"
 
@@ -70,3 +73,36 @@ def test_an_answer_without_cookies_changes_nothing() -> None:
 
 def test_an_empty_jar_gives_nothing() -> None:
     assert Jar().header(URL) == ""
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        b"__cf_bm=a\rX-Injected: 1; path=/",
+        b"__cf_bm=a\nX-Injected: 1; path=/",
+        b"__cf_bm=a\0b; path=/",
+        b"__cf_bm=a\x1b[31m; path=/",
+        b"__cf_bm=\xff\xfe; path=/",
+        b"__cf_bm=" + b"x" * 5000 + b"; path=/",
+    ],
+    ids=["CR", "LF", "NUL", "ESC", "not ASCII", "long"],
+)
+def test_a_cookie_that_would_break_every_request_is_not_kept(cookie: bytes) -> None:
+    kept = jar("_cfuvid=b; path=/")
+    kept.keep(URL, [(b"Set-Cookie", cookie)])
+    assert kept.header(URL) == "_cfuvid=b"
+
+
+def test_cookies_never_grow_into_a_header_that_no_server_reads() -> None:
+    kept = Jar()
+    for number in range(100):
+        kept.keep(URL, [(b"Set-Cookie", f"cf_chl_{number}={'x' * 1000}; path=/".encode())])
+        assert len(kept.header(URL)) <= LONGEST
+
+
+@given(st.binary(max_size=30))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_whatever_is_set_the_header_is_one(value: bytes) -> None:
+    kept = Jar()
+    kept.keep(URL, [(b"Set-Cookie", b"__cf_bm=" + value)])
+    assert field_values.malformed([(b"Cookie", kept.header(URL).encode("latin-1"))]) is None

@@ -1,8 +1,12 @@
+import secrets
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codex_proxy import field_values, redact
 from codex_proxy.backend.header_rules import SET, changed, downward, is_codex, is_lite, upward
+from codex_proxy.known_secrets import KnownSecrets
 
 OURS = {"originator": "nanobot-proxy", "User-Agent": "nanobot-proxy/1", "Accept": "text/event-stream"}
 CODEX = {"originator": "codex_exec", "user-agent": "codex_exec/0.169.0 (Debian 12.0.0; x86_64) xterm"}
@@ -123,12 +127,39 @@ def test_everything_else_comes_down_as_it_is() -> None:
     fields = [
         (b"X-Codex-Primary-Used-Percent", b"12.5"),
         (b"openai-model", b"gpt-6-sol"),
-        (b"X-Odd\xe9", b"\xff"),
+        (b"X-Odd", b"\xff"),
         (b"x-codex-turn-state", b"s"),
         (b"vary", b"a"),
         (b"vary", b"b"),
     ]
     assert downward(fields) == fields
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-oai-is-update", "X-OAI-Anything", "x-openai-internal-codex-residency", "openai-internal-route", "x-internal-id",
+        "x-envoy-upstream-service-time", "openai-organization", "openai-project", "chatgpt-account-id", "authorization",
+        "cookie", "Proxy-Authorization", "set-cookie2",
+    ],
+)  # fmt: skip
+def test_what_is_between_the_backends_machines_or_names_the_account_stays_here(name: str) -> None:
+    assert downward([(name.encode(), b"x"), (b"x-oai-request-id", b"1")]) == [(b"x-oai-request-id", b"1")]
+
+
+def test_a_secret_that_a_header_repeats_does_not_come_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redact, "KNOWN", KnownSecrets())
+    redact.KNOWN.know("account", account := secrets.token_hex(8))
+    shown = redact.HIDDEN.encode()
+    assert downward([(b"x-debug", f"for {account}.\xe9".encode("latin-1"))]) == [
+        (b"x-debug", b"for " + shown + b".\xe9")
+    ]
+
+
+@given(st.lists(st.tuples(st.binary(max_size=12), st.binary(max_size=12)), max_size=4))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_whatever_comes_down_is_header_lines(fields: list[tuple[bytes, bytes]]) -> None:
+    assert field_values.malformed(downward(fields)) is None
 
 
 def test_more_names_can_be_kept_from_coming_down() -> None:

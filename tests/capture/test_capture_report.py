@@ -89,7 +89,7 @@ def test_all_that_nanobot_sends() -> None:
 
 
 def test_nothing_a_client_sends_breaks_a_table_or_reaches_the_terminal() -> None:
-    hostile = document("POST /v1/responses?\x1b[31m HTTP/1.1", **{"a|b\n\x1b]0;x\x07": 1}, model="m\x9b\u202e`|" * 200)
+    hostile = document("POST /v1/responses?\x1b[31m HTTP/1.1", **{"a|b\n\x1b]0;x\x07": 1}, model="m\x9b\u202e`|" * 20)
     hostile["headers"] = [["X|Y", "\x1b"], ["User-Agent", "a | b\r\n# c"]]
     markdown = capture_report.make([hostile]).markdown
 
@@ -106,3 +106,15 @@ def test_the_report_is_left_in_the_folder(tmp_path: Path) -> None:
     assert (tmp_path / "report.md").read_text() == report.markdown
     assert (tmp_path / "report.md").stat().st_mode & 0o777 == 0o600
     assert report.verdict == f"Works as it is, {DATE}"
+
+
+def test_a_clients_words_are_no_markup() -> None:
+    bad = "![x](http://evil.example/a) [y]: <script> <http://evil.example>"
+    asked = {
+        **document(model=bad, tools=[{"type": "function", "name": bad}]),
+        "headers": [["User-Agent", bad], [bad, bad]],
+    }
+    asked["body"][bad] = 1
+    markdown = capture_report.make([asked]).markdown
+
+    assert "evil.example" in markdown and not re.search(r"(?<!\\)[\[<]", markdown)

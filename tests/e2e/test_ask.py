@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from codex_proxy.printable import UNSAFE
 from free_port import free_port
 from standin import Standin
 
@@ -38,6 +39,16 @@ async def test_a_question_is_answered_as_the_first_model_of_the_account(
     request = standin.requests[1]
     assert request.json["model"] == json.loads(await models(proxy))["data"][0]["id"]
     assert request.json["input"][0]["content"][0]["text"] == "What is the weather?"
+
+
+async def test_an_answer_drives_no_terminal(proxy: Proxy, standin: Standin, tmp_path: Path) -> None:
+    text = "\x1b]0;title\x07\x1b[31mred\x9b32m \u202egnp.exe\r\n\tand 👩\u200d💻 stays"
+    standin.answer(text=text)
+    _, out, _ = await ask(proxy.url, tmp_path, "a")
+    assert out == "\\x1b]0;title\\x07\\x1b[31mred\\x9b32m \\u202egnp.exe\n\tand 👩\u200d💻 stays\n"
+    standin.answer(text=text)
+    _, out, _ = await ask(proxy.url, tmp_path, "--json", "a")
+    assert not UNSAFE.search(out) and json.loads(out)["output"][-1]["content"][0]["text"] == text
 
 
 async def models(proxy: Proxy) -> str:

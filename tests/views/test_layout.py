@@ -118,3 +118,7 @@ def test_no_line_is_broken_inside_a_credential(before: str, filled: int) -> None
 def test_nothing_but_space_is_lost(text: str) -> None:
     assert wrapped(text).split() == text.split()
     assert all(len(row) <= WIDTH or " " not in row.partition(" ")[2] for row in wrapped(text).split("\n"))
+
+
+def test_nothing_that_is_shown_drives_a_terminal() -> None:
+    assert hidden("a\x1b[31m\r\nb\x9b\u202e\ud800 \\n") == "a\\x1b[31m\nb\\x9b\\u202e\\ud800 \\n"

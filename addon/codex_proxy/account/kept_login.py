@@ -31,16 +31,30 @@ class Unwritten(NamedTuple):
 class KeptLogin:
     """Blocks on the disk, so for threads, in which looks and renewals take turns."""
 
-    def __init__(self, file: LoginFile, now: Callable[[], float]) -> None:
+    def __init__(
+        self, file: LoginFile, now: Callable[[], float], seen: Callable[[Login], None] = lambda _: None
+    ) -> None:
         self.file = file
         self.now = now
-        self.login: Login | None = None
+        self.seen = seen
+        self._login: Login | None = None
         self.unwritten: Unwritten | None = None
         self._document: dict[str, Any] = {}
         self._signature: Signature = None
         self._turn = threading.RLock()
         self._writing: asyncio.Task[None] | None = None
         self._warned = ""
+
+    @property
+    def login(self) -> Login | None:
+        """The one in use; None before the first look, and after a look that found none."""
+        return self._login
+
+    @login.setter
+    def login(self, login: Login | None) -> None:
+        if login is not None:
+            self.seen(login)
+        self._login = login
 
     def look(self) -> Login:
         """The login as it is in the file; the one in memory while that can't be read or written. Raises LoginError."""

@@ -11,7 +11,9 @@ from typing import Any
 
 import jwt
 
+from .. import json_text
 from ..errors import LoginError
+from ..field_values import is_plain
 from . import credentials, provenance
 from .credentials import text as _text
 from .provenance import Provenance
@@ -55,9 +57,15 @@ def claims(token: str | None) -> dict[str, Any]:
     if not token:
         return {}
     try:
-        return jwt.decode(token, options={"verify_signature": False, "verify_exp": False, "verify_aud": False})
-    except jwt.PyJWTError:
+        found = jwt.decode(token, options={"verify_signature": False, "verify_exp": False, "verify_aud": False})
+    except (
+        jwt.PyJWTError,
+        ValueError,
+        RecursionError,
+        MemoryError,
+    ):  # of odd bytes PyJWT raises what the decoder raised
         return {}
+    return {} if json_text.is_deeper(found, json_text.DEEPEST) else found
 
 
 def read(document: Any, where: str, remedy: str = "") -> Login:
@@ -65,13 +73,30 @@ def read(document: Any, where: str, remedy: str = "") -> Login:
     if not isinstance(document, dict):
         raise LoginError("login_unreadable", f"{sentence(where)} does not hold a login. {remedy}".rstrip())
     if tokens := credentials.tokens(document):
-        return _from_tokens(tokens, document)
+        return _checked(_from_tokens(tokens, document), where, remedy)
     kind = credentials.kind(document)
     if kind == "personal access token" and (token := _text(document["personal_access_token"])):
-        return Login(token, account_id=_text(document.get("account_id")))
+        return _checked(Login(token, account_id=_text(document.get("account_id"))), where, remedy)
     known = credentials.KINDS[kind]
     about = f" {known.about}" if known.about else ""
     raise LoginError("login_missing", f"{sentence(where)} holds {known.name}.{about} {remedy}".rstrip())
+
+
+def _checked(login: Login, where: str, remedy: str) -> Login:
+    """The login, if each part of it can go where it has to. Raises LoginError."""
+    for name, value in (
+        ("access token", login.access_token),
+        ("refresh token", login.refresh_token),
+        ("account id", login.account_id),
+        ("compute residency", login.residency),
+    ):
+        if value is not None and not is_plain(value):
+            raise LoginError(
+                "login_unreadable",
+                f"The {name} in {where} has characters in it that no header can carry (a line end, a control or a letter beyond"
+                f" ASCII), so it is damaged, or was not copied whole. {remedy}".rstrip(),
+            )
+    return login
 
 
 def sentence(place: str) -> str:

@@ -6,7 +6,6 @@ well, and held from before a refresh token is spent until what came for it is in
 
 import contextlib
 import hashlib
-import json
 import os
 import secrets
 import time
@@ -14,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import bounded_files, daemon_threads, whole_files
+from .. import bounded_files, daemon_threads, json_text, whole_files
 from ..errors import IssuerError, LoginError
 from . import login_lock, remedy, writable
 from .draft import Draft, DraftInPlace, as_text, create, overwrite
@@ -87,7 +86,7 @@ class LoginFile:
         deadline = time.monotonic() + HALF_WRITTEN_PATIENCE
         while True:
             try:
-                document: dict[str, Any] = json.loads(bounded_files.read(self.path))
+                document: dict[str, Any] = json_text.decode(bounded_files.read(self.path))
                 return document
             except FileNotFoundError:
                 if self.seed is not None:
@@ -95,7 +94,7 @@ class LoginFile:
                 raise LoginError("login_missing", f"No login at {self.path}. {self.remedy}") from None
             except OSError as e:
                 raise LoginError("login_unreadable", f"{self.path} can't be read: {e.strerror}.") from e
-            except ValueError:
+            except json_text.NotJson:
                 if time.monotonic() > deadline:
                     if (left := self._left_behind()) is not None:
                         self.is_torn = True
@@ -226,10 +225,10 @@ class LoginFile:
         self.is_torn = False
         real = self._real()
         try:
-            json.loads(bounded_files.read(real))
+            json_text.decode(bounded_files.read(real))
         except OSError:
             return
-        except ValueError:
+        except json_text.NotJson:
             for path in self._drafts():
                 if self._recover(path):
                     return
@@ -237,9 +236,9 @@ class LoginFile:
     def _whole(self, path: Path, spent: str | None = None) -> dict[str, Any] | None:
         """The document in a draft, if it is a login, and another than that with the refresh token `spent`."""
         try:
-            document: dict[str, Any] = json.loads(bounded_files.read(path))
+            document: dict[str, Any] = json_text.decode(bounded_files.read(path))
             login = read(document, self.name)
-        except (OSError, ValueError, LoginError):
+        except (OSError, json_text.NotJson, LoginError):
             return None
         return None if spent is not None and login.refresh_token == spent else document
 

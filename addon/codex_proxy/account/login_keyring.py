@@ -2,14 +2,13 @@
 
 import errno
 import hashlib
-import json
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import bounded_files
+from .. import bounded_files, json_text
 from ..errors import LoginError
 from .draft import Draft, as_text
 from .login_file import LoginFile, Signature
@@ -52,7 +51,7 @@ class LoginKeyring(LoginFile):
         except LoginError:
             return None
         if text is not None:
-            return hashlib.sha256(text.encode()).digest()
+            return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         return super().signature() if self.or_file else None
 
     def load(self) -> dict[str, Any]:
@@ -65,8 +64,8 @@ class LoginKeyring(LoginFile):
         if text is None:
             raise LoginError("login_missing", f"No login in {NAME}, where the CLI's config.toml has it. {self.remedy}")
         try:
-            document: dict[str, Any] = json.loads(text)
-        except ValueError:
+            document: dict[str, Any] = json_text.decode(text)
+        except json_text.NotJson:
             raise LoginError("login_unreadable", f"What {NAME} holds is not whole JSON. {self.remedy}") from None
         return document
 

@@ -1,19 +1,22 @@
 """The OAuth server: a code for tokens, renewing one, ending one, and what its refusals mean (contract 8.3 to 8.5, 15.4)."""
 
-import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from .. import clock, network, outbound
+from .. import clock, json_text, network, outbound
 from ..errors import IssuerError, LoginError
+from ..field_values import is_plain
 from ..network import Limits
 from ..redact import redact
 from .credentials import text
 from .issuer import CLIENT_ID, REVOKE_PATH, TOKEN_PATH
-from .login import Grant, claims
+from .login import Grant, claims, read
+
+logger = logging.getLogger(__name__)
 
 # How every message of a login that did not come to its end begins.
 UNFINISHED = "The login can't be finished"
@@ -139,9 +142,8 @@ def exchanged(answer: outbound.Answer, issuer: str) -> Grant:
     """What a code was good for: all three tokens, as the CLI wants them in its file. Raises LoginError, IssuerError."""
     document = document_of(answer.body)
     if answer.status == 200:
-        tokens = [document.get(name) for name in ("access_token", "refresh_token", "id_token")]
-        missing = not all(isinstance(token, str) and token for token in tokens)
-        if missing or not claims(tokens[2]):
+        tokens = [_token(document, name) for name in ("access_token", "refresh_token", "id_token")]
+        if not all(tokens) or not claims(tokens[2]):
             raise Unfinished(f"{UNFINISHED}: {issuer} did not give all the tokens a login needs.")
         return granted(answer, issuer)
     code = code_of(document)
@@ -156,12 +158,24 @@ def exchanged(answer: outbound.Answer, issuer: str) -> Grant:
 def granted(answer: outbound.Answer, issuer: str) -> Grant:
     """What an answer of the token endpoint grants. Raises LoginError, IssuerError."""
     document = document_of(answer.body)
-    access, refresh, identity = (text(document.get(name)) for name in ("access_token", "refresh_token", "id_token"))
+    access, refresh, identity = (_token(document, name) for name in ("access_token", "refresh_token", "id_token"))
     # Any of them may be left out (contract 8.4), and a refresh token that came has taken the place of the one that was spent.
     if answer.status == 200 and (access or refresh or identity):
         return Grant(access, refresh, identity, _seconds(document.get("expires_in")), answer.header("date"))
     refuse(answer, document, issuer)
     raise AssertionError("unreachable")
+
+
+def _token(document: Mapping[str, Any], name: str) -> str | None:
+    """A token that was granted; None for one with which no request could be sent: the old one is kept in its place."""
+    token = text(document.get(name))
+    try:
+        if token is None or (is_plain(token) and read({"tokens": {"access_token": "any", name: token}}, "the answer")):
+            return token
+    except LoginError:  # its claims have what no header can carry
+        pass
+    logger.warning(f"The server granted an {name} with which no request could be sent; it is not taken.")
+    return None
 
 
 def _seconds(value: Any) -> float | None:
@@ -198,8 +212,8 @@ def refuse(answer: outbound.Answer, document: dict[str, Any], issuer: str) -> No
 
 def document_of(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body)
-    except ValueError:
+        document = json_text.decode(body)
+    except json_text.NotJson:
         return {}
     return document if isinstance(document, dict) else {}
 

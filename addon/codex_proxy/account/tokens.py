@@ -73,13 +73,15 @@ class TokenStore:
         refresh: Refresh,
         now: Callable[[], float] = time.time,
         issuer: Callable[[], str] | None = None,
+        seen: Callable[[Login], None] = lambda _: None,
     ) -> None:
+        """`seen` is told of each login before it is used."""
         self.file = file
         self.refresh = refresh
         self.now = now
         # The one that `refresh` asks: a token that was granted elsewhere is not for it. None: not to be looked at.
         self.issuer = issuer
-        self.kept = KeptLogin(file, self.time)
+        self.kept = KeptLogin(file, self.time, seen)
         # How far this machine's clock is ahead of the servers', in seconds.
         self._ahead = 0.0
         self._looked_at = float("-inf")

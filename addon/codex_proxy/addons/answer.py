@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable
 
 from mitmproxy import ctx, http
+from mitmproxy.net.http import status_codes
 
 from .. import encodings
 from ..answer import repair, sse
@@ -45,7 +46,7 @@ class Watch:
         except Exception as e:
             # What can't be read is told of when it is whole.
             if not isinstance(e, ProxyError):
-                flows.unforeseen("Watch", e)
+                flows.unforeseen("Watch", e, self.state)
             self.whole = None
             return
         if self.whole.stream.stopped:
@@ -80,6 +81,8 @@ class Answer:
         if place := backend_errors.redirect_host(response.headers.get("location", "")):
             state["redirect"] = place
         response.headers.fields = tuple(header_rules.downward(response.headers.fields))
+        # The backend's own wording is nobody's business, and may repeat what went up.
+        response.reason = status_codes.RESPONSES.get(response.status_code, "")
         if self._is_events(flow) and state.get("stream"):
             self._start_stream(flow)
         elif self._is_events(flow):
@@ -156,7 +159,7 @@ class Answer:
             else:
                 await self._finish(flow)
         except Exception as e:
-            flows.refuse(flow, e if isinstance(e, ProxyError) else flows.unforeseen("Answer", e))
+            flows.refuse(flow, e if isinstance(e, ProxyError) else flows.unforeseen("Answer", e, flow))
 
     async def _finish(self, flow: http.HTTPFlow) -> None:
         """A whole answer, made what the client expects."""

@@ -1,18 +1,18 @@
 """What clients send, one readable file a request, without secrets; and at the end a report of it."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from mitmproxy import command, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 
-from .. import __version__, cors_rules, encodings, redact, whole_files
+from .. import __version__, cors_rules, encodings, json_text, redact, whole_files
 from ..capture import capture_file, capture_report
 from ..errors import ProxyError
 from ..listeners import is_loopback
@@ -40,6 +40,8 @@ class Capture:
         )
         # One thread: the files are numbered in the order in which the requests came.
         self.thread = ThreadPoolExecutor(1, "capture")
+        # Not in the flow, which is saved: the folder's name may have anything in it, and a person's name.
+        self.files: WeakKeyDictionary[http.HTTPFlow, Path] = WeakKeyDictionary()
 
     def configure(self, updated: set[str]) -> None:
         if "codex_capture" not in updated:
@@ -70,18 +72,17 @@ class Capture:
             await self.keep(flow)
 
     async def response(self, flow: http.HTTPFlow) -> None:
-        if self.wants(flow) and flow.response and "capture" in (state := flows.state_of(flow)):
-            if flow.response.status_code >= 400 or "sent_at" in state:
-                await self.run(capture_file.tell, Path(state["capture"]), answer(flow))
+        if self.wants(flow) and flow.response and (path := self.files.get(flow)):
+            if flow.response.status_code >= 400 or "sent_at" in flows.state_of(flow):
+                await self.run(capture_file.tell, path, answer(flow))
 
     async def error(self, flow: http.HTTPFlow) -> None:
         """A request that was broken off before it was whole, or that got no answer."""
         if not self.wants(flow) or flow.error is None:
             return
-        state = flows.state_of(flow)
-        if "capture" in state:
-            told = {"status": None, "message": redact.redact(flow.error.msg)[:MESSAGE]}
-            await self.run(capture_file.tell, Path(state["capture"]), told)
+        if path := self.files.get(flow):
+            told = {"status": None, "message": redact.told(flow.error.msg, MESSAGE)}
+            await self.run(capture_file.tell, path, told)
         else:
             await self.keep(flow)
 
@@ -127,10 +128,10 @@ class Capture:
             path = await self.run(keep, self.folder, document, body, coding, self.limit())
         except Exception as e:
             # What goes wrong here is nothing the request should suffer from.
-            flows.unforeseen("Capture", e)
+            flows.unforeseen("Capture", e, flow)
             return
         if path is not None:
-            flows.state_of(flow)["capture"] = str(path)
+            self.files[flow] = path
             self.kept += 1
 
     async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -198,7 +199,7 @@ def head(flow: http.HTTPFlow) -> capture_file.Document:
     if state.get("too_large") or state.get("refused") == "body_too_large":
         document["sent"]["note"] = f"the body is larger than {ctx.options.codex_body_limit} and was not kept"
     if flow.error:
-        document["sent"]["note"] = f"broken off: {redact.redact(flow.error.msg)}"
+        document["sent"]["note"] = f"broken off: {redact.told(flow.error.msg, MESSAGE)}"
     if flow.response:
         document["answer"] = answer(flow)
     return document
@@ -213,15 +214,15 @@ def answer(flow: http.HTTPFlow) -> capture_file.Document:
         told |= {"by": "proxy", "code": state["refused"]}
     if response.status_code >= 400 and not callable(response.stream):
         text = response.get_text(strict=False) or ""
-        told["message"] = redact.redact(message_of(text))[:MESSAGE]
+        told["message"] = redact.redact(message_of(text)[: MESSAGE + redact.MARGIN])[:MESSAGE]
     return told
 
 
 def message_of(text: str) -> str:
     """What an error's body says: OpenAI's form, the backend's, or the text as it is."""
     try:
-        body = json.loads(text)
-    except ValueError:
+        body = json_text.decode(text)
+    except json_text.NotJson:
         return text
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, dict):

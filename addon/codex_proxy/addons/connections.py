@@ -11,7 +11,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import server_hooks
 from mitmproxy.proxy.layer import NextLayer
 
-from .. import mitmproxy_options, network, upstream
+from .. import mitmproxy_options, network, redact, upstream
 from . import flows, handlers, wire
 from .backend_tls import HTTP1
 from .settings import logger, reject
@@ -31,6 +31,7 @@ class Connections:
             self._tell_of_options(updated)
         if "codex_upstream" in updated:
             self.outgoing = self._outgoing_proxy()
+            hide(self.outgoing)
             self._check_trust()
         if "codex_issuer" in updated:
             self._check_issuers_proxy()
@@ -65,9 +66,11 @@ class Connections:
         except ValueError:
             return  # told by PutToken
         try:
-            network.outgoing_proxy(issuer.scheme, issuer.host, issuer.port)
+            outgoing = network.outgoing_proxy(issuer.scheme, issuer.host, issuer.port)
         except ValueError as e:
             reject(str(e))
+        else:
+            hide(outgoing)
 
     def _check_trust(self) -> None:
         try:
@@ -112,3 +115,9 @@ class Connections:
     def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
         if self.outgoing and self.outgoing.authorization and flows.is_our_client(flow.client_conn):
             flow.request.headers["proxy-authorization"] = self.outgoing.authorization
+
+
+def hide(outgoing: network.OutgoingProxy | None) -> None:
+    """From here on nothing repeats its password."""
+    if outgoing:
+        redact.KNOWN.know("outgoing proxy", *outgoing.secrets())

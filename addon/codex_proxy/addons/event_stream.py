@@ -55,7 +55,7 @@ class EventStream:
             self.hang_up()
         except Exception as e:
             # Raised here, it would leave the client hanging without a word (mitmproxy "has crashed").
-            flows.unforeseen("EventStream", e)
+            flows.unforeseen("EventStream", e, self.state)
             pieces = [self.end("The proxy could not read the backend's stream.")]
         # Never an empty piece: mitmproxy would write it as the chunk that ends the body.
         joined = b"".join(pieces)

@@ -3,16 +3,16 @@
 import functools
 import inspect
 import logging
-import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mitmproxy import connection, ctx, http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from .. import few_files, redact, upstream
+from .. import few_files, paths, redact, upstream
 from ..answer.repair import Repair
 from ..errors import ProxyError
+from ..printable import printable
 from . import wire
 
 logger = logging.getLogger(__name__)
@@ -66,11 +66,12 @@ def is_ours(flow: http.HTTPFlow) -> bool:
 
 
 def claim(flow: http.HTTPFlow) -> State:
-    """Take charge of a flow. What is kept of it is saved with it: no secrets."""
+    """Take charge of a flow. What is kept of it is saved with it: no secrets, and nothing that UTF-8 can't have."""
+    flow.request.path = paths.escaped(flow.request.path)
     before: State = flow.metadata.get(KEY, {}) if flow.is_replay else {}
     state: State = {
-        "method": flow.request.method,
-        "path": redact.redact(flow.request.path.partition("?")[0]),
+        "method": printable(flow.request.method),
+        "path": redact.redact(paths.bare(flow.request.path)),
         "changes": [],
         "notes": [],
     }
@@ -87,17 +88,25 @@ def keep_original_head(flow: http.HTTPFlow) -> None:
     if "original" in state_of(flow):
         return
     headers = []
-    for name, value in flow.request.headers.items(multi=True):
+    for name, value in ((readable(name), readable(value)) for name, value in flow.request.headers.fields):
         hidden = name.lower() in redact.REQUEST_HEADERS
         headers.append([name, redact.HIDDEN if hidden else redact.redact(value)])
     state_of(flow)["original"] = {
-        "method": flow.request.method,
+        "method": state_of(flow)["method"],
         "path": redact.query(flow.request.path),
         "headers": headers,
         "body": None,
         "body_size": 0,
         "body_cut": False,
     }
+
+
+def readable(data: bytes) -> str:
+    """A header's bytes as a text that can be saved: UTF-8, or else each byte a character, as HTTP once had it."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def keep_original_body(flow: http.HTTPFlow, body: bytes) -> None:
@@ -157,13 +166,22 @@ def response(error: ProxyError) -> http.Response:
     return http.Response.make(error.status, error.body(), {"content-type": "application/json", **error.headers})
 
 
-def unforeseen(where: str, e: Exception) -> ProxyError:
-    """The answer for an exception nobody thought of; the traceback is in the log."""
-    logger.error(f"{where} failed:\n" + redact.redact("".join(traceback.format_exception(e))))
+def unforeseen(where: str, e: Exception, of: http.HTTPFlow | State | None = None) -> ProxyError:
+    """The answer for an exception nobody thought of; the traceback is in the log. `of` is the flow, its state or the record of a
+    turn, if there is one; without it nothing was sent."""
+    logger.error(f"{where} failed.", exc_info=e)
+    what = type(e).__name__
     return ProxyError(
-        500,
-        "proxy_failed",
-        f"The proxy itself failed ({where}: {type(e).__name__}); nothing was sent to the backend. Its log has the details.",
+        500, "proxy_failed", f"The proxy itself failed ({where}: {what}); {sent(of)}. Its log has the details."
+    )
+
+
+def sent(of: http.HTTPFlow | State | None) -> str:
+    """What is true of a request that ends here, for the middle of a sentence. From the last step on (go.py) it is mitmproxy's to
+    send, and how much of it went out is not known."""
+    state = of.metadata.get(KEY, {}) if isinstance(of, http.HTTPFlow) else of or {}
+    return (
+        "the request was already on its way to the backend" if "sent_at" in state else "nothing was sent to the backend"
     )
 
 
@@ -181,6 +199,6 @@ def step(hook: Hook) -> Callable[[Any, http.HTTPFlow], Awaitable[None]]:
         except ProxyError as e:
             refuse(flow, e)
         except Exception as e:
-            refuse(flow, unforeseen(type(self).__name__, e))
+            refuse(flow, unforeseen(type(self).__name__, e, flow))
 
     return guarded

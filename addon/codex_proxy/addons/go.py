@@ -7,9 +7,10 @@ import weakref
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
-from .. import network
+from .. import field_values, network
 from ..errors import ProxyError
 from . import flows, wire
+from .guard import malformed
 from .settings import seconds
 
 
@@ -52,10 +53,13 @@ class Go:
         request.http_version = "HTTP/1.1"
         request.scheme, request.host, request.port = target.scheme, target.host, target.port
         request.headers["host"] = target.authority
+        if name := field_values.malformed(each for each in request.headers.fields if each[1] != wire.HIDDEN):
+            raise malformed(name)
         state = flows.state_of(flow)
-        state["sent_at"] = time.monotonic()
         # The official client gives a compaction four times as long (contract 1.1).
         Patience(flow, self.connect_timeout, self.idle_timeout * (4 if state["route"] == "compact" else 1))
+        # Last: a request with this mark is not held back any more.
+        state["sent_at"] = time.monotonic()
 
 
 class Patience:

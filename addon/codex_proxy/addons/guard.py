@@ -9,7 +9,7 @@ from pathlib import Path
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
-from .. import bounded_files, caller, cors_rules, html_page, listeners, paths, redact
+from .. import bounded_files, caller, cors_rules, field_values, html_page, listeners, paths, redact
 from ..errors import ProxyError
 from ..listeners import is_loopback
 from . import flows
@@ -129,6 +129,14 @@ def refusal(flow: http.HTTPFlow, key: str, shown: str, route: str, is_preflight:
     return None
 
 
+def malformed(name: str) -> ProxyError:
+    """A head that two readers could understand in two ways goes nowhere (RFC 9110, section 5.5)."""
+    return ProxyError(
+        400, "malformed_request",
+        f"The header {name} has a character in it that no header may have (RFC 9110, section 5.5); nothing was sent to the backend.",
+    )  # fmt: skip
+
+
 class Guard:
     """The first step: takes charge of the flow and takes the client's credentials off before anything can fail."""
 
@@ -152,6 +160,7 @@ class Guard:
                 reject(problem)
         # Last: what is refused above leaves the key as it was, whatever becomes of the option.
         self.key = key
+        redact.KNOWN.know("client key", key)
 
     def _read_key(self, option: str) -> str:
         if option == redact.HIDDEN:
@@ -204,9 +213,11 @@ class Guard:
         if flow.is_replay == "request":  # replayed by the person at mitmweb: there is no caller
             return None, False
         route = paths.canonical(flow.request.path)
+        name = field_values.malformed(flow.request.headers.fields)
         shown = presented_key(flow.request.headers, is_page=is_page(flow, route))
         is_preflight = self._let_page_in(flow)
-        return refusal(flow, self.key, shown, route, is_preflight), is_preflight
+        error = refusal(flow, self.key, shown, route, is_preflight) or (malformed(name) if name else None)
+        return error, is_preflight
 
     def _let_page_in(self, flow: http.HTTPFlow) -> bool:
         """Note the page that may call, if one does (`codex_allow_origins`); True if its browser only asks whether it may."""

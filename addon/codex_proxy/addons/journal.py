@@ -1,5 +1,7 @@
-"""The log where systemd's journal reads it: the level in front of each line (sd-daemon(3)), and no time, which it has itself."""
+"""How the log is written: whoever's words are in a line, it is one line, and safe in a terminal (log_record.py); and where systemd's
+journal reads it, the level in front of each (sd-daemon(3)), and no time, which it has itself."""
 
+import io
 import logging
 import os
 from typing import IO
@@ -9,6 +11,8 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.termlog import TermLogHandler
 from mitmproxy.utils import human
 
+from ..log_record import LogRecord
+
 # From the most urgent down: what is logged at this level or above has this priority (syslog(3)).
 PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (log.ALERT, 5), (logging.INFO, 6))
 DEBUG = 7
@@ -16,9 +20,19 @@ DEBUG = 7
 
 class Journal:
     def load(self, loader: Loader) -> None:
+        # Of the whole process: mitmproxy's own lines repeat what came over a connection as well.
+        logging.setLogRecordFactory(LogRecord)
         for handler in logging.getLogger().handlers:
-            if isinstance(handler, TermLogHandler) and is_journal(handler.file):
+            if not isinstance(handler, TermLogHandler):
+                continue
+            if isinstance(handler.file, io.TextIOWrapper):
+                # A letter that the terminal's encoding does not have would raise in whoever logs it.
+                handler.file.reconfigure(errors="backslashreplace")
+            if is_journal(handler.file):
                 handler.setFormatter(JournalFormatter())
+
+    def done(self) -> None:
+        logging.setLogRecordFactory(logging.LogRecord)
 
 
 class JournalFormatter(logging.Formatter):

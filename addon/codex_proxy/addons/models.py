@@ -121,7 +121,7 @@ class Models:
                 await self.explain(flow, error)
                 message.content = turns.error_event(error)
         except Exception as e:
-            flows.unforeseen("Models", e)
+            flows.unforeseen("Models", e, flow)
 
     async def _listed(self, flow: http.HTTPFlow) -> Catalogue:
         """Raises ProxyError if nothing is known, and nothing can be had."""

@@ -35,7 +35,6 @@ class Outlast:
         if save := ctx.master.addons.get("save"):
             self._save = save
             save.save_flow, save.done = self.save_flow, self.end_saving
-            self._make_private()
         if har := ctx.master.addons.get("savehar"):
             har.done = lambda: export_har(har)
 
@@ -46,7 +45,6 @@ class Outlast:
         self._save.active_flows.discard(flow)
         try:
             self._save.maybe_rotate_to_new_file()
-            self._make_private()
             write_whole(self._save.stream, flow)
         except OSError as e:
             if not self._missing:
@@ -67,13 +65,6 @@ class Outlast:
         self._save.active_flows.clear()
         with contextlib.suppress(OSError):
             type(self._save).done(self._save)
-
-    def _make_private(self) -> None:
-        """Flows are for their owner alone."""
-        file = self._save.stream and self._save.stream.fo
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # Windows has no fchmod
-            if file and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                os.fchmod(file.fileno(), 0o600)
 
 
 def stop() -> None:

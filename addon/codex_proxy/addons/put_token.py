@@ -6,7 +6,7 @@ from pathlib import Path
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 
-from .. import bounded_files, upstream
+from .. import bounded_files, redact, upstream
 from ..account import login_source, oauth
 from ..account.login import Grant, Login
 from ..account.tokens import TokenStore, fingerprint, whose
@@ -39,7 +39,7 @@ class PutToken:
             if ctx.options.codex_auth_file and bounded_files.is_folder(path):
                 reject(f"codex_auth_file={path} is a folder; the login is a file, as in {path / 'auth.json'}")
             file = login_source.locate(ctx.options.codex_auth_file, os.environ, Path.home())
-            self.store = TokenStore(file, self.renew, issuer=lambda: str(ctx.options.codex_issuer))
+            self.store = TokenStore(file, self.renew, issuer=lambda: str(ctx.options.codex_issuer), seen=hide)
         if "codex_upstream" in updated:
             self.jar = cookies.Jar()
 
@@ -94,3 +94,9 @@ class PutToken:
     def error(self, flow: http.HTTPFlow) -> None:
         if flows.is_claimed(flow):
             wire.forget(flow)
+
+
+def hide(login: Login) -> None:
+    """From here on nothing repeats what is secret in a login that is used."""
+    redact.KNOWN.know("token", login.access_token, login.refresh_token)
+    redact.KNOWN.know("account", login.account_id)

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from mitmproxy import http
 
 from .. import paths
-from ..redact import redact
+from ..redact import told
 from . import flows
 
 # So many are told of; names are the callers' words, and cut to this many characters.
@@ -69,26 +69,26 @@ def is_about_us(flow: http.HTTPFlow) -> bool:
     return paths.canonical(flows.state_of(flow)["path"]) in ("/", "/healthz")
 
 
-def row(flow: http.HTTPFlow, told: flows.State, number: int, *, is_running: bool) -> Row:
+def row(flow: http.HTTPFlow, of: flows.State, number: int, *, is_running: bool) -> Row:
     """A request as `GET /` tells of it: times in milliseconds since it was sent on, as in the log; None is not known.
 
-    `told` is the flow's state, or the record of one turn of a WebSocket.
+    `of` is the flow's state, or the record of one turn of a WebSocket.
     """
     state = flows.state_of(flow)
-    sent_at, first_at = told.get("sent_at"), told.get("first_at")
-    problem = told.get("refused") or told.get("error") or (flow.error.msg if flow.error and told is state else None)
-    at = told.get("asked", flow.request.timestamp_start)
+    sent_at, first_at = of.get("sent_at"), of.get("first_at")
+    problem = of.get("refused") or of.get("error") or (flow.error.msg if flow.error and of is state else None)
+    at = of.get("asked", flow.request.timestamp_start)
     return {
         "number": number,
         "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
         "client": client_name(state),
-        "method": state["method"] if told is state else "WebSocket",
+        "method": state["method"] if of is state else "WebSocket",
         "path": cut(state["path"], WORDS),
-        "model": cut(told.get("model"), NAME),
-        "sent_model": cut(told.get("sent_model"), NAME),
-        "changes": [cut(change[3], WORDS) for change in told["changes"][:CHANGES]],
-        "notes": [cut(text, WORDS) for text in told["notes"]],
-        "tokens": told.get("tokens"),
+        "model": cut(of.get("model"), NAME),
+        "sent_model": cut(of.get("sent_model"), NAME),
+        "changes": [cut(change[3], WORDS) for change in of["changes"][:CHANGES]],
+        "notes": [cut(text, WORDS) for text in of["notes"]],
+        "tokens": of.get("tokens"),
         "first_byte_ms": milliseconds(sent_at, first_at),
         "duration_ms": milliseconds(sent_at, time.monotonic()),
         "running": is_running,
@@ -105,11 +105,8 @@ def client_name(state: flows.State) -> str:
 
 
 def cut(text: Any, length: int) -> str | None:
-    """A text for the page: no token in it, and not without end; None for nothing."""
-    if not isinstance(text, str) or not text:
-        return None
-    shown = redact(text)
-    return shown if len(shown) <= length else shown[: length - 1] + "…"
+    """A text for the page: no secret in it, and not without end; None for nothing."""
+    return told(text, length) if isinstance(text, str) and text else None
 
 
 def milliseconds(start: float | None, end: float | None) -> int | None:

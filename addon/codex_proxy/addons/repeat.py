@@ -48,7 +48,7 @@ class Repeat:
         except ProxyError as e:
             flows.refuse(flow, e)
         except Exception as e:
-            flows.refuse(flow, flows.unforeseen("Repeat", e))
+            flows.refuse(flow, flows.unforeseen("Repeat", e, flow))
 
     async def error(self, flow: http.HTTPFlow) -> None:
         """After a kept-alive connection turned out to be closed, or dead: the request was not answered, and not on a fresh one."""
@@ -61,7 +61,7 @@ class Repeat:
         except ProxyError as e:
             flows.refuse(flow, e)
         except Exception as e:
-            flows.refuse(flow, flows.unforeseen("Repeat", e))
+            flows.refuse(flow, flows.unforeseen("Repeat", e, flow))
 
     def _may_repeat(self, flow: http.HTTPFlow) -> bool:
         if not flows.is_claimed(flow):

@@ -3,6 +3,7 @@
 from mitmproxy import ctx, http
 
 from ..backend import header_rules, our_headers, upgrade
+from ..field_values import Fields
 from ..request import cache_key
 from . import flows, wire
 
@@ -36,7 +37,7 @@ class SetHeaders:
             return said | upgrade.upward(client, codex)
         return ours
 
-    def kept(self, flow: http.HTTPFlow) -> header_rules.Fields:
+    def kept(self, flow: http.HTTPFlow) -> Fields:
         """`Host` is for the last step; `Connection: close` tells mitmproxy to end the client's connection."""
         kept = [(b"Host", flows.backend().authority.encode())]
         if "close" in flow.request.headers.get("connection", "").lower():

@@ -7,6 +7,8 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
 from .. import defaults, upstream
+from ..field_values import is_plain
+from ..redact import told
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +20,7 @@ def reject(message: str) -> None:
     (At the start an OptionsError would print a traceback, and an error in the log ends mitmproxy 12.2.3 on Python 3.13.0
     with a segmentation fault two times in five.)
     """
+    message = told(message)
     proxyserver = ctx.master.addons.get("proxyserver")
     if proxyserver and not proxyserver.is_running:
         sys.exit(message)
@@ -40,7 +43,7 @@ def check_bool(name: str) -> None:
     addon of ours, say nothing, and pass all requests on."""
     given = getattr(ctx.options.deferred.get(name), "val", [])
     if len(given) > 1 or not {*given} <= {"true", "false"}:
-        sys.exit(f"{name}={' and '.join(given)}; it can be true or false")
+        sys.exit(told(f"{name}={' and '.join(given)}; it can be true or false"))
 
 
 # Options that may be given several times, or, as a bool, without a value.
@@ -70,8 +73,10 @@ class Settings:
                 upstream.parse(ctx.options.codex_upstream)
             except ValueError as e:
                 reject(f"codex_upstream: {e}")
-        if "codex_originator" in updated and not ctx.options.codex_originator.isprintable():
-            reject("codex_originator has characters that no header may have")
+        if "codex_originator" in updated and not is_plain(ctx.options.codex_originator):
+            reject(
+                f"codex_originator={ctx.options.codex_originator!r} can't be a header: it takes letters, digits and signs of ASCII"
+            )
 
     def _check_given(self) -> None:
         # Otherwise mitmproxy starts without any addon of ours, says nothing, and passes the client's requests on as they are.

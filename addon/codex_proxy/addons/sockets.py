@@ -110,7 +110,7 @@ class Sockets:
         except ProxyError as e:
             self._refuse(flow, message, e)
         except Exception as e:
-            error = flows.unforeseen("Sockets", e)
+            error = flows.unforeseen("Sockets", e, None if message.from_client else flow)
             if socket and not message.from_client:
                 message.drop()
                 self.close(flow, error, FAILED)

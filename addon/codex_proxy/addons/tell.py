@@ -8,7 +8,7 @@ from mitmproxy import ctx, http
 
 from .. import __version__
 from ..errors import ProxyError
-from ..redact import redact
+from ..redact import told
 from . import flows
 from .event_stream import EventStream
 
@@ -25,7 +25,7 @@ class Tell:
 
     def request(self, flow: http.HTTPFlow) -> None:
         if flows.is_claimed(flow):
-            flow.comment = redact(brief(flows.state_of(flow)))
+            flow.comment = told(brief(flows.state_of(flow)))
 
     def response(self, flow: http.HTTPFlow) -> None:
         # A WebSocket is told of turn by turn (sockets.py).
@@ -34,7 +34,7 @@ class Tell:
 
     def error(self, flow: http.HTTPFlow) -> None:
         if flows.is_claimed(flow) and flow.error:
-            flow.error.msg = redact(flow.error.msg)
+            flow.error.msg = told(flow.error.msg)
             if flow.response is not None and flow.response.timestamp_end is None:
                 flow.response.timestamp_end = flow.error.timestamp
             if flows.state_of(flow).get("stopped"):
@@ -46,14 +46,14 @@ class Tell:
         state = flows.state_of(flow)
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
             flows.tell_ending(flow, flow.response.stream.repair)
-        told = details(flow, state)
+        more = details(flow, state)
+        line = " · ".join(part for part in (outcome(flow, state, problem), *more) if part)
         # Codes and models are the backend's and the client's words.
-        line = redact(" · ".join(part for part in (outcome(flow, state, problem), *told) if part))
-        flow.comment = redact(" · ".join(part for part in (brief(state), problem, *told) if part))
+        flow.comment = told(" · ".join(part for part in (brief(state), problem, *more) if part))
         if (problem or "error" in state or not flow.response or flow.response.status_code >= 400) and not flow.marked:
             flow.marked = TROUBLE
         level = logging.WARNING if problem or (flow.response and flow.response.status_code >= 500) else logging.INFO
-        logger.log(level, f"{state['method']} {redact(state['path'])} {line}")
+        logger.log(level, told(f"{state['method']} {state['path']} {line}"))
 
 
 def turn(flow: http.HTTPFlow, record: dict[str, Any], number: int) -> None:
@@ -62,24 +62,24 @@ def turn(flow: http.HTTPFlow, record: dict[str, Any], number: int) -> None:
     model, sent = record["model"], record["sent_model"]
     name = model if model == sent else f"{model} → {sent}"
     ended = record.get("error") or record.get("ended", "").removeprefix("response.")
-    told = " · ".join([f"turn {record['number']} {name} {ended}", *details(flow, record)])
-    flow.comment = redact(", ".join(part for part in (brief(record), turns_so_far(number)) if part))
+    line = " · ".join([f"turn {record['number']} {name} {ended}", *details(flow, record)])
+    flow.comment = told(", ".join(part for part in (brief(record), turns_so_far(number)) if part))
     if "error" in record and not flow.marked:
         flow.marked = TROUBLE
-    logger.info(f"WebSocket {redact(state['path'])} {redact(told)}")
+    logger.info(told(f"WebSocket {state['path']} {line}"))
 
 
 def refused_message(flow: http.HTTPFlow, error: ProxyError) -> None:
     """A message of a WebSocket did not go up."""
     flow.marked = flow.marked or TROUBLE
-    logger.info(f"WebSocket {redact(flows.state_of(flow)['path'])} message refused: {error.code}")
+    logger.info(told(f"WebSocket {flows.state_of(flow)['path']} message refused: {error.code}"))
 
 
 def socket_end(flow: http.HTTPFlow, by: str, number: int) -> None:
     assert flow.websocket
     state, code = flows.state_of(flow), flow.websocket.close_code
-    told = [f"closed by the {by} ({code})", turns_so_far(number), f"took {span(time.monotonic() - state['sent_at'])}"]
-    logger.info(f"WebSocket {redact(state['path'])} " + " · ".join(told))
+    parts = [f"closed by the {by} ({code})", turns_so_far(number), f"took {span(time.monotonic() - state['sent_at'])}"]
+    logger.info(told(f"WebSocket {state['path']} " + " · ".join(parts)))
 
 
 def turns_so_far(number: int) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-Fields = list[tuple[bytes, bytes]]
+from .. import redact
+from ..field_values import Fields, cleaned
 
 # From any client: what belongs to the request itself, and what keeps a conversation together.
 FROM_ANY = frozenset(
@@ -21,12 +22,17 @@ FROM_CODEX = frozenset(
 # The official programs' names for themselves (contract 2.1); each of them begins its User-Agent with it as well.
 CODEX_ORIGINATORS = ("codex_", "codex-tui", "Codex ")
 
-# From the backend, not for the client: cookies, other places, what holds for the backend's own connection, and its word on who
-# may read.
+# From the backend, not for the client: cookies, other places, what holds for the backend's own connection, its word on who may
+# read, and whose account it is.
 NOT_DOWN = frozenset(
-    "set-cookie location content-location refresh alt-svc connection keep-alive trailer strict-transport-security report-to nel access-control-allow-origin"
-    " access-control-allow-credentials access-control-expose-headers".split()
+    "set-cookie set-cookie2 location content-location refresh alt-svc connection keep-alive trailer strict-transport-security"
+    " report-to nel access-control-allow-origin access-control-allow-credentials access-control-expose-headers"
+    " openai-organization openai-project".split()
 )
+
+# Between its own machines, sealed for the account or of no use here (contract 16.1): whole families, save what support asks for.
+INTERNAL = ("x-oai-", "x-openai-internal-", "openai-internal-", "x-internal-", "x-envoy-")
+FOR_SUPPORT = frozenset({"x-oai-request-id"})
 
 
 def is_codex(headers: Mapping[str, str]) -> bool:
@@ -103,6 +109,15 @@ def changed(client: Iterable[Iterable[str]], sent: Iterable[tuple[bytes, bytes]]
 
 
 def downward(fields: Iterable[tuple[bytes, bytes]], also: Iterable[str] = ()) -> Fields:
-    """The headers that come down to the client; `also` names more that stay here."""
-    stay = NOT_DOWN | set(also)
-    return [(name, value) for name, value in fields if name.decode("latin-1").lower() not in stay]
+    """The headers that come down to the client, each a header line, none with a secret of ours in it; `also` names more that
+    stay here."""
+    stay = NOT_DOWN | redact.REQUEST_HEADERS | set(also)
+    return [
+        (name, redact.redact(value.decode("latin-1")).encode("latin-1"))
+        for name, value in cleaned(fields)
+        if not stays(name.decode("latin-1").lower(), stay)
+    ]
+
+
+def stays(name: str, stay: frozenset[str]) -> bool:
+    return name in stay or (name.startswith(INTERNAL) and name not in FOR_SUPPORT)

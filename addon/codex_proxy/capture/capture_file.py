@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
-from .. import bounded_files, whole_files
-from ..redact import TOKENS, redact
+from .. import bounded_files, json_text, whole_files
+from ..printable import in_json
+from ..redact import TOKENS, by_form
 
 Document = dict[str, Any]
 
@@ -50,12 +51,12 @@ class Shortener:
             case list():
                 return [self(one) for one in value]
             case dict():
-                return {redact(key): self(one) for key, one in value.items()}
+                return {by_form(key): self(one) for key, one in value.items()}
         return value
 
     def text(self, text: str) -> str:
         if len(text) < LONG:
-            return redact(text)
+            return by_form(text)
         shown, done = [], 0
         for start, end in base64_runs(text):
             run = text[start:end]
@@ -63,9 +64,9 @@ class Shortener:
                 continue  # a key or a part of a token, which look like it
             name = hashlib.sha256(run.encode()).hexdigest()[:12]
             self.parts[name] = run
-            shown += [*map(redact, stretches(text[done:start])), f"[base64: {len(run):,} characters, sha256 {name}]"]
+            shown += [*map(by_form, stretches(text[done:start])), f"[base64: {len(run):,} characters, sha256 {name}]"]
             done = end
-        return "".join([*shown, *map(redact, stretches(text[done:]))])
+        return "".join([*shown, *map(by_form, stretches(text[done:]))])
 
 
 def base64_runs(text: str) -> Iterator[tuple[int, int]]:
@@ -100,7 +101,7 @@ def put_body(document: Document, body: bytes) -> dict[str, str]:
     shortener = Shortener()
     try:
         document["body"] = shortener(json.loads(body.decode(), parse_constant=_no_constant))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, MemoryError):
         shortener = Shortener()
         document["text"] = shortener.text(body.decode("utf-8", "backslashreplace"))
     return shortener.parts
@@ -129,10 +130,13 @@ def restored(document: Document, folder: Path) -> bytes:
 
 
 def encoded(value: Any) -> bytes:
-    try:
-        return json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # half a character, which JSON may escape and UTF-8 can't have
-        return json.dumps(value).encode()
+    """In the letters it has; what a terminal would follow stands as JSON's escapes, and half a character too."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text.encode() if text.isascii() else "".join(map(in_json, stretches_of_characters(text))).encode()
+
+
+def stretches_of_characters(text: str) -> Iterator[str]:
+    return (text[start : start + STRETCH] for start in range(0, len(text), STRETCH))
 
 
 def indented(value: Any) -> bytes:
@@ -200,8 +204,8 @@ def read(folder: Path) -> list[Document]:
     found = []
     for path in sorted(folder.iterdir(), key=lambda each: (len(each.name), each.name)):
         if NAME.fullmatch(path.name):
-            with contextlib.suppress(OSError, ValueError):
-                document = json.loads(bounded_files.read(path, LARGEST))
+            with contextlib.suppress(OSError, json_text.NotJson):
+                document = json_text.decode(bounded_files.read(path, LARGEST), deepest=1000)
                 if isinstance(document, dict) and "request_line" in document:
                     found.append(document)
     return found

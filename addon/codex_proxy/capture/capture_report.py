@@ -1,5 +1,6 @@
 """What the captured requests of a client tell: what it sends, what would become of each part, and whether it works."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from .judged import Looked
 
 # The day of the newest evidence in the contract (its section 15).
 CONTRACT = "2026-11-20"
+
+# What begins a link, a picture or HTML (CommonMark, sections 6.3 to 6.6).
+MARKUP = re.compile(r"[\[<]")
 
 
 @dataclass
@@ -31,7 +35,7 @@ def make(documents: Sequence[Document]) -> Report:
     looked = [judged.look(document) for document in documents]
     sentence = f"{verdict(looked)}, by the contract as of {CONTRACT}."
     sections = [
-        f"# What this client sends\n\n**{sentence}**",
+        f"# What this client sends\n\n**{plain(sentence)}**",
         overview(looked),
         section("Requests that fail", failures(looked)),
         section("Not known", unknowns(looked)),
@@ -179,7 +183,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return line(text).replace("|", "\\|")
+    return plain(line(text)).replace("|", "\\|")
+
+
+def plain(text: str) -> str:
+    """Without what Markdown makes links, pictures and HTML of; a client's words may be in it."""
+    return MARKUP.sub(r"\\\g<0>", text)
 
 
 def line(text: str, limit: int = 400) -> str:

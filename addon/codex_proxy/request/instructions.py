@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import bounded_files, clock, daemon_threads, network, outbound, upstream, whole_files
+from .. import bounded_files, clock, daemon_threads, json_text, network, outbound, upstream, whole_files
+from ..field_values import is_plain
 
 logger = logging.getLogger(__name__)
 
@@ -128,8 +129,8 @@ class WebText:
 
     def _read_kept(self) -> None:
         try:
-            kept = json.loads(bounded_files.read(self._kept, 4 * LARGEST))
-            if kept["url"] == self.url:
+            kept = json_text.decode(bounded_files.read(self._kept, 4 * LARGEST))
+            if kept["url"] == self.url and is_plain(str(kept["etag"]) or "none"):
                 self.text, self.etag = checked(str(kept["text"]).encode(), "it"), str(kept["etag"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is none that could be used

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from .. import json_text
 from ..account import usage
 from ..answer import repair, sse
 from ..backend.backend_errors import parse
@@ -141,8 +142,8 @@ def catalogue(answer: Answer, client_version: str) -> tuple[list[str], list[Find
 
 def parse_list(body: bytes) -> list[dict[str, Any]] | None:
     try:
-        models = json.loads(body)["models"]
-    except (ValueError, KeyError, TypeError):
+        models = json_text.decode(body)["models"]
+    except (json_text.NotJson, KeyError, TypeError):
         return None
     return [model for model in models if isinstance(model, dict)] if isinstance(models, list) else None
 
@@ -205,8 +206,8 @@ def events(body: bytes) -> Iterator[dict[str, Any]]:
     for frame in [*reader.feed(body), reader.flush()]:
         data = sse.parse(frame)[1]
         try:
-            event = json.loads(data)
-        except ValueError:
+            event = json_text.decode(data)
+        except json_text.NotJson:
             continue
         if isinstance(event, dict):
             yield event

@@ -1,13 +1,12 @@
 """What is left of the subscription: the backend's usage document, or what a running proxy has seen, as windows (contract 1.4)."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .. import upstream
+from .. import json_text, upstream
 from ..account.usage import Credits, Window, length_name
 
 # Why nothing more is answered, in the words of contract 1.4 and 7.3.
@@ -64,8 +63,8 @@ def usage_url(base: str) -> str:
 def read(body: bytes, now: float) -> Report:
     """What a usage document says; what is not as expected in it is left out."""
     try:
-        document = _object(json.loads(body))
-    except ValueError:
+        document = _object(json_text.decode(body))
+    except json_text.NotJson:
         return Report()
     shared = _object(document.get("rate_limit"))
     windows = [*_windows(shared, "", now), *_windows(document.get("code_review_rate_limit"), "code review", now)]

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from ..redact import redact
+from ..printable import lines
+from ..redact import by_form, by_value
 
 # Shown of one text at most, in characters.
 FULL = 32_000
@@ -122,5 +123,6 @@ def bounded(sections: Sequence[str], limit: int = LARGEST) -> str:
 
 
 def hidden(text: str) -> str:
-    """`text` without tokens, JSON or not: in JSON the line end before a token is the letter n, which would hide it."""
-    return "".join(map(redact, ESCAPE.split(text))) if "\\" in text else redact(text)
+    """`text` without secrets, and nothing in it that a terminal follows; JSON or not: in JSON the line end before a token is the
+    letter n, which would hide it."""
+    return lines("".join(map(by_form, ESCAPE.split(shown))) if "\\" in (shown := by_value(text)) else by_form(shown))

@@ -1,0 +1,94 @@
+"""Files of flows are for their owner alone, from the moment they are there: mitmproxy makes them as the umask says.
+
+Changed afterwards, one could have been opened by somebody else before. What mitmproxy makes beside them, as the certificates
+in its own folder, stays as it is.
+"""
+
+import contextlib
+import functools
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy.addonmanager import Loader
+
+from .. import whole_files
+
+# Commands that write what a person chose to a file.
+COMMANDS = ("save.file", "save.har", "export.file", "cut.save")
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class OwnFiles:
+    """For good: `hardump` is written after the last of our hooks."""
+
+    def load(self, loader: Loader) -> None:
+        # `-w FILE`, at the start and wherever a name with the time in it changes; `hardump`, at the end.
+        if save := ctx.master.addons.get("save"):
+            replace(save, "maybe_rotate_to_new_file", opening(save))
+            renew(save)
+        if har := ctx.master.addons.get("savehar"):
+            replace(har, "export_har", for_owner(har.export_har))
+        for name in COMMANDS:
+            if command := ctx.master.commands.commands.get(name):
+                replace(command, "func", for_owner(command.func))
+
+
+def replace(held: Any, name: str, function: Callable[..., Any]) -> None:
+    """Once: when the script is loaded again, it is done already."""
+    if not hasattr(getattr(held, name), "for_owner"):
+        function.for_owner = True  # type: ignore[attr-defined]
+        setattr(held, name, function)
+
+
+def opening(save: Any) -> Callable[[], None]:
+    """`Save.maybe_rotate_to_new_file` for owners alone; a file that is there already is closed to others."""
+    rotate = for_owner(save.maybe_rotate_to_new_file)
+
+    def opened() -> None:
+        before = save.stream
+        rotate()
+        if save.stream is not before:
+            close_to_others(save)
+
+    return opened
+
+
+def for_owner[**P, T](function: Callable[P, T]) -> Callable[P, T]:
+    """What it creates, files and folders, nobody else may open."""
+
+    @functools.wraps(function)
+    def private(*args: P.args, **kwargs: P.kwargs) -> T:
+        before = os.umask(OTHERS)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            os.umask(before)
+
+    return private
+
+
+def renew(save: Any) -> None:
+    """The file of `-w`, which mitmproxy opens before it loads a script: nobody may have it open who would read on."""
+    try:
+        file = os.fstat(save.stream.fo.fileno())
+        is_new = stat.S_ISREG(file.st_mode) and file.st_mode & OTHERS and not file.st_size and file.st_nlink == 1
+        if is_new and not os.path.islink(save.current_path):
+            whole_files.replace(Path(save.current_path), b"")
+            save.stream.fo.close()
+            save.stream = save.current_path = None
+            save.maybe_rotate_to_new_file()
+    except (OSError, ValueError, AttributeError):  # no file, none of ours, a folder that takes none
+        pass
+    close_to_others(save)
+
+
+def close_to_others(save: Any) -> None:
+    """A file that flows are written to; a pipe or a device is left alone."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # not ours to change, or Windows
+        if stat.S_ISREG(os.fstat(save.stream.fo.fileno()).st_mode):
+            os.fchmod(save.stream.fo.fileno(), stat.S_IRUSR | stat.S_IWUSR)
