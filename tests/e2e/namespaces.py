@@ -19,6 +19,9 @@ HERE = "192.0.2.1"
 # Of a network beside it, and this one's own address in between.
 THERE, NEAR, NEAR_LATER = "192.0.2.130", "192.0.2.131", "192.0.2.132"
 
+# In seconds; the most of resolv.conf(5), four times.
+SILENT_FOR = 120
+
 
 class World:
     def __init__(self, folder: Path) -> None:
@@ -33,7 +36,8 @@ class World:
         self._put("/etc/hosts", "\n".join(lines) + "\n")
 
     def silent_resolver(self) -> None:
-        self._put("/etc/resolv.conf", f"nameserver {SWALLOWS_V4}\n")
+        """A lookup takes SILENT_FOR."""
+        self._put("/etc/resolv.conf", f"nameserver {SWALLOWS_V4}\noptions timeout:30 attempts:4\n")
 
     @contextlib.contextmanager
     def beside(self) -> Iterator[None]:

@@ -109,7 +109,7 @@ async def test_a_silent_resolver_holds_nobody_else_and_not_the_end(
         codex_upstream="https://backend.example/backend-api/codex",
         codex_issuer="https://issuer.example",
         codex_auth_file=write_login(tmp_path / "auth.json", backend.login()),
-        codex_connect_timeout=3,
+        codex_connect_timeout=15,
         codex_stop_timeout=1,
     )
 
@@ -119,13 +119,9 @@ async def test_a_silent_resolver_holds_nobody_else_and_not_the_end(
             return str((await client.post("/v1/responses", json=QUESTION)).json()["error"]["code"])
 
         asking = [asyncio.create_task(ask()) for _ in range(24)]
-        slowest = 0.0
-        for _ in range(10):
-            began = time.monotonic()
+        for _ in range(3):
             assert (await client.get("/healthz")).status_code == 200
-            slowest = max(slowest, time.monotonic() - began)
-            await asyncio.sleep(0.1)
-        assert slowest < 5, slowest
+        assert not any(task.done() for task in asking)
         assert set(await asyncio.gather(*asking)) == {"backend_timeout"}
         left = asyncio.create_task(ask())
         await asyncio.sleep(0.2)
@@ -133,5 +129,4 @@ async def test_a_silent_resolver_holds_nobody_else_and_not_the_end(
         proxy.process.terminate()
         assert await proxy.ended() == 0
         await asyncio.gather(left, return_exceptions=True)
-    # The resolver alone takes 10 s.
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < namespaces.SILENT_FOR / 2
