@@ -46,6 +46,11 @@ class Proxy:
         return "\n".join(self.lines)
 
     @property
+    def own_log(self) -> str:
+        """Without what Python before 3.12.2 prints of each connection that is open at the end: asyncio's own."""
+        return self.log.partition("Exception in callback StreamReaderProtocol.connection_made")[0]
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.ports[0]}"
 

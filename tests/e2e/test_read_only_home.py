@@ -35,6 +35,6 @@ async def test_the_proxy_works_and_says_what_it_can_not_keep(name: str, standin:
             await proxy.stop()
 
     assert f"{home}/.mitmproxy can't be written to: mitmproxy's certificates are made in " in proxy.log
-    assert "Traceback" not in proxy.log
+    assert "Traceback" not in proxy.own_log
     # What was made elsewhere is gone with it.
     assert not list((tmp_path / "volume").glob("codex-proxy-*"))
