@@ -42,6 +42,7 @@ async def test_too_much_is_refused_in_words(name: str, client: httpx2.AsyncClien
         ("gzip", gzip.compress(b"") * 2000),
         ("gzip", gzip.compress(b"{}") + b"x"),
     ],
+    ids=["zstd frames", "gzip members", "a byte behind gzip"],
 )
 async def test_frame_after_frame_is_not_read(coding: str, body: bytes, client: httpx2.AsyncClient) -> None:
     answer = await client.post("/responses", content=body, headers={"content-encoding": coding})
