@@ -10,7 +10,7 @@ from codex_proxy.network import OutgoingProxy, Trust
 
 from .places import ROOT
 
-HTTPS, HTTP = ("https", "chatgpt.com", 443), ("http", "127.0.0.1", 8080)
+HTTPS, HTTP = ("https", "chatgpt.com", 443), ("http", "texts.example", 8080)
 SOCKS = "socks5://127.0.0.1:7891"
 
 
@@ -64,11 +64,20 @@ def test_the_outgoing_proxy_is_what_the_environment_says(env: dict[str, str], ur
         ({"HTTPS_PROXY": "http://proxy:1"}, None),
         ({"HTTP_PROXY": "http://proxy:1"}, "http://proxy:1"),
         ({"HTTP_PROXY": "http://proxy:1", "HTTPS_PROXY": "tcp://not:1", "ALL_PROXY": SOCKS}, "http://proxy:1"),
-        ({"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "127.0.0.1"}, None),
+        ({"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "texts.example"}, None),
     ],
 )
 def test_an_address_without_tls_goes_by_the_other_variable(env: dict[str, str], url: str | None) -> None:
     assert proxy(env, HTTP) == url
+
+
+@pytest.mark.parametrize("here", ["127.0.0.1", "127.9.9.9", "localhost", "LocalHost.", "::1"])
+def test_what_has_no_tls_does_not_leave_this_machine_to_come_back_to_it(here: str) -> None:
+    there = {"http_proxy": "http://proxy:1", "https_proxy": "http://proxy:1"}
+    assert proxy(there, ("http", here, 8080)) is None
+    assert proxy(there, ("https", here, 8443)) == "http://proxy:1"
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        assert proxy({"ALL_PROXY": f"http://{host}:1"}, ("http", here, 8080)) == f"http://{host}:1"
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import http.server
 import json
@@ -70,6 +71,29 @@ def test_what_does_not_speak_http_is_none_of_ours_and_is_named() -> None:
         assert f"(process {os.getpid()})." in told
     free = int(told.partition("--port ")[2].split()[0])
     assert free > port and told.endswith(f"@127.0.0.1:{free}).")
+
+
+def test_a_program_whose_answer_never_ends_is_waited_for_no_longer() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        told = threading.Event()
+        beats = []
+
+        def drip() -> None:
+            connection, _ = taken.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not told.wait(port_holder.PATIENCE / 8) and len(beats) < 40:
+                    connection.sendall(b"x: y\r\n")
+                    beats.append(None)
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        assert not port_holder.is_codex_proxy("127.0.0.1", taken.getsockname()[1])
+        told.set()
+        dripping.join()
+        assert len(beats) < 40
 
 
 @pytest.mark.parametrize(

@@ -113,11 +113,19 @@ def outgoing_proxy(scheme: str, host: str, port: int, env: Mapping[str, str] | N
             # Beside an http proxy it is for programs that know no other.
             socks = socks or f"{variable} names a proxy of the kind {parts.scheme}://"
             continue
-        return _proxy(parts, variable)
+        found = _proxy(parts, variable)
+        # Without TLS a token must not leave this machine: so it does not go to a proxy elsewhere to come back from there.
+        return None if scheme == "http" and is_here(host) and not is_here(found.host) else found
     raise ValueError(
         f"{socks}, which can't be used here; http:// and https:// can. Most SOCKS proxies listen for HTTP too, often on the same"
         f" or the next port: set {scheme.upper()}_PROXY=http://HOST:PORT, or name {host} in NO_PROXY to go without."
     )
+
+
+def is_here(host: str) -> bool:
+    """Is that this machine, by its name or address?"""
+    address = _address(host)
+    return _plain(host) == "localhost" if address is None else address.is_loopback
 
 
 def _names(scheme: str, env: Mapping[str, str]) -> Iterable[str]:

@@ -10,6 +10,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from . import daemon_threads
+
 # How long a program that holds the port may take to answer, and one that is asked about it, in seconds.
 PATIENCE = 2.0
 
@@ -44,9 +46,14 @@ def is_codex_proxy(host: str, port: int) -> bool:
     address = "127.0.0.1" if host in ("", "0.0.0.0") else "::1" if host == "::" else host
     url = f"http://{f'[{address}]' if ':' in address else address}:{port}/healthz"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), AnyStatus())
-    try:
+
+    def ask() -> bytes:
         with opener.open(url, timeout=PATIENCE) as answer:
-            page = json.loads(answer.read(10_000))
+            return bytes(answer.read(10_000))
+
+    try:
+        # Its own limit is for each piece that comes, and the start waits for all of them.
+        page = json.loads(daemon_threads.call(url, ask, PATIENCE))
         return page["status"] in ("ok", "no usable login") and "state" in page["login"]
     except (OSError, ValueError, TypeError, KeyError, http.client.HTTPException):
         return False
@@ -67,10 +74,12 @@ def holder(port: int) -> str:
         return _holder_on_linux(port)
     if not shutil.which("lsof"):
         return ""
-    said = subprocess.run(
-        ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"], capture_output=True, text=True, timeout=PATIENCE
-    ).stdout.splitlines()
-    fields = {line[:1]: line[1:] for line in reversed(said)}
+    line = ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"]
+    try:
+        said = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    fields = {line[:1]: line[1:] for line in reversed(said.splitlines())}
     return f"{fields['c']} (process {fields['p']})" if {"c", "p"} <= fields.keys() else ""
 
 
