@@ -78,3 +78,23 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "the disk has not answered within 0.05 s\n" and not done.stderr
+
+
+async def test_one_by_one_is_in_order_and_an_error_is_its_callers_alone() -> None:
+    threads, seen = daemon_threads.OneByOne(), list[int]()
+    loop = asyncio.get_running_loop()
+    failing = loop.run_in_executor(threads, boom)
+    done = [loop.run_in_executor(threads, seen.append, number) for number in range(50)]
+    with pytest.raises(ValueError, match="boom"):
+        await failing
+    await asyncio.gather(*done)
+    assert seen == list(range(50))
+
+
+def test_the_end_does_not_wait_for_one_by_one() -> None:
+    program = (
+        f"import sys, threading; sys.path.insert(0, {str(ADDON)!r})\n"
+        "from codex_proxy import daemon_threads\n"
+        "daemon_threads.OneByOne().submit(threading.Event().wait)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0

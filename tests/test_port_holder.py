@@ -78,7 +78,7 @@ def test_a_program_whose_answer_never_ends_is_waited_for_no_longer() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         told = threading.Event()
-        beats = []
+        beats: list[None] = []
 
         def drip() -> None:
             connection, _ = taken.accept()

@@ -6,6 +6,7 @@ asyncio's own executor is joined at exit, so one read of a network disk that wen
 import asyncio
 import errno
 import logging
+import queue
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
@@ -30,8 +31,28 @@ class DaemonThreads(Executor):
             else:
                 future.set_result(result)
 
-        threading.Thread(target=run, daemon=True).start()
+        self.begin(run)
         return future
+
+    def begin(self, run: Callable[[], None]) -> None:
+        threading.Thread(target=run, daemon=True).start()
+
+
+class OneByOne(DaemonThreads):
+    """One daemon thread for all calls, which are done in their order."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def begin(self, run: Callable[[], None]) -> None:
+        self._waiting.put(run)
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            self._waiting.get()()
 
 
 DAEMONS = DaemonThreads()

@@ -12,11 +12,13 @@ import re
 import ssl
 import urllib.request
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import certifi
+
+from . import bounded_files, daemon_threads
 
 # How long a connection may take, TLS included, and how long the backend may be silent in an answer; seconds.
 CONNECT_TIMEOUT, IDLE_TIMEOUT = 20.0, 300.0
@@ -233,7 +235,7 @@ def _is_in(address: object, entry: str) -> bool:
 def trust(env: Mapping[str, str] | None = None) -> Trust:
     """What `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else certifi's list and the system's. Raises ValueError in a sentence.
 
-    An empty variable says nothing, as to OpenSSL. Blocks on the disk.
+    An empty variable says nothing, as to OpenSSL. Blocks on the disk, in bounded time where it is a person who named it.
     """
     env = os.environ if env is None else env
     file, folder = env.get("SSL_CERT_FILE", ""), env.get("SSL_CERT_DIR", "")
@@ -242,10 +244,12 @@ def trust(env: Mapping[str, str] | None = None) -> Trust:
 
 @lru_cache(8)
 def _named_trust(file: str, folder: str) -> Trust:
-    if file:
-        _check_file(file)
-    if folder:
-        _check_folder(folder)
+    for name, value, check in (("SSL_CERT_FILE", file, _check_file), ("SSL_CERT_DIR", folder, _check_folder)):
+        try:
+            if value:
+                daemon_threads.call(f"{name}={value}", partial(check, value), bounded_files.PATIENCE)
+        except TimeoutError as e:
+            raise ValueError(f"{name}={value}: {e.strerror}") from None
     return Trust(file or None, folder or None)
 
 

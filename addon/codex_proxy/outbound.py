@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpcore2
 import httpx2
 
-from . import encodings, network
+from . import bounded_files, daemon_threads, encodings, network
 from .bounded_stream import Backend
 from .errors import ProxyError
 from .network import Limits
@@ -88,7 +88,7 @@ async def _exchange(
     if not any(name.lower() == b"accept" for name, _ in fields):
         fields.append((b"Accept", b"*/*"))
     # Reading the list of certificates takes tens of milliseconds, which would be everybody's.
-    verify = await asyncio.to_thread(lambda: network.context(network.trust()))
+    verify = await daemon_threads.run("certificates", lambda: network.context(network.trust()), bounded_files.PATIENCE)
     handshakes = 1 + (proxy.scheme == "https") if proxy and address.scheme == "https" else 0
     backend = Backend(limits.largest, handshakes)
     pool = httpcore2.AsyncConnectionPool(

@@ -57,20 +57,25 @@ async def test_a_start_with_what_is_no_file_says_so(kind: str, start: Start, sta
     assert (await ask(proxy))[0] == 401
 
 
+def with_hung(disk: Path) -> str:
+    """mitmdump where the disk at `disk` never answers."""
+    disk.mkdir()
+    wrapper = disk.with_name("mitmdump")
+    line = hung(disk, [str(Path(sys.executable).parent / "mitmdump")])
+    wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(line)} "$@"\n')
+    wrapper.chmod(0o700)
+    return str(wrapper)
+
+
 @pytest.mark.skipif(bool(NO_HUNG), reason=NO_HUNG)
 @pytest.mark.parametrize("in_memory", [True, False])
 async def test_a_disk_that_does_not_answer_holds_nothing_up(
     in_memory: bool, start: Start, standin: Standin, tmp_path: Path
 ) -> None:
     disk, link = tmp_path / "disk", tmp_path / "auth.json"
-    disk.mkdir()
     link.symlink_to(write_login(tmp_path / "real.json", standin.login()) if in_memory else disk / "auth.json")
-    wrapper = tmp_path / "mitmdump"
-    line = hung(disk, [str(Path(sys.executable).parent / "mitmdump")])
-    wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(line)} "$@"\n')
-    wrapper.chmod(0o700)
     proxy = await start(
-        tool=str(wrapper), codex_upstream=standin.upstream, codex_issuer=standin.issuer, codex_auth_file=link
+        tool=with_hung(disk), codex_upstream=standin.upstream, codex_issuer=standin.issuer, codex_auth_file=link
     )
     if in_memory:
         assert await ask(proxy) == (200, "")
@@ -97,3 +102,42 @@ async def test_other_files_that_a_person_names_are_refused_alike(
     proxy = await start(codex_upstream=standin.upstream, wait=False, **{name: value})
     assert await proxy.ended() == 1
     assert "it is a pipe, which can be read once only and never be written back" in proxy.log
+
+
+NAMED = {
+    "SSL_CERT_FILE": ({"SSL_CERT_FILE": "{}/ca.pem"}, {}),
+    "SSL_CERT_DIR": ({"SSL_CERT_DIR": "{}"}, {}),
+    "codex_capture": ({}, {"codex_capture": "{}/captured"}),
+}
+
+
+@pytest.mark.skipif(bool(NO_HUNG), reason=NO_HUNG)
+@pytest.mark.parametrize("name", NAMED)
+async def test_a_start_does_not_wait_for_a_disk_that_does_not_answer(
+    name: str, start: Start, standin: Standin, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    env, options = ({key: value.format(disk) for key, value in each.items()} for each in NAMED[name])
+    proxy = await start(tool=with_hung(disk), env=env, codex_upstream=standin.upstream, wait=False, **options)
+    assert await proxy.ended() == 1
+    assert f"{name}={disk}" in proxy.log and "the disk has not answered within" in proxy.log
+
+
+@pytest.mark.skipif(bool(NO_HUNG), reason=NO_HUNG)
+async def test_a_capture_on_a_disk_that_went_away_holds_nothing_up_for_long(
+    start: Start, standin: Standin, tmp_path: Path
+) -> None:
+    disk, link = tmp_path / "disk", tmp_path / "captured"
+    (tmp_path / "real").mkdir()
+    link.symlink_to(tmp_path / "real")
+    login = write_login(tmp_path / "auth.json", standin.login())
+    options = {"codex_issuer": standin.issuer, "codex_auth_file": login, "codex_capture": link}
+    proxy = await start(tool=with_hung(disk), codex_upstream=standin.upstream, **options)
+    assert await ask(proxy) == (200, "") and (tmp_path / "real" / "0001.json").exists()
+    link.unlink()
+    link.symlink_to(disk)
+    begun = time.monotonic()
+    assert await ask(proxy) == (200, "")
+    proxy.process.terminate()
+    assert await proxy.ended() == 0 and time.monotonic() - begun < BOUND
+    assert f"The report can't be written to {link}: the disk has not answered" in proxy.log

@@ -9,7 +9,7 @@ from mitmproxy.net import tls as net_tls
 from OpenSSL import SSL
 from OpenSSL.crypto import X509StoreFlags
 
-from .. import network
+from .. import bounded_files, daemon_threads, network
 
 HTTP1 = b"http/1.1"
 
@@ -42,7 +42,13 @@ def connect(server: connection.Server) -> SSL.Connection:
     server.sni = name
     # Hidden headers are written on HTTP/1.1 only.
     server.alpn_offers = [HTTP1]
-    made = SSL.Connection(context(network.trust()))
+    trust = network.trust()
+    try:
+        made = SSL.Connection(
+            daemon_threads.call("certificates of TLS", lambda: context(trust), bounded_files.PATIENCE)
+        )
+    except OSError as e:
+        raise ValueError(f"the certificates in {trust.file or trust.folder} can't be read: {e.strerror}") from None
     # pyOpenSSL has no public names for these (tlsconfig.py does the same).
     lib = SSL._lib  # type: ignore[attr-defined]
     param = lib.SSL_get0_param(made._ssl)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from weakref import WeakKeyDictionary
 from mitmproxy import command, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 
-from .. import __version__, cors_rules, encodings, json_text, redact, whole_files
+from .. import __version__, cors_rules, daemon_threads, encodings, json_text, redact, whole_files
 from ..capture import capture_file, capture_report
 from ..errors import ProxyError
 from ..listeners import is_loopback
@@ -24,6 +23,9 @@ logger = logging.getLogger(__name__)
 # A request waits for its file, so that it is there when the answer is; on a disk that hangs it goes on after this,
 # in seconds.
 PATIENCE = 3.0
+
+# How long a report may take, for which all that was captured is read, in seconds.
+REPORT_PATIENCE = 30.0
 
 # Kept of what was answered, in characters.
 MESSAGE = 2000
@@ -39,7 +41,7 @@ class Capture:
             "codex_capture", str, "", "Folder that gets what clients send, without secrets. Empty: nothing is kept."
         )
         # One thread: the files are numbered in the order in which the requests came.
-        self.thread = ThreadPoolExecutor(1, "capture")
+        self.thread = daemon_threads.OneByOne()
         # Not in the flow, which is saved: the folder's name may have anything in it, and a person's name.
         self.files: WeakKeyDictionary[http.HTTPFlow, Path] = WeakKeyDictionary()
 
@@ -50,7 +52,7 @@ class Capture:
         path = Path(ctx.options.codex_capture).expanduser().absolute() if ctx.options.codex_capture else None
         if path is not None:
             try:
-                whole_files.make_folder(path)
+                daemon_threads.call(f"{path} is made", lambda: whole_files.make_folder(path), PATIENCE)
             except OSError as e:
                 reject(f"codex_capture={ctx.options.codex_capture}: {e.strerror or e}")
         self.folder = capture_file.Folder(path) if path else None
@@ -95,7 +97,7 @@ class Capture:
         if self.folder is None:
             raise exceptions.CommandError("Nothing is captured: set codex_capture=DIR.")
         try:
-            return capture_report.write(self.folder.path).verdict
+            return written(self.folder.path).verdict
         except OSError as e:
             raise exceptions.CommandError(f"The report can't be written: {e}") from e
 
@@ -161,11 +163,17 @@ class Capture:
             return
         try:
             self.thread.submit(lambda: None).result(PATIENCE)
-            report = capture_report.write(self.folder.path)
-        except (OSError, TimeoutError) as e:
-            logger.error(f"The report can't be written to {self.folder.path}: {e}")
+            report = written(self.folder.path)
+        except OSError as e:
+            why = e.strerror or str(e) or daemon_threads.unanswered(PATIENCE).strerror
+            logger.error(f"The report can't be written to {self.folder.path}: {why}")
         else:
             logger.info(f"{self.kept} requests captured. {report.verdict} ({self.folder.path / 'report.md'})")
+
+
+def written(folder: Path) -> capture_report.Report:
+    """The report of a folder, once it is on the disk. Raises OSError."""
+    return daemon_threads.call(f"{folder} is reported", lambda: capture_report.write(folder), REPORT_PATIENCE)
 
 
 def is_let_in(flow: http.HTTPFlow) -> bool:

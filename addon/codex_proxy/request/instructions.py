@@ -113,7 +113,7 @@ class WebText:
         if answer.status != 200:
             raise ValueError(f"the server answered with status {answer.status}")
         self.text, self.etag = checked(answer.body, "it"), answer.header("etag")
-        await asyncio.to_thread(self._keep)
+        await daemon_threads.aside(self._keep)
 
     def _keep(self) -> None:
         """Blocks on the disk."""
