@@ -491,3 +491,21 @@ def test_of_a_long_failure_code_and_message_go_on(event: dict[str, Any]) -> None
     assert repaired.error is not None
     assert (repaired.error["code"], repaired.error["message"]) == ("slow_down", "Wait.")
     assert len(told) < 1000 and b"slow_down" in told
+
+
+@pytest.mark.parametrize("odd", [b"\xff", b"\xf0\x9f\x98", rb"\ud83d", rb"\ude00 and \ud83d"])
+def test_a_letter_that_is_none_loses_no_turn(odd: bytes) -> None:
+    message = b'{"type":"message","content":[{"type":"output_text","text":"before ' + odd + b' after"}]}'
+    done = sse.build(
+        "response.output_item.done",
+        b'{"type":"response.output_item.done","output_index":0,"item":' + message + b"}",
+    )
+    last = b'{"type":"response.completed","response":{"id":"resp_' + odd + b'","output":[]}}'
+    for frames in ((done, sse.build("response.completed", last)), (done + sse.build("response.completed", last),)):
+        stream, repair = repaired(*frames)
+        assert repair.ended == "response.completed" and b"stream_broken" not in stream
+        response = msgspec.json.decode(repair.response)
+        assert response == last_response(stream)
+        assert response["id"].startswith("resp_\ufffd")
+        text = response["output"][0]["content"][0]["text"]
+        assert text.startswith("before \ufffd") and text.endswith(" after")

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .. import redact
+from .. import half_characters, redact
 from ..raw import ABSENT, Object, first, value
 from . import sse
 
@@ -128,7 +128,7 @@ class Repair:
 
     def _event(self, kind: str, data: bytes) -> bytes:
         try:
-            event = msgspec.json.decode(data, type=Event)
+            data, event = readable(data)
             kind = event.type or kind
             if kind in FAILED and len(data) > LONG_FAILURE:
                 data = _brief(kind, event)
@@ -179,6 +179,27 @@ class Repair:
 
 def worth_a_look(frame: bytes) -> bool:
     return len(frame) > LARGE or WORTH_A_LOOK.search(frame) is not None
+
+
+def readable(data: bytes) -> tuple[bytes, Event]:
+    """An event with U+FFFD for what is no letter, as a reader of events has it (WHATWG HTML 9.2.6), and for half a character, which
+    strict readers of JSON refuse: for neither is a turn lost. Raises msgspec.MsgspecError."""
+    # Not seen by msgspec while it is in a value that stays undecoded.
+    data = data if is_utf8(data) else data.decode("utf-8", "replace").encode()
+    try:
+        return data, msgspec.json.decode(data, type=Event)
+    except msgspec.MsgspecError:
+        if (mended := half_characters.replaced(data)) is None:
+            raise
+    return mended, msgspec.json.decode(mended, type=Event)
+
+
+def is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def without_tokens(data: bytes) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from .. import half_characters
 from ..changes import Change, merged, put, taken_off
 from ..chat.chat_messages import no_reasoning
 from ..chat.chat_request import Chat, translate
@@ -17,7 +18,7 @@ from ..models import model_name
 from ..models.catalogue import UNKNOWN, Catalogue
 from ..models.model_map import UNMAPPED, ModelMap
 from ..raw import ABSENT, Object, encoded, first, text, value
-from . import cache_key, half_characters, input_rules, put_back, tool_rules, unsaid_rules
+from . import cache_key, input_rules, put_back, tool_rules, unsaid_rules
 from .opening import decode, readable
 from .unsaid_rules import NOTHING, Unsaid
 

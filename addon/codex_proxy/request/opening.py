@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from .. import bounds
+from .. import bounds, half_characters
 from ..errors import ProxyError
 from ..raw import OBJECT, Object
-from . import half_characters, one_meaning
+from . import one_meaning
 
 
 def opened(data: bytes) -> Object:

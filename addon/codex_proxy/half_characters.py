@@ -5,8 +5,8 @@ JSON's grammar allows them (RFC 8259, section 8.2); they are no Unicode, and no 
 
 import re
 
-from ..changes import put
-from ..raw import Object
+from .changes import put
+from .raw import Object
 
 # What may be half a character, and the two forms: the first of two, with the second behind it or not, and the second alone.
 BEGIN = re.compile(rb"\\u[dD]")

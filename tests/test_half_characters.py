@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy.request.half_characters import replaced
+from codex_proxy.half_characters import replaced
 
 # As it stands in JSON → what becomes of it; None: nothing.
 TEXTS = [
