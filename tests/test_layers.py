@@ -17,7 +17,7 @@ NAMES = MODULES.names
 
 # What all addons share, and no addon itself.
 SHARED = {
-    "backend_side", "backend_tls", "client_side", "dialled", "event_stream", "exchange", "flows", "handlers", "http1", "socket_messages", "socket_wire",
+    "backend_side", "backend_tls", "client_side", "client_tls", "dialled", "event_stream", "exchange", "flows", "handlers", "http1", "socket_messages", "socket_wire",
     "wire",
 }  # fmt: skip
 

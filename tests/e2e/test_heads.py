@@ -69,6 +69,7 @@ OVER = {
     "a chunk without an end": ([CHUNKED + b"\r\n5;", *[b"a" * MB] * 20], 400, "malformed_request"),
     "a chunk of no size": ([CHUNKED + b"\r\n-1\r\n"], 400, "malformed_request"),
     "trailers without an end": ([CHUNKED + b"\r\n0\r\n", *[LINES] * 20], 400, "malformed_request"),
+    "tiny chunks": ([CHUNKED + b"\r\n", *[b"1\r\nx\r\n" * 100_000] * 20], 400, "malformed_request"),
     "extensions": ([CHUNKED + b"\r\n", *[(b"1;" + b"a" * 1000 + b"\r\nx\r\n") * 1000] * 3], 400, "malformed_request"),
 }  # fmt: skip
 

@@ -87,7 +87,7 @@ class BackendSide(OurHttp1, Http1Client):
         self.response = response
         assert self.stream_id is not None
         yield ReceiveHttp(ResponseHeaders(self.stream_id, response, size == 0))
-        self.reader = bodies.reader(size)
+        self.reader = bodies.reader(size, overhead=None)
         self.state = self.read_body
         yield from self.state(event)
 

@@ -26,6 +26,7 @@ from OpenSSL import SSL
 
 from .. import accepting, dialing, few_files, mitmproxy_options
 from . import backend_tls, flows, wire
+from .client_tls import ClientTls
 from .dialled import KEPT, Dialled
 from .exchange import OurHttpLayer
 
@@ -270,7 +271,7 @@ def next_layer(context: Context, data: bytes) -> layer.Layer | None:
         if context.client.proxy_mode.scheme == "https":  # type: ignore[attr-defined]
             stack /= tls.ServerTLSLayer(context)
         if starts_like_tls_record(data):
-            stack /= tls.ClientTLSLayer(context)
+            stack /= ClientTls(context)
     stack /= OurHttpLayer(context)
     first: layer.Layer = stack[0]
     return first
