@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from codex_proxy import outbound
 from codex_proxy.account.login_file import LoginFile
 from codex_proxy.backend import backend_calls
 from codex_proxy.backend.backend_calls import BackendCalls
@@ -114,3 +115,20 @@ async def test_the_token_goes_to_no_other_host(url: str, standin: Standin, tmp_p
     asked = calls(standin, tmp_path, standin.login())
     with pytest.raises(ValueError, match="no other host"):
         await asked.get(url.format(host=standin.origin.removeprefix("http://"), port=standin.port), LIMITS)
+
+
+NO_ANSWERS = [
+    (202, b'{"models": []}', {}, "status 202, and not with what was asked for"),
+    (204, b"", {}, "status 204 and nothing in it"),
+    (206, b"part", {}, "status 206 and no JSON: part"),
+    (302, b"", {"Location": "https://elsewhere.example/login"}, "a redirect to elsewhere.example"),
+    (304, b"", {}, "status 304 and nothing"),
+    (200, b"<html></html>", {"Content-Type": "text/html"}, "a web page"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "headers", "says"), NO_ANSWERS)
+def test_what_is_no_answer_is_the_backends_fault(status: int, body: bytes, headers: dict[str, str], says: str) -> None:
+    fields = [(name.encode(), value.encode()) for name, value in headers.items()]
+    error = backend_calls.problem(outbound.Answer(status, fields, body))
+    assert error.status == 502 and error.code == "backend_error" and says in error.message

@@ -32,6 +32,8 @@ MESSAGES = [
     ("HTTP/1 protocol error: illegal header line", 502, "backend_garbled"),
     ("Cannot parse HTTP response: expected a status line", 502, "backend_garbled"),
     ("unexpected server response: b'HTTP/1.1 200 OK'", 502, "backend_garbled"),
+    ("Receive buffer too long", 502, "backend_garbled"),
+    ("Received server _SWITCH_UPGRADE event without a pending proposal", 502, "backend_garbled"),
     ("not the way to the Codex backend", 500, "not_sent"),
     ("[Errno 24] Too many open files", 503, "proxy_out_of_files"),
     ("something nobody has seen yet", 502, "backend_unreachable"),

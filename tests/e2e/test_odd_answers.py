@@ -43,10 +43,11 @@ def answer(body: bytes, *headers: str, status: str = "200 OK", kind: str = "text
 
 
 class Backend:
-    """Answers each POST with `bytes`; where they name no length their end is that of the connection, a while after them."""
+    """Answers each POST with `bytes`, each GET with `document`; where they name no length their end is that of the connection, a while after them."""
 
     def __init__(self) -> None:
         self.bytes = b""
+        self.document = answer(b"{}", status="404 Not Found", kind="application/json")
         self.closes = False
         """Whether the connection ends with the answer."""
         self.asked = 0
@@ -60,7 +61,7 @@ class Backend:
                 found = re.search(rb"content-length: (\d+)", head, re.I)
                 await reader.readexactly(int(found[1]) if found else 0)
                 if not head.startswith(b"POST"):
-                    writer.write(answer(b"{}", status="404 Not Found", kind="application/json"))
+                    writer.write(self.document)
                     continue
                 self.asked += 1
                 self.heard.set()
@@ -368,3 +369,17 @@ async def test_a_refusal_that_grows_without_bounds_is_told_in_short(before: Befo
             told = await client.post("/v1/responses", json=QUESTION)
             # 502: after a 401 it is asked once more, by a client that reads 64 MB at most.
             assert told.status_code in (400, 502) and len(told.content) < 10_000
+
+
+@pytest.mark.parametrize(
+    "line", ["204 No Content", "304 Not Modified", "302 Found\r\nlocation: https://elsewhere.example/"]
+)
+async def test_a_list_of_models_that_is_none_is_told_and_the_connection_goes_on(
+    line: str, before: Before, backend: Backend
+) -> None:
+    backend.document = f"HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n".encode()
+    async with new_client(await before()) as client:
+        refused = await client.get("/v1/models")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (502, "backend_error")
+        assert "location" not in refused.headers and line[:3] in refused.json()["error"]["message"]
+        assert (await client.get("/healthz")).status_code == 200

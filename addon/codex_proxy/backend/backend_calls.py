@@ -77,6 +77,11 @@ class BackendCalls:
 
 
 def problem(answer: outbound.Answer, remedy: str = "") -> ProxyError:
-    """What a refusal means, as a client of the proxy would be told; `remedy` says how a person logs in again."""
+    """What a refusal, or what is no answer, means, as a client of the proxy would be told; `remedy` says how a person logs in again."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+    if answer.status < 400:
+        place = backend_errors.redirect_host(headers.get("location", ""))
+        error = backend_errors.no_answer(answer.status, headers, answer.body, place=place)
+        said = f"The backend answered with status {answer.status}, and not with what was asked for."
+        return error or ProxyError(502, "backend_error", said)
     return backend_errors.explain(answer.status, headers, answer.body, remedy=remedy)

@@ -29,7 +29,7 @@ LOOKED_AT, TOLD = 1000, 200
 # First match wins. `{host}` is the backend's.
 TROUBLES = (
     _trouble(r"^Malformed request|from client, refusing", 400, "malformed_request", "The request is malformed; nothing was sent to the backend."),
-    _trouble(rf"^{GARBLED}|from server, refusing", 502, "backend_garbled", "What {host} answered is not HTTP."),
+    _trouble(rf"^{GARBLED}|from server, refusing|receive buffer too long|server _SWITCH_\w+ event", 502, "backend_garbled", "What {host} answered is not HTTP."),
     _trouble(r"connect timeout", 504, "backend_timeout", "{host} did not take the connection in time. Is the network up?"),
     _trouble(r"idle timeout", 504, "backend_timeout", "{host} gave no answer{after}; whether it got the request is not known."),
     _trouble(r"stall timeout", 504, "backend_timeout", "{host} stopped in its answer: nothing more came{after}."),
