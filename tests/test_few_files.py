@@ -37,7 +37,7 @@ def test_an_error_that_the_lack_of_files_caused_says_that(number: int) -> None:
     found = raised(
         raised(OSError(number, "Too many open files"), LoginError("login_unreadable", "x")), ProxyError(500, "y", "z")
     )
-    assert few_files.instead(found).code == "proxy_out_of_files"
+    assert few_files.instead(found).code == "proxy_out_of_files" and few_files.is_cause(found)
 
 
 @pytest.mark.parametrize("cause", [OSError(errno.ENOENT, "No such file"), ValueError("x")])

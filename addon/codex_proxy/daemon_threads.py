@@ -4,9 +4,11 @@ asyncio's own executor is joined at exit, so one read of a network disk that wen
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import queue
+import socket
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
@@ -101,8 +103,17 @@ async def aside[T](work: Callable[[], T]) -> T:
 
 
 async def to_its_end[T](work: Coroutine[Any, Any, T]) -> T:
-    """`work` in an event loop of its own, which neither a busy one holds up nor the end of the program cuts short."""
-    running = asyncio.get_running_loop().run_in_executor(None, asyncio.run, work)
+    """`work` in an event loop of its own, which neither a busy one holds up nor the end of the program cuts short. Raises OSError
+    where there are no files for one."""
+
+    def run() -> T:
+        try:
+            _check_files()
+            return asyncio.run(work)
+        finally:
+            work.close()
+
+    running = asyncio.get_running_loop().run_in_executor(None, run)
     try:
         await asyncio.wait([running])
     except asyncio.CancelledError:
@@ -111,6 +122,13 @@ async def to_its_end[T](work: Coroutine[Any, Any, T]) -> T:
         running.exception()
         raise
     return running.result()
+
+
+def _check_files() -> None:
+    """An event loop takes three; one that gets some of them alone is thrown away with a traceback."""
+    with contextlib.ExitStack() as taken:
+        one, _ = map(taken.enter_context, socket.socketpair())
+        taken.enter_context(one.dup())
 
 
 def _check(name: str, patience: float) -> None:

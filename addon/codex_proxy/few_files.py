@@ -61,13 +61,18 @@ class Rarely:
         logger.warning(text + more)
 
 
-def instead(error: ProxyError) -> ProxyError:
-    """The same error, but where it was caused by the lack of files: that is told then."""
+def is_cause(error: BaseException) -> bool:
+    """Was it caused by the lack of files?"""
     cause: BaseException | None = error
     for _ in range(20):
         if cause is None:
             break
         if isinstance(cause, OSError) and cause.errno in OUT_OF_FILES:
-            return out_of_files(limit())
+            return True
         cause = cause.__cause__
-    return error
+    return False
+
+
+def instead(error: ProxyError) -> ProxyError:
+    """The same error, but where it was caused by the lack of files: that is told then."""
+    return out_of_files(limit()) if is_cause(error) else error

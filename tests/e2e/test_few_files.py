@@ -5,13 +5,14 @@ import json
 import os
 import resource
 import sys
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from standin import Standin
 
-from .harness import PATIENCE, QUESTION, Proxy, new_client
+from .harness import PATIENCE, QUESTION, Proxy, Start, new_client, write_login
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prlimit is Linux's")
 
@@ -20,6 +21,11 @@ async def bound(proxy: Proxy, more: int) -> None:
     """Let the proxy, once its start has ended, open so many files more than it has."""
     async with new_client(proxy) as client:
         await client.get("/healthz")
+    bound_to(proxy, more)
+
+
+def bound_to(proxy: Proxy, more: int) -> None:
+    """As it stands now."""
     pid = proxy.process.pid
     have = len(os.listdir(f"/proc/{pid}/fd"))
     hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
@@ -82,3 +88,24 @@ async def test_with_no_file_left_the_log_has_one_line_and_clients_wait(proxy: Pr
     assert all(b"proxy_out_of_files" in answer for answer in answers if answer[9:12] == b"503")
     for _, writer in streams:
         writer.close()
+
+
+async def test_a_renewal_without_files_is_told_as_that_and_forgotten_when_there_are_some(
+    start: Start, standin: Standin, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    for more in range(4):
+        with subtests.test(more=more):
+            path = write_login(tmp_path / "auth.json", standin.login(expires_in=-10))
+            proxy = await start(codex_upstream=standin.upstream, codex_issuer=standin.issuer, codex_auth_file=path)
+            spent = len(standin.refresh_calls)
+            async with new_client(proxy) as client:
+                await client.get("/healthz")
+                bound_to(proxy, more)
+                refused = await client.post("/responses", json=QUESTION)
+                assert refused.status_code == 503 and refused.json()["error"]["code"] == "proxy_out_of_files"
+                assert len(standin.refresh_calls) == spent
+            lift(proxy)
+            async with new_client(proxy) as client:
+                assert (await client.post("/responses", json=QUESTION)).status_code == 200
+            await proxy.stop()
+            assert "Traceback" not in proxy.log

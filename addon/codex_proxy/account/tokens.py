@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from .. import clock, daemon_threads
+from .. import clock, daemon_threads, few_files
 from ..errors import IssuerError, LoginError, ProxyError
 from . import provenance
 from .draft import Draft
@@ -208,7 +208,9 @@ class TokenStore:
         except Refused as e:
             refused = e
         except (IssuerError, LoginError) as e:
-            if isinstance(e, IssuerError) and e.code != "login_busy" and self._pause is None:
+            # A lack of files here is none of the server's troubles.
+            of_server = isinstance(e, IssuerError) and e.code != "login_busy" and not few_files.is_cause(e)
+            if isinstance(e, IssuerError) and of_server and self._pause is None:
                 self._pause = (time.monotonic() + PAUSE, e)
             if self.kept.login and rejected is None and self._left() > 0:
                 return self._go_on(self.kept.login, e)

@@ -167,8 +167,10 @@ def response(error: ProxyError) -> http.Response:
 
 
 def unforeseen(where: str, e: Exception, of: http.HTTPFlow | State | None = None) -> ProxyError:
-    """The answer for an exception nobody thought of; the traceback is in the log. `of` is the flow, its state or the record of a
+    """The answer for an exception nobody thought of (or for a lack of files, which may be met anywhere); the traceback is in the log. `of` is the flow, its state or the record of a
     turn, if there is one; without it nothing was sent."""
+    if few_files.is_cause(e):
+        return few_files.out_of_files(few_files.limit())
     logger.error(f"{where} failed.", exc_info=e)
     what = type(e).__name__
     return ProxyError(
