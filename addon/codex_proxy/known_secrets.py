@@ -58,7 +58,7 @@ class KnownSecrets:
 
 
 def forms(value: str) -> Iterator[str]:
-    """A secret as it may be repeated: as it is, in JSON, an address, HTML, base64; of a JWT also its parts."""
+    """A secret as it may be repeated: as it is, in JSON, an address, HTML, base64, hexadecimal; of a JWT also its parts."""
     found = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], html.escape(value)}
     found |= {each.replace("/", "\\/") for each in list(found)}
     data = value.encode("utf-8", "surrogatepass")
@@ -67,7 +67,7 @@ def forms(value: str) -> Iterator[str]:
     if len(value) <= 64:
         found |= {value.lower(), value.upper()}
     found |= {PERCENT.sub(lambda hit: hit[0].lower(), each) for each in list(found)}
-    found |= set(base64_forms(data))
+    found |= {*base64_forms(data), data.hex(), data.hex().upper()}
     if value.count(".") == 2:
         found |= {part for part in value.split(".")[1:] if len(part) >= PART}
     yield from (each for each in found if len(each) >= SHORTEST)

@@ -6,6 +6,7 @@ from wsproto.events import CloseConnection, Message, Ping, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
 from codex_proxy.addons.socket_wire import Side, mended
+from codex_proxy.redact import HIDDEN
 
 
 def side(limit: int | None = None) -> Side:
@@ -55,6 +56,17 @@ def test_a_lost_backend_is_no_normal_end(said: bytes) -> None:
     found = list(peer.events())
     assert isinstance(found[-1], CloseConnection) and found[-1].code == 1011
     assert [event.data for event in found if isinstance(event, TextMessage)] == ([said.decode()] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("done", "done"), ("a\x1b[31m\n\u202eb", "a\\x1b[31m\\n\\u202eb"), ("you sent Bearer a1b2c3d4e5f6", f"you sent Bearer {HIDDEN}")],
+)  # fmt: skip
+def test_a_close_reason_is_shown_safe_and_without_secrets(reason: str, told: str) -> None:
+    made = side()
+    made.receive_data(wsproto.connection.Connection(wsproto.ConnectionType.CLIENT).send(CloseConnection(1000, reason)))
+    [event] = made.events()
+    assert isinstance(event, CloseConnection) and (event.code, event.reason) == (1000, told)
 
 
 def agreed(parameters: str) -> PerMessageDeflate:

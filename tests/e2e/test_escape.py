@@ -114,6 +114,7 @@ ODD_HEADS: dict[str, tuple[int, tuple[bytes, ...]]] = {
     "a path that colours": (404, (b"POST /v1/\x1b[31m\x9b HTTP/1.1", HOST)),
     "query": (404, (b"POST /v1/x?\xff=\xff HTTP/1.1", HOST)),
     "method": (405, (b"\xff /v1/responses HTTP/1.1", HOST)),
+    "a method that colours": (405, ("P\x9b31m\u202e /v1/responses HTTP/1.1".encode(), HOST)),
     "content-encoding": (415, (POST, HOST, JSON, b"Content-Encoding: \xff")),
     "content-type": (200, (POST, HOST, b"Content-Type: \xff")),
     "accept": (200, (POST, HOST, JSON, b"Accept: \xff")),
@@ -243,7 +244,7 @@ def echo_text(head: bytes) -> bytes:
 
 
 def echo_in_forms(head: bytes) -> bytes:
-    forms = [base64.b64encode(head).decode(), quote(head), head.hex()[:0], json.dumps(head.decode("latin-1"))]
+    forms = [base64.b64encode(head).decode(), quote(head), head.hex(), json.dumps(head.decode("latin-1"))]
     return answer(json.dumps({"detail": " ".join(forms)}).encode(), status="400 Bad Request", kind="application/json")
 
 

@@ -68,9 +68,11 @@ def is_ours(flow: http.HTTPFlow) -> bool:
 def claim(flow: http.HTTPFlow) -> State:
     """Take charge of a flow. What is kept of it is saved with it: no secrets, and nothing that UTF-8 can't have."""
     flow.request.path = paths.escaped(flow.request.path)
+    # mitmproxy prints it as it is; none that goes up is changed by this.
+    flow.request.method = printable(flow.request.method)
     before: State = flow.metadata.get(KEY, {}) if flow.is_replay else {}
     state: State = {
-        "method": printable(flow.request.method),
+        "method": flow.request.method,
         "path": redact.redact(paths.bare(flow.request.path)),
         "changes": [],
         "notes": [],

@@ -13,6 +13,7 @@ from wsproto.events import CloseConnection, Event, Message, TextMessage
 from wsproto.extensions import Extension, PerMessageDeflate
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
 
+from .. import redact
 from ..request.frame_budget import FrameBudget
 from . import wire
 
@@ -122,6 +123,9 @@ class Side(websocket.WebsocketConnection):
             if self.flooded and not self.budget.spend(*_cost(event)):
                 yield CloseConnection(*self.flooded())
                 return
+            if isinstance(event, CloseConnection) and event.reason:
+                # Not only the other side gets to see it: mitmproxy prints it as it is.
+                event = CloseConnection(event.code, redact.told(event.reason))
             yield event
 
     def send(self, event: Event) -> bytes:
