@@ -125,6 +125,15 @@ def read(name: str, options: Options, arguments: Sequence[str], env: Any = os.en
                 else f"{instead} {shlex.quote(sets[option])}".removesuffix(" true")
             )
             parser.exit(2, f"--set {option} has no effect here. Did you mean:\n  {parser.prog} {way}\n")
+    for option, value in sets.items():
+        # mitmproxy keeps a name that it does not know for a script that may bring it, without a word.
+        meant = None
+        if option not in options and parser.has(flag := f"--{option.replace('_', '-')}"):
+            meant = f"{flag} {shlex.quote(value)}" if value else flag
+        elif option not in options and not value:
+            meant = parser.meaning(option)
+        if meant:
+            parser.exit(2, f"There is no option {option} to --set. Did you mean:\n  {parser.prog} {meant}\n")
     listen(parser, args, sets, env)
     args.scripts = [str(SCRIPT), *(args.scripts or ())]
     if name == "inspect":

@@ -62,6 +62,9 @@ MEANT = [
     ("serve", "--set=listen_host=0.0.0.0", "scripts/serve --host 0.0.0.0"),
     ("serve", "--set listen_port=1", "scripts/serve --port 1"),
     ("serve", "--set server=false", "scripts/serve -n"),
+    ("serve", "--set 9091", "scripts/serve --port 9091"),
+    ("serve", "--set port=9091", "scripts/serve --port 9091"),
+    ("inspect", "--set regular", "scripts/inspect --mode regular"),
     ("serve", "--host 0.0.0.0:80", "scripts/serve --host 0.0.0.0 --port 80"),
     ("serve", "--listen-host=9091", "scripts/serve --port 9091"),
     ("inspect", "9091", "scripts/inspect --port 9091"),
@@ -105,6 +108,7 @@ LISTENS: list[tuple[str, dict[str, str], list[str]]] = [
     ("--host [::1] --port=1", {}, ["reverse:https://chatgpt.com@::1:1"]),
     ("--listen-host 0.0.0.0", {}, ["reverse:https://chatgpt.com@0.0.0.0:9090"]),
     ("-msocks5", {}, ["socks5"]),
+    ("--set codex_instructions=a.py --set theirs=b.py", {}, [OURS.format(9090)]),
     ("--mode=regular@1 --mode regular@2", {}, ["regular@1", "regular@2"]),
 ]
 

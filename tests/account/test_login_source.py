@@ -1,4 +1,5 @@
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,13 @@ def test_a_renewed_login_of_the_environment_has_a_file(tmp_path: Path) -> None:
     file.path.write_text("{}")
     told = place(file, env, tmp_path)
     assert told.startswith("the environment (CODEX_ACCESS_TOKEN), renewed in ~/.local/state/codex-proxy/")
+
+
+@pytest.mark.parametrize("name", ["OPENAI_OAUTH_REFRESH_TOKEN", "CODEX_ACCESS_TOKEN"])
+def test_a_token_in_the_environment_that_is_no_text_has_a_place(name: str) -> None:
+    """What is wrong with it is told when it is used (tokens.py)."""
+    places = {locate("", {name: os.fsdecode(token)}, HOME).path for token in (b"at-\xff", b"at-\xfe", b"at-1")}
+    assert len(places) == 3
 
 
 def test_a_home_folder_is_not_named() -> None:

@@ -80,6 +80,14 @@ def test_a_key_file_that_has_no_key_is_told(tmp_path: Path, content: bytes | Non
         resolve_key(f"file:{tmp_path}/key")
 
 
+@pytest.mark.parametrize("key", ["one\ntwo", "a\0b", "a\x1b[31m", "a\x7f"])
+def test_a_key_that_no_client_can_present_is_told(tmp_path: Path, key: str) -> None:
+    (tmp_path / "key").write_text(key)
+    for option in (key, f"file:{tmp_path}/key"):
+        with pytest.raises(ValueError, match="no client can present"):
+            resolve_key(option)
+
+
 def basic(said: str) -> str:
     return "Basic " + base64.b64encode(said.encode()).decode()
 

@@ -256,7 +256,10 @@ class LoginFile:
         digest = hashlib.sha256(after.encode()).hexdigest()[:DIGEST]
         paths = [real.with_name(f".{real.name}.{digest}.new")]
         if self.spare:
-            paths.append(self.spare / f".{hashlib.sha256(str(real).encode()).hexdigest()[:16]}.{digest}.new")
+            paths.append(
+                self.spare
+                / f".{hashlib.sha256(str(real).encode('utf-8', 'surrogateescape')).hexdigest()[:16]}.{digest}.new"
+            )
         return paths
 
     def _real(self) -> Path:

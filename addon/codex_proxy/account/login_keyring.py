@@ -38,7 +38,9 @@ class LoginKeyring(LoginFile):
     ) -> None:
         super().__init__(path, name=NAME, spare=spare, mend=mend)
         folder = str(path.parent.resolve())
-        self.keyring = SystemKeyring(SERVICE, f"cli|{hashlib.sha256(folder.encode()).hexdigest()[:16]}")
+        self.keyring = SystemKeyring(
+            SERVICE, f"cli|{hashlib.sha256(folder.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+        )
         self.or_file, self.encrypted = or_file, encrypted
         # Where it was when it was last looked for; None: not yet, or nowhere.
         self.in_keyring: bool | None = None

@@ -38,7 +38,7 @@ def locate(option: str, env: Mapping[str, str], home: Path) -> LoginFile:
         if not access:
             tokens |= {"access_token": "none-yet", "expires_at": 0}
         # The refresh token works once: what comes after it is found by a hash of it.
-        digest = hashlib.sha256((refresh or access or "").encode()).hexdigest()[:32]
+        digest = hashlib.sha256((refresh or access or "").encode("utf-8", "surrogateescape")).hexdigest()[:32]
         mend = Remedy(variables=variables(env), is_service=service)
         return LoginFile(spare / f"{digest}.json", {"tokens": tokens}, "the environment", mend=mend)
     named = expanded(env["CODEX_HOME"]) if env.get("CODEX_HOME") else None

@@ -52,6 +52,11 @@ def is_of_another_site(headers: http.Headers) -> bool:
     return site in ("cross-site", "same-site") and kind != "document"
 
 
+def as_bytes(text: str) -> bytes:
+    """Of a header, a variable or an argument the bytes that it was, text or not (PEP 383)."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def resolve_key(option: str) -> str:
     """The client key that `codex_client_key` names. Raises ValueError."""
     kind, colon, rest = option.partition(":")
@@ -72,6 +77,8 @@ def resolve_key(option: str) -> str:
             raise ValueError(f"{rest} is empty")
     else:
         key = option
+    if field_values.malformed([(b"key", as_bytes(key))]):
+        raise ValueError("there is a line end or a control character in the key, which no client can present")
     return key
 
 
@@ -105,7 +112,7 @@ def refusal(flow: http.HTTPFlow, key: str, shown: str, route: str, is_preflight:
         )
     if key:
         is_open = is_preflight or route == "/healthz"
-        if not is_open and not hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), key.encode()):
+        if not is_open and not hmac.compare_digest(as_bytes(shown), as_bytes(key)):
             return wrong_key(in_browser=is_page(flow, route) and html_page.wanted(headers.get("accept", "")))
         return None
     peer = flow.client_conn.peername[0] if flow.client_conn.peername else ""
