@@ -16,11 +16,12 @@ import httpx2
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
-from codex_proxy import bounded_files, json_text
+from codex_proxy import json_text
 from codex_proxy.answer import sse
-from codex_proxy.capture import capture_file
+from codex_proxy.capture import folder as capture_folder
+from codex_proxy.files import bounded as bounded_files
+from codex_proxy.output.redact import HIDDEN
 from codex_proxy.printable import in_json, lines
-from codex_proxy.redact import HIDDEN
 from command_line import Parser
 from terminal import say
 
@@ -66,7 +67,7 @@ def captured(file: Path) -> Request:
     method, path = document["request_line"].split()[:2]
     headers = {name: value for name, value in document["headers"] if HIDDEN not in value}
     kept = {name: value for name, value in headers.items() if name.lower() not in NOT_AGAIN}
-    return Request(method, path.replace(HIDDEN, ""), kept, capture_file.restored(document, file.parent))
+    return Request(method, path.replace(HIDDEN, ""), kept, capture_folder.restored(document, file.parent))
 
 
 def again(file: Path) -> Request:

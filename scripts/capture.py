@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 from codex_proxy import printable
-from codex_proxy.capture import capture_report
+from codex_proxy.capture import report as capture_report
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -15,14 +15,15 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
-from codex_proxy.account import callback, callback_page, device, identity, issuer, login_source, sign_in
+from codex_proxy.account import identity, issuer, login_source
 from codex_proxy.account.identity import Identity
 from codex_proxy.account.login import sentence
 from codex_proxy.account.login_file import LoginFile
 from codex_proxy.account.oauth import Unfinished
-from codex_proxy.account.pkce import Pkce
-from codex_proxy.account.sign_in import SignIn
 from codex_proxy.errors import LoginError, ProxyError
+from codex_proxy.signing_in import callback, callback_page, device, sign_in
+from codex_proxy.signing_in.pkce import Pkce
+from codex_proxy.signing_in.sign_in import SignIn
 from command_line import Parser
 from terminal import err, out, tell
 

@@ -15,8 +15,8 @@ from codex_proxy.account.credentials import KINDS
 from codex_proxy.account.identity import Identity
 from codex_proxy.account.login import sentence
 from codex_proxy.account.login_file import LoginFile
-from codex_proxy.account.sign_out import SignOut
 from codex_proxy.errors import IssuerError, LoginError
+from codex_proxy.signing_in.sign_out import SignOut
 from command_line import Parser
 from terminal import err, out, tell
 

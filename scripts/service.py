@@ -17,7 +17,7 @@ from mitmproxy import ctx
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
-from codex_proxy import open_files
+from codex_proxy.net import open_files
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVE = ROOT / "scripts" / "serve"

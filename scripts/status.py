@@ -17,13 +17,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import status_text
 import terminal
-from codex_proxy import defaults, network, upstream
+from codex_proxy import defaults
 from codex_proxy.account import credentials, login_source
-from codex_proxy.backend import backend_calls
-from codex_proxy.backend.backend_calls import BackendCalls
+from codex_proxy.backend import calls as backend_calls
+from codex_proxy.backend.calls import BackendCalls
 from codex_proxy.errors import ProxyError
+from codex_proxy.net import policy as network
+from codex_proxy.net import upstream
 from codex_proxy.printable import in_json
-from codex_proxy.status import probe, wham
+from codex_proxy.status import probe, usage_api
 from codex_proxy.status.account_state import AccountState
 from command_line import Parser
 from ctrl_c import stop_as_by_ctrl_c
@@ -150,20 +152,20 @@ async def ask_usage(state: AccountState, calls: BackendCalls, args: argparse.Nam
     assert state.login
     left = None if state.login.expires_at is None else state.login.seconds_left(calls.store.time())
     page = await page_of_proxy(args.url)
-    state.report = wham.seen_by_proxy(page, upstream.parse(args.upstream).url, left)
+    state.report = usage_api.seen_by_proxy(page, upstream.parse(args.upstream).url, left)
     if state.report:
         state.report_from = "proxy"
         log.info(f"The proxy at {args.url} uses this login, and has seen its usage.")
         return
     log.info(f"No proxy at {args.url} knows the usage of this login; the backend is asked.")
-    url = wham.usage_url(args.upstream)
+    url = usage_api.usage_url(args.upstream)
     answer = await calls.get(url, network.DOCUMENT)
     if answer.status == 404:
         log.warning(f"The backend has no {url}: what is left of the usage is not known.")
     elif answer.status != 200:
         raise backend_calls.problem(answer, state.file.remedy)
     else:
-        state.report, state.report_from = wham.read(answer.body, time.time()), "backend"
+        state.report, state.report_from = usage_api.read(answer.body, time.time()), "backend"
 
 
 async def page_of_proxy(url: str) -> Any:
@@ -181,7 +183,9 @@ async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Names
     base = upstream.parse(args.upstream).url
     listed = await calls.get(f"{base}/models?client_version={args.client_version}", network.DOCUMENT)
     models, state.findings = probe.catalogue(listed, args.client_version)
-    state.findings.append(probe.usage_document(await calls.get(wham.usage_url(base), network.DOCUMENT), time.time()))
+    state.findings.append(
+        probe.usage_document(await calls.get(usage_api.usage_url(base), network.DOCUMENT), time.time())
+    )
     model = args.model or next(iter(models), "")
     if not model and listed.status != 200:
         raise backend_calls.problem(listed, state.file.remedy)

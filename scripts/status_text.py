@@ -10,12 +10,13 @@ from rich.text import Text
 
 import terminal
 from codex_proxy import __version__
-from codex_proxy.account import login_source, usage
+from codex_proxy.account import login_source
 from codex_proxy.account.identity import printable
 from codex_proxy.account.login import Login
-from codex_proxy.account.usage import Window
+from codex_proxy.backend import usage_windows as usage
+from codex_proxy.backend.usage_windows import Window
 from codex_proxy.status.account_state import AccountState, instant
-from codex_proxy.status.wham import Report
+from codex_proxy.status.usage_api import Report
 
 # Percent from which a bar is yellow, and red.
 NARROW, CLOSE = 80, 95

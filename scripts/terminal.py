@@ -10,11 +10,13 @@ from typing import Any
 import httpx2
 from rich.console import Console
 
-from codex_proxy import defaults, network, upstream
+from codex_proxy import defaults
 from codex_proxy.account.identity import printable
 from codex_proxy.errors import ProxyError
+from codex_proxy.net import policy as network
+from codex_proxy.net import upstream
+from codex_proxy.output.redact import redact
 from codex_proxy.printable import lines
-from codex_proxy.redact import redact
 from ctrl_c import stop_as_by_ctrl_c
 
 

@@ -6,7 +6,7 @@ Beside these, `codex_body_limit` bounds the bytes.
 from collections.abc import Iterator, Sized
 
 from .errors import ProxyError
-from .raw import ABSENT, Object
+from .raw_json import ABSENT, Object
 
 # Bodies up to this size are not counted, in bytes, and commas up to this number not looked at: they are of texts as well.
 UNCOUNTED, COMMAS = 1 << 20, 100_000

@@ -7,7 +7,7 @@ UPSTREAM = "https://chatgpt.com/backend-api/codex"
 ISSUER = "https://auth.openai.com"
 ORIGINATOR = "nanobot-proxy"
 
-# The version contract section 15 was measured on; for an older one the backend leaves models out (contract 1.3).
+# The version that docs/backend.md was measured on; for an older one the backend leaves models out (docs/backend.md, 1.3).
 CLIENT_VERSION = "0.169.0"
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from .printable import lines, printable, whole
 
-# OpenAI's error types by status (contract 7.1; the SDKs show the type beside the message).
+# OpenAI's error types by status (docs/backend.md, 7.1; the SDKs show the type beside the message).
 TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 # So deep goes what is told beside the message.
@@ -69,7 +69,7 @@ class LoginError(ProxyError):
     """There is no login that could be used; the message names the one command that mends it."""
 
     def __init__(self, code: str, message: str) -> None:
-        # The same request would fail the same way until a person has logged in (contract 8.4).
+        # The same request would fail the same way until a person has logged in (docs/backend.md, 8.4).
         super().__init__(401, code, message, headers={"x-should-retry": "false"})
 
 

@@ -1,4 +1,4 @@
-"""The OAuth server: token, revoke, and the browser's authorize (contract 8.1 to 8.5, 15.4)."""
+"""The OAuth server: token, revoke, and the browser's authorize (docs/backend.md, 8.1 to 8.5)."""
 
 import base64
 import hashlib

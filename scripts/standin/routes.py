@@ -43,7 +43,7 @@ def route(state: State, request: Request) -> Reply:
 
 
 def _no_such_path(request: Request) -> Refused:
-    """What is there for other accounts is forbidden, the rest is not found (contract 1.1)."""
+    """What is there for other accounts is forbidden, the rest is not found (docs/backend.md, 1.1)."""
     hidden = (f"{CODEX}/responses/", f"{CODEX}/conversations")
     return detail("Forbidden", 403) if request.path.startswith(hidden) else detail("Not Found", 404)
 
@@ -88,7 +88,7 @@ def responses(state: State, request: Request) -> Reply:
 
 
 def _good_headers(state: State, request: Request, model: str, login: Login) -> Headers:
-    """Contract 6."""
+    """The headers of a good answer (docs/backend.md, 6)."""
     _, etag = listing(login.plan, request.header("version"), state.models)
     turn_state: Headers = []
     if request.header("x-codex-turn-state") is None:
@@ -111,7 +111,7 @@ def request_ids() -> Headers:
 
 
 def compact(state: State, request: Request) -> Reply:
-    """One JSON answer: what the person said, and the rest in sealed form (contract 1.1)."""
+    """One JSON answer: what the person said, and the rest in sealed form (docs/backend.md, 1.1)."""
     login = _login(state, request)
     case = _case(state, request, login)
     check_compact(case)
@@ -123,7 +123,7 @@ def compact(state: State, request: Request) -> Reply:
 
 
 def models(state: State, request: Request) -> Reply:
-    """Contract 1.3: the whole list each time, whatever `If-None-Match` says."""
+    """The whole list each time, whatever `If-None-Match` says (docs/backend.md, 1.3)."""
     login = _login(state, request)
     if request.header(ACCOUNT) is not None:
         headers.check_account(request, login, required=False)
@@ -141,7 +141,7 @@ def models(state: State, request: Request) -> Reply:
 
 
 def upgrade(state: State, request: Request) -> Reply:
-    """A WebSocket, where one is asked for (contract 11)."""
+    """A WebSocket, where one is asked for (docs/backend.md, 11)."""
     if (request.header("upgrade") or "").lower() != "websocket":
         raise detail("Method Not Allowed", 405, [("allow", "POST")])
     login = _login(state, request)
@@ -151,7 +151,7 @@ def upgrade(state: State, request: Request) -> Reply:
         raise active.failure.refuse(Situation(active.argument, login.plan, state.now()))
     if active and active.failure.wire:
         return Reply(0, refusal=active.text, wire=active.failure.wire)
-    # No turn has named a model yet; the official client names it in a header (contract 15.2).
+    # No turn has named a model yet; the official client names it in a header (docs/backend.md, 2).
     model = (request.header("x-codex-routing-hint") or "").removeprefix("model=")
     good = _good_headers(state, request, model, login)
     return sockets.upgraded(state, request, login, good)
@@ -163,7 +163,7 @@ def usage(state: State, request: Request) -> Reply:
 
 
 def accounts(state: State, request: Request) -> Reply:
-    """What decides the backend's origin for the CLI (contract 15.1)."""
+    """What decides the backend's origin for the CLI (docs/backend.md, 1.1)."""
     login = _login(state, request)
     free = {"workspace_backend_origin": "NO_CONSTRAINT", "account_routing_override": "NO_CONSTRAINT"}
     account = {"id": login.account_id, "plan_type": login.plan, **free}

@@ -1,4 +1,4 @@
-"""`GET /responses` as a WebSocket: the upgrade, and one turn after the other on it (contract 11)."""
+"""`GET /responses` as a WebSocket: the upgrade, and one turn after the other on it (docs/backend.md, 11)."""
 
 import asyncio
 import json
@@ -212,7 +212,7 @@ class Socket:
             self.cut(script.end == "reset")
 
     def refuse(self, text: str, body: Any, refused: Refused) -> None:
-        """The same refusal as over HTTP, as an event (contract 7.1)."""
+        """The same refusal as over HTTP, as an event (docs/backend.md, 7.1)."""
         reply = refused.reply
         told = json.loads(reply.body) if reply.body.startswith(b"{") else {}
         error = told.get("error") or {

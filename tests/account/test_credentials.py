@@ -10,7 +10,7 @@ from codex_proxy.account.credentials import KINDS, Kind, kind, tokens
 from codex_proxy.account.login import read
 from codex_proxy.errors import LoginError
 
-# As the CLI 0.169.0 writes and reads them (contract 9), then what it does not take either, and what is damaged.
+# As the CLI 0.169.0 writes and reads them (docs/backend.md, 9), then what it does not take either, and what is damaged.
 DOCUMENTS: list[tuple[Any, Kind]] = [
     ({"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": {"access_token": "a.b.c"}}, "chatgpt"),
     ({"auth_mode": "chatgptAuthTokens", "tokens": {"access_token": "a.b.c", "refresh_token": ""}}, "chatgpt"),

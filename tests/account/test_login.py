@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy.account.login import Grant, Login, claims, describe, read, renewed
+from codex_proxy.account.login import Grant, Login, LoginState, claims, describe, read, renewed
 from codex_proxy.errors import LoginError
 
 NOW = 1_795_518_000.0
@@ -364,23 +364,20 @@ def test_a_renewed_login_can_be_read_again(when: datetime) -> None:
 @pytest.mark.parametrize(
     "login, told",
     [
-        (Login("a", "r", "acc", NOW + 90.7), {"state": "ok", "expires_in_seconds": 90}),
-        (Login("a", expires_at=NOW + 0.5), {"state": "ok", "expires_in_seconds": 0}),
-        (Login("a"), {"state": "ok", "expires_in_seconds": None}),
-        (Login("a", expires_at=NOW), {"state": "expired", "expires_in_seconds": 0}),
-        (
-            Login("a", "r", expires_at=NOW - 5),
-            {"state": "expired, is renewed with the next request", "expires_in_seconds": 0},
-        ),
+        (Login("a", "r", "acc", NOW + 90.7), LoginState("ok", 90)),
+        (Login("a", expires_at=NOW + 0.5), LoginState("ok", 0)),
+        (Login("a"), LoginState("ok", None)),
+        (Login("a", expires_at=NOW), LoginState("expired", 0)),
+        (Login("a", "r", expires_at=NOW - 5), LoginState("expired, is renewed with the next request", 0)),
     ],
 )
-def test_a_login_is_described_without_saying_whose_it_is(login: Login, told: dict[str, Any]) -> None:
+def test_a_login_is_described_without_saying_whose_it_is(login: Login, told: LoginState) -> None:
     assert describe(login, NOW) == told
 
 
 def test_without_a_time_the_description_is_of_this_moment() -> None:
-    assert describe(Login("a", expires_at=1.0))["state"] == "expired"
-    assert describe(Login("a", expires_at=1e11))["state"] == "ok"
+    assert describe(Login("a", expires_at=1.0)).state == "expired"
+    assert describe(Login("a", expires_at=1e11)).state == "ok"
 
 
 # What can't go into a header.

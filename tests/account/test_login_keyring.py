@@ -249,14 +249,13 @@ async def test_a_persons_command_does_not_wait_for_it(
     monkeypatch.setenv("CODEX_HOME", str(home))
     keyring_of(home).draft().commit(document())
     with taddons.context() as tctx:
-        tctx.script(str(ROOT / "addon" / "codex.py"))
-        addons = tctx.master.addons.get
-        assert "Login from the system's keyring: looked up with the next request." in addons("status").status()
-        await addons("puttoken").store.current()
+        script, status = tctx.script(str(ROOT / "addon" / "codex.py")), tctx.master.commands.call
+        assert "Login from the system's keyring: looked up with the next request." in status("codex.status")
+        await script.login.store.current()
         os.kill(service.pid, signal.SIGSTOP)
         try:
             began = time.monotonic()
-            assert "Login from the system's keyring: token ok, " in addons("status").status()
+            assert "Login from the system's keyring: token ok, " in status("codex.status")
             assert time.monotonic() - began < system_keyring.PATIENCE / 3
         finally:
             os.kill(service.pid, signal.SIGCONT)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy import outbound
 from codex_proxy.account import oauth
 from codex_proxy.account.login import Grant
 from codex_proxy.account.oauth import Unfinished, exchange, exchanged, granted, revoke
 from codex_proxy.errors import IssuerError, LoginError
-from codex_proxy.outbound import Answer
+from codex_proxy.net import http_client
+from codex_proxy.net.http_client import Answer
 from standin import Standin
 
 ISSUER = "https://auth.example"
@@ -206,7 +206,7 @@ async def test_a_token_that_is_not_known_to_be_ended_is_told(
     async def says_no(*_: object) -> Answer:
         return answer(status, {"error": {"message": "No."}})
 
-    monkeypatch.setattr(outbound, "send", says_no)
+    monkeypatch.setattr(http_client, "send", says_no)
     with pytest.raises(IssuerError, match=f"can't be ended at the server: {ISSUER} {words}"):
         await revoke(ISSUER, "r", **WHO)
 
@@ -222,7 +222,7 @@ async def test_a_token_that_is_not_known_to_be_ended_is_told(
     ],
 )
 def test_without_a_whole_answer_it_is_told_which_limit_was_reached(gave_up: str, code: str, words: str) -> None:
-    error = oauth.unreachable(outbound.Failed("why", gave_up), ISSUER, "The token can't be renewed")
+    error = oauth.unreachable(http_client.Failed("why", gave_up), ISSUER, "The token can't be renewed")
     assert error.code == code and error.message.startswith(f"The token can't be renewed: {ISSUER} ")
     assert words in error.message
 

@@ -17,14 +17,14 @@ from typing import Any
 import jwt
 import pytest
 
-from codex_proxy import network
 from codex_proxy.account import tokens
 from codex_proxy.account.login import Grant, Login
 from codex_proxy.account.login_file import LoginFile
 from codex_proxy.account.login_source import locate
 from codex_proxy.account.tokens import TokenStore, fingerprint
-from codex_proxy.backend import backend_calls
+from codex_proxy.backend import calls as backend_calls
 from codex_proxy.errors import IssuerError, LoginError
+from codex_proxy.net import policy as network
 
 from ..places import ADDON
 
@@ -1067,7 +1067,7 @@ async def test_an_access_token_of_the_environment_is_used_without_a_file(tmp_pat
     assert not (tmp_path / "state").exists()
 
 
-# A grant without a new access token (contract 8.4).
+# A grant without a new access token (docs/backend.md, 8.4).
 
 
 @pytest.mark.parametrize("rejected", [False, True], ids=["ended", "rejected"])

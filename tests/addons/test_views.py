@@ -9,11 +9,13 @@ from mitmproxy.test import taddons, tflow, tutils
 from mitmproxy.websocket import WebSocketMessage
 from wsproto.frame_protocol import Opcode
 
-from codex_proxy.addons.event_stream import EventStream
-from codex_proxy.addons.flows import KEY
-from codex_proxy.addons.live import so_far
 from codex_proxy.addons.views import CodexAnswer, CodexRequest, Views, with_gaps
 from codex_proxy.answer.repair import Repair
+from codex_proxy.changes import Change
+from codex_proxy.steps.event_stream import EventStream
+from codex_proxy.steps.live_view import so_far
+from codex_proxy.walk.exchange import Exchange
+from codex_proxy.walk.saved import KEY, saved
 from standin.answers.events import events, frame
 from standin.answers.usage import Usage
 
@@ -25,7 +27,7 @@ SAID = events({"model": "gpt-6-sol"}, [CALL], Usage(1, 0, 1, 0), None)
 STREAM = b"".join(frame(event) for event in SAID)
 
 
-def exchange(
+def flow_of(
     path: str = "/backend-api/codex/responses",
     answer: bytes = STREAM,
     kind: str | None = "text/event-stream; charset=utf-8",
@@ -62,7 +64,7 @@ def shown(message: http.Message | WebSocketMessage, of: flow.Flow) -> tuple[str 
 
 
 def test_a_request_is_shown_with_what_the_proxy_knows_of_it(loaded: None) -> None:
-    made = exchange()
+    made = flow_of()
     made.metadata[KEY] = {"model": "gpt-4.1", "changes": [["store", "set to false", "it is refused", "store"]]}
     name, text = shown(made.request, made)
     assert name == "Codex request"
@@ -71,7 +73,7 @@ def test_a_request_is_shown_with_what_the_proxy_knows_of_it(loaded: None) -> Non
 
 
 def test_an_answer_is_shown_with_its_times(loaded: None) -> None:
-    made = exchange()
+    made = flow_of()
     made.metadata[KEY] = {"marks": [[0, 1234]]}
     assert made.response
     name, text = shown(made.response, made)
@@ -81,7 +83,7 @@ def test_an_answer_is_shown_with_its_times(loaded: None) -> None:
 
 @pytest.mark.parametrize("kept", [None, "x", {}, []])
 def test_a_flow_of_plain_mitmproxy_is_shown_too(kept: Any, loaded: None) -> None:
-    made = exchange()
+    made = flow_of()
     if kept is not None:
         made.metadata[KEY] = kept
     assert made.response
@@ -90,8 +92,8 @@ def test_a_flow_of_plain_mitmproxy_is_shown_too(kept: Any, loaded: None) -> None
 
 
 def test_a_flow_is_shown_after_it_was_saved(loaded: None) -> None:
-    made = exchange()
-    made.metadata[KEY] = {"marks": [[0, 1234]], "changes": [["store", "set to false", "why", ""]]}
+    made = flow_of()
+    made.metadata[KEY] = saved(Exchange(marks=[(0, 1234)], changes=[Change("store", "set to false", "why")]))
     again = http.HTTPFlow.from_state(made.get_state())
     assert isinstance(again, http.HTTPFlow) and again.response
     assert "1.23 s" in shown(again.response, again)[1] and "set to false" in shown(again.request, again)[1]
@@ -122,7 +124,7 @@ CHOSEN = [
 def test_an_answer_is_known_by_its_path_and_content_type(
     path: str, answer: bytes, kind: str | None, status: int, view: str | None, loaded: None
 ) -> None:
-    made = exchange(path, answer, kind, status)
+    made = flow_of(path, answer, kind, status)
     assert made.response
     name, _ = shown(made.response, made)
     assert name == view if view else not (name or "").startswith("Codex")
@@ -141,7 +143,7 @@ def test_an_answer_is_known_by_its_path_and_content_type(
     ],
 )
 def test_a_request_is_known_by_its_path_and_content_type(path: str, kind: str | None, ours: bool, loaded: None) -> None:
-    made = exchange(path)
+    made = flow_of(path)
     made.request.headers.pop("content-type")
     if kind:
         made.request.headers["content-type"] = kind
@@ -161,7 +163,7 @@ def test_chosen_by_hand_they_need_no_flow() -> None:
 
 
 def test_an_answer_that_is_still_coming_is_running(loaded: None) -> None:
-    made = exchange(answer=STREAM[:-20])
+    made = flow_of(answer=STREAM[:-20])
     assert made.response
     made.live, made.response.timestamp_end = True, None
     assert "· running ·" in shown(made.response, made)[1]
@@ -173,9 +175,9 @@ def test_an_answer_that_mitmweb_is_shown_without_its_middle_is_read_around_it(lo
     text = " ".join(f"w{n}" for n in range(5000))
     message = {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": text}]}
     frames = [frame(event) for event in events({"model": "gpt-6-sol"}, [message], Usage(1, 0, 1, 0), None)][:4500]
-    stream = EventStream({}, Repair(), None)
+    stream = EventStream(Exchange(), Repair(), None)
     stream.kept += b"".join(frames)
-    made = exchange(answer=so_far(stream))
+    made = flow_of(answer=so_far(stream))
     assert made.response and len(made.response.content or b"") < 40_000
     made.live, made.response.timestamp_end = True, None
     made.metadata[KEY] = {"marks": [[0, 100], [len(stream.kept) - 10, 9000]]}
@@ -186,7 +188,7 @@ def test_an_answer_that_mitmweb_is_shown_without_its_middle_is_read_around_it(lo
 
 
 def test_an_answer_that_broke_off_says_what_mitmproxy_saw(loaded: None) -> None:
-    made = exchange(answer=STREAM[:-20])
+    made = flow_of(answer=STREAM[:-20])
     assert made.response
     made.live, made.response.timestamp_end = True, None
     made.error = flow.Error("Client disconnected.")
@@ -195,7 +197,7 @@ def test_an_answer_that_broke_off_says_what_mitmproxy_saw(loaded: None) -> None:
 
 
 def test_a_json_answer_that_is_none_falls_back_to_mitmproxys_own(loaded: None) -> None:
-    made = exchange(answer=b'{"id":"x"}', kind=JSON)
+    made = flow_of(answer=b'{"id":"x"}', kind=JSON)
     assert made.response
     name, text = shown(made.response, made)
     assert name != "Codex answer" and '"id"' in text
@@ -218,7 +220,7 @@ def as_diff(of: flow.Flow, message: http.Message) -> str:
 
 
 def test_the_difference_is_a_view_of_a_request_that_is_asked_for(loaded: None) -> None:
-    made = exchange()
+    made = flow_of()
     made.metadata[KEY] = kept()
     told = as_diff(made, made.request)
     assert told.startswith("--- what the client sent\n+++ what went up\n")
@@ -227,21 +229,21 @@ def test_the_difference_is_a_view_of_a_request_that_is_asked_for(loaded: None) -
 
 
 def test_of_a_body_that_was_cut_the_difference_says_so(loaded: None) -> None:
-    made = exchange()
+    made = flow_of()
     made.metadata[KEY] = kept(body_cut=True)
     assert as_diff(made, made.request).endswith("bytes were kept)")
 
 
 def test_the_difference_holds_no_token(loaded: None) -> None:
     token = "sk-" + "Ab1" * 12
-    made = exchange()
+    made = flow_of()
     made.metadata[KEY] = kept(json.dumps({"input": f"my key\n{token}"}))
     assert token not in as_diff(made, made.request)
 
 
 @pytest.mark.parametrize("message, said", [("request", "did not come through"), ("response", "shown for requests")])
 def test_where_there_is_no_difference_the_view_says_why(message: str, said: str, loaded: None) -> None:
-    made = exchange()
+    made = flow_of()
     assert said in as_diff(made, getattr(made, message))
 
 
@@ -252,7 +254,7 @@ def test_empty_lines_hold_a_space(text: str) -> None:
 
 
 def turn(running: bool = False, state: dict[str, Any] | None = None) -> http.HTTPFlow:
-    """A WebSocket's flow with a turn on it, as sockets.py keeps it."""
+    """A WebSocket's flow with a turn on it, as websockets.py keeps it."""
     made = tflow.twebsocketflow(messages=False)
     made.request.path = "/backend-api/codex/responses"
     assert made.websocket

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from codex_proxy.answer.events import EVENT, UNREADABLE, chunk_part, decoded
-from codex_proxy.raw import ABSENT
+from codex_proxy.raw_json import ABSENT
 
 
 def test_large_values_stay_undecoded_and_absent_ones_are_known() -> None:

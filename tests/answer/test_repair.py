@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from codex_proxy.answer import sse
 from codex_proxy.answer.repair import SHORT_LINE, Repair, Usage, whole
-from codex_proxy.redact import HIDDEN
+from codex_proxy.output.redact import HIDDEN
 
 
 def event(kind: str, **more: Any) -> bytes:
@@ -240,7 +240,7 @@ def test_a_last_event_without_its_empty_line_is_repaired_and_ended(end: bytes) -
 )  # fmt: skip
 def test_the_tokens_of_an_answer_are_told(usage: dict[str, Any], line: str) -> None:
     told = repaired(completed(usage=usage, model="gpt-6-sol"))[1]
-    assert told.usage is not None and told.usage.line() == line
+    assert told.usage is not None and told.usage.counts().line() == line
     assert told.model == "gpt-6-sol"
 
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy import field_values
 from codex_proxy.backend.cookies import LONGEST, Jar
+from codex_proxy.message import field_values
 
 URL = "https://chatgpt.com/backend-api/codex/responses"
 

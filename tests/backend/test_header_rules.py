@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_proxy import field_values, redact
 from codex_proxy.backend.header_rules import SET, changed, downward, is_codex, is_lite, upward
-from codex_proxy.known_secrets import KnownSecrets
+from codex_proxy.changes import Change
+from codex_proxy.message import field_values
+from codex_proxy.output import redact
+from codex_proxy.output.known_secrets import KnownSecrets
 
 OURS = {"originator": "nanobot-proxy", "User-Agent": "nanobot-proxy/1", "Accept": "text/event-stream"}
 CODEX = {"originator": "codex_exec", "user-agent": "codex_exec/0.169.0 (Debian 12.0.0; x86_64) xterm"}
@@ -171,25 +173,25 @@ def test_more_names_can_be_kept_from_coming_down() -> None:
     [
         ([], [], []),
         ([["Content-Type", "a"]], [(b"content-type", b"a")], []),
-        ([["User-Agent", "a"]], [(b"User-Agent", b"b")], [["user-agent", "a → b", SET["user-agent"]]]),
-        ([], [(b"Originator", b"o")], [["originator", "put on: o", SET["originator"]]]),
-        ([["session_id", "a"], ["session_id", "b"]], [(b"session_id", b"a")], [["session_id", "b → a", "each header goes up once"]]),
-        ([["Authorization", "x"]], [], [["authorization", "taken off", "the client's own key; the login's token goes up in its place"]]),
-        ([["X-Stainless-Lang", "x"]], [], [["x-stainless-lang", "taken off", "telemetry of the SDK"]]),
-        ([["X-Api-Key", "x"]], [], [["x-api-key", "taken off", "the client's own key"]]),
-        ([["Api-Key", "x"]], [], [["api-key", "taken off", "the client's own key"]]),
-        ([["Cookie", "x"]], [], [["cookie", "taken off", "the client's own; the backend gets only Cloudflare's, which it set itself"]]),
-        ([["OpenAI-Project", "x"]], [], [["openai-project", "taken off", "only for API keys"]]),
-        ([["OpenAI-Organization", "x"]], [], [["openai-organization", "taken off", "only for API keys"]]),
-        ([["X-Nanobot-A", "x"]], [], [["x-nanobot-a", "taken off", "for nanobot alone"]]),
-        ([["X-Forwarded-For", "x"]], [], [["x-forwarded-for", "taken off", "tells where the client is"]]),
-        ([["Forwarded", "x"]], [], [["forwarded", "taken off", "tells where the client is"]]),
-        ([["Version", "x"]], [], [["version", "taken off", "a minimum-version gate that only the official Codex should meet"]]),
-        ([["X-Other", "x"]], [], [["x-other", "taken off", "nothing the backend needs to know"]]),
+        ([["User-Agent", "a"]], [(b"User-Agent", b"b")], [Change("user-agent", "a → b", SET["user-agent"])]),
+        ([], [(b"Originator", b"o")], [Change("originator", "put on: o", SET["originator"])]),
+        ([["session_id", "a"], ["session_id", "b"]], [(b"session_id", b"a")], [Change("session_id", "b → a", "each header goes up once")]),
+        ([["Authorization", "x"]], [], [Change("authorization", "taken off", "the client's own key; the login's token goes up in its place")]),
+        ([["X-Stainless-Lang", "x"]], [], [Change("x-stainless-lang", "taken off", "telemetry of the SDK")]),
+        ([["X-Api-Key", "x"]], [], [Change("x-api-key", "taken off", "the client's own key")]),
+        ([["Api-Key", "x"]], [], [Change("api-key", "taken off", "the client's own key")]),
+        ([["Cookie", "x"]], [], [Change("cookie", "taken off", "the client's own; the backend gets only Cloudflare's, which it set itself")]),
+        ([["OpenAI-Project", "x"]], [], [Change("openai-project", "taken off", "only for API keys")]),
+        ([["OpenAI-Organization", "x"]], [], [Change("openai-organization", "taken off", "only for API keys")]),
+        ([["X-Nanobot-A", "x"]], [], [Change("x-nanobot-a", "taken off", "for nanobot alone")]),
+        ([["X-Forwarded-For", "x"]], [], [Change("x-forwarded-for", "taken off", "tells where the client is")]),
+        ([["Forwarded", "x"]], [], [Change("forwarded", "taken off", "tells where the client is")]),
+        ([["Version", "x"]], [], [Change("version", "taken off", "a minimum-version gate that only the official Codex should meet")]),
+        ([["X-Other", "x"]], [], [Change("x-other", "taken off", "nothing the backend needs to know")]),
         ([["Host", "a"], ["Content-Length", "1"], ["Connection", "x"], ["Transfer-Encoding", "x"]], [(b"Host", b"b"), (b"Content-Length", b"2"), (b"Expect", b"x")], []),
     ],
 )  # fmt: skip
 def test_what_became_of_a_clients_headers_is_told(
-    client: list[list[str]], sent: list[tuple[bytes, bytes]], told: list[list[str]]
+    client: list[list[str]], sent: list[tuple[bytes, bytes]], told: list[Change]
 ) -> None:
     assert changed(client, sent) == told

@@ -116,7 +116,7 @@ async def model(driver: Driver, standin: Standin) -> str:
 
 
 async def limit(driver: Driver, standin: Standin) -> str:
-    # The CLI has words of its own, if it is told enough (contract 7).
+    # The CLI has words of its own, if it is told enough (docs/backend.md, 13).
     official = "hit your usage limit"
     says = official if is_official(driver) else "The 5-hour limit of the plan plus is reached. It resets at "
     return await refused(driver, standin, "usage-limit:3600", says)

@@ -16,7 +16,7 @@ import httpx2
 import openai
 import pytest
 
-from codex_proxy.capture import capture_file
+from codex_proxy.capture import folder as capture_folder
 from standin import Standin
 
 from ..places import NANOBOT, ROOT
@@ -49,7 +49,7 @@ async def dry(start: Start, standin: Standin, folder: Path, tmp_path: Path) -> A
 
 
 def captured(folder: Path) -> list[dict[str, Any]]:
-    found = capture_file.read(folder)
+    found = capture_folder.read(folder)
     assert [document["number"] for document in found] == list(range(1, len(found) + 1))
     return found
 
@@ -88,7 +88,7 @@ async def test_nanobot_is_taken_through_a_tool_loop_without_a_login(dry: Proxy, 
     assert second["body"]["input"] == body["input"][:-2]
     await dry.stop()
     report = (folder / "report.md").read_text()
-    assert "**Works with the patch, by the contract as of 2026-11-20.**" in report
+    assert "**Works with the patch, by docs/backend.md as of 2026-11-28.**" in report
     assert "yes: it sends back what stood only there" in report
     assert "2 requests captured. Works with the patch" in dry.log
 
@@ -99,7 +99,7 @@ async def test_each_request_of_nanobot_is_answered_and_kept(dry: Proxy, folder: 
         response = await send(dry, request, request["body"])
         assert response.status_code == 200, request
         document = captured(folder)[number]
-        assert json.loads(capture_file.restored(document, folder)) == request["body"]
+        assert json.loads(capture_folder.restored(document, folder)) == request["body"]
 
 
 async def test_the_captured_request_can_be_sent_again(dry: Proxy, folder: Path) -> None:
@@ -112,7 +112,7 @@ async def test_the_captured_request_can_be_sent_again(dry: Proxy, folder: Path) 
     (document,) = captured(folder)
     assert (folder / "0001.json").stat().st_size < 5000
     assert document["sent"]["body_bytes"] > 2_000_000
-    assert json.loads(capture_file.restored(document, folder)) == body
+    assert json.loads(capture_folder.restored(document, folder)) == body
 
 
 @pytest.fixture
@@ -313,7 +313,7 @@ async def test_a_folder_that_can_not_be_written_stops_no_request(dry: Proxy, fol
     troubles = [line for line in dry.lines if "can't be kept" in line]
     assert len(troubles) == 1 and str(folder) in troubles[0] and "They go on all the same." in troubles[0]
     assert "Requests are kept again." in dry.log
-    assert len(capture_file.read(folder)) == 1
+    assert len(capture_folder.read(folder)) == 1
 
 
 async def test_a_file_in_place_of_the_folder_is_told_at_the_start(start: Start, tmp_path: Path) -> None:
@@ -402,7 +402,7 @@ async def test_the_script_runs_a_command_and_tells_of_it(tmp_path: Path) -> None
     said, arguments, *report = out.splitlines()
     assert said == "This is a dry run, nothing was sent to the backend."
     assert arguments == "--live -- x True"
-    assert "**Works with the patch, by the contract as of 2026-11-20.**" in report
+    assert "**Works with the patch, by docs/backend.md as of 2026-11-28.**" in report
     assert (tmp_path / "out" / "report.md").read_text().strip() == "\n".join(report).strip()
     assert "my-client/7" in out
     assert str(tmp_path / "out") in err

@@ -203,7 +203,7 @@ async def test_an_api_key_in_the_keyring_is_explained(
 
 
 async def test_what_is_no_login_for_us_is_explained(standin: Standin, home: Path, start: Start) -> None:
-    """What else the CLI may have in its file (contract 9), and what nobody should; none of it is sent anywhere."""
+    """What else the CLI may have in its file (docs/backend.md, 9), and what nobody should; none of it is sent anywhere."""
     proxy = await start(codex_upstream=standin.upstream)
     for held, code, said in (
         ({"auth_mode": "apikey", "OPENAI_API_KEY": "my-own"}, "login_missing", "holds an API key"),

@@ -1,4 +1,4 @@
-"""The official Codex CLI as the client: in the form it sends over HTTP (contract 15.2), compressed, with its own headers."""
+"""The official Codex CLI as the client: in the form it sends over HTTP (docs/backend.md, 2), compressed, with its own headers."""
 
 import json
 from typing import Any
@@ -67,7 +67,7 @@ async def test_its_request_goes_up_as_it_is_under_our_login(proxy: Proxy, standi
     assert seen.body == plain
     assert headers["content-encoding"] == "zstd"
     assert {name: headers[name] for name in OWN} == OWN
-    # It sends none over HTTP (contract 15.2).
+    # It sends none over HTTP (docs/backend.md, 2).
     assert "openai-beta" not in headers
     assert len([name for name, _ in seen.headers if name.lower() == "authorization"]) == 1
     line = (await proxy.logged(r"POST /v1/responses .*")).group()

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from codex_proxy import dialing
+from codex_proxy.net import dialing
 from standin import Standin
 
 from ..websocket_client import Closed, connected

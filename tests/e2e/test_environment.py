@@ -23,11 +23,11 @@ def checkout(tmp_path: Path) -> Path:
     """The scripts with an environment that is ready: a Python that says where it was asked to go on, and packages of its version."""
     root = tmp_path / "checkout"
     shutil.copytree(ROOT / "scripts", root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "requirements.txt", root)
+    shutil.copytree(ROOT / "requirements", root / "requirements")
     (root / ".venv" / "bin").mkdir(parents=True)
     (root / ".venv" / "ready").mkdir()
     (root / ".venv" / "ready" / "root").write_text(f"{root.resolve()}\n")
-    shutil.copy(ROOT / "requirements.txt", root / ".venv" / "ready" / "run")
+    shutil.copy(ROOT / "requirements" / "run.txt", root / ".venv" / "ready" / "run")
     (root / ".venv" / "lib" / f"python{MINOR}" / "site-packages").mkdir(parents=True)
     (root / ".venv" / "bin" / "python").symlink_to(sys.executable)
     return root
@@ -35,7 +35,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def ready(checkout: Path) -> bool:
     """Does `_env` take the environment as it is?"""
-    code = ". scripts/_env; python=.venv/bin/python venv=.venv level=run requirements=requirements.txt; env_ready"
+    code = ". scripts/_env; python=.venv/bin/python venv=.venv level=run requirements=requirements/run.txt; env_ready"
     return subprocess.run(["bash", "-c", code, "scripts/x"], cwd=checkout, timeout=PATIENCE).returncode == 0
 
 
@@ -51,7 +51,7 @@ def test_what_is_not_whole_any_more_is_made_again(change: str, checkout: Path) -
     elif change == "moved":
         (venv / "ready" / "root").write_text("/elsewhere\n")
     elif change == "other packages":
-        (checkout / "requirements.txt").write_text("")
+        (checkout / "requirements" / "run.txt").write_text("")
     else:
         (venv / "bin" / "python").unlink()
         if change == "does not run":

@@ -10,15 +10,15 @@ from .harness import QUESTION, Start, new_client
 
 # Each step of the way up, by what it calls: module, function or method that is made to raise.
 STEPS = {
-    "who": ("guard", "refusal"),
-    "take off": ("guard", "Guard._take_off"),
-    "where": ("where", "paths.find"),
-    "pages": ("pages", "flows.state_of"),
-    "token": ("put_token", "PutToken.put"),
+    "claim": ("exchanges", "routes.escaped"),
+    "admit": ("admit", "refusal"),
+    "take off": ("admit", "take_off"),
+    "route": ("route", "routes.find"),
+    "token": ("inject_token", "fingerprint"),
     "headers": ("set_headers", "SetHeaders.ours"),
     "size": ("patch_body", "wire.bound_body"),
     "body": ("patch_body", "body_rules.patch"),
-    "go": ("go", "flows.backend"),
+    "send": ("send", "UpstreamTimeout"),
 }
 
 BREAKER = """
@@ -29,7 +29,7 @@ def broken(*args, **kwargs):
 
 class Breaker:
     def running(self):
-        place = importlib.import_module("codex_proxy.addons.{module}")
+        place = importlib.import_module("codex_proxy.steps.{module}")
         *holders, name = "{name}".split(".")
         for holder in holders:
             place = getattr(place, holder)
@@ -62,8 +62,8 @@ async def test_an_exception_in_any_step_gives_500_and_nothing_leaves(
 ANSWER_STEPS = {
     "repair": ("answer", "repair.Repair.feed"),
     "whole": ("answer", "Answer._finish"),
-    "explain": ("answer", "backend_errors.explain"),
-    "repeat": ("repeat", "Repeat._with_other_token"),
+    "explain": ("answer", "refusals.explain"),
+    "repeat": ("retry", "Retry._with_other_token"),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from codex_proxy import bodies, heads
+from codex_proxy.message import bodies, heads
 from standin import Standin
 
 from .harness import PATIENCE, QUESTION, Proxy, Start, memory, new_client

@@ -121,7 +121,7 @@ async def test_an_account_without_compaction_is_told_so(sdk: openai.AsyncOpenAI,
 
 
 async def test_the_official_way_to_make_it_shorter_goes_through(client: httpx2.AsyncClient, standin: Standin) -> None:
-    """An item at the end of a turn's input (contract 1.1)."""
+    """An item at the end of a turn's input (docs/backend.md, 1.1)."""
     body = {"model": "gpt-6-sol", "input": [USER, {"type": "compaction_trigger"}], "stream": True}
     last = events((await client.post("/v1/responses", json=body)).text)[-1]["response"]
 

@@ -13,7 +13,7 @@ import openai
 import pytest
 import zstandard
 
-from codex_proxy import heads
+from codex_proxy.message import heads
 from standin import Standin
 from standin.answers.events import events as stream_events
 from standin.answers.events import frame
@@ -147,12 +147,15 @@ KEEPS = """
 import logging
 from mitmproxy import ctx
 
+from codex_proxy.steps import exchanges
+
 flows = []
 
 def told(flow):
     flows.append(flow)
-    addons = ctx.master.addons
-    logging.info(f"flow {len(flows)} keeps {len(addons.get('memory').asked)} {len(addons.get('answer').watched)}")
+    answer = next(step for step in ctx.master.addons.get("codexproxy").down if hasattr(step, "watched"))
+    asked = [kept for kept in flows if exchanges.of(kept).asked is not None]
+    logging.info(f"flow {len(flows)} keeps {len(asked)} {len(answer.watched)}")
 
 response = error = told
 """

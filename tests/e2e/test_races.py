@@ -45,9 +45,9 @@ PROGRAM = f"""
 import asyncio, json, os, random, signal, sys, time
 sys.path.insert(0, {str(ROOT / "addon")!r})
 from pathlib import Path
-from codex_proxy import network
+from codex_proxy.net import policy
 from codex_proxy.account import tokens
-from codex_proxy.backend import backend_calls
+from codex_proxy.backend import calls as backend_calls
 from codex_proxy.errors import LoginError
 from codex_proxy.account.login_file import LoginFile
 path, issuer, base = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -68,7 +68,7 @@ ONE_OF_TWENTY = """
 calls = backend_calls.BackendCalls(base, "nanobot-proxy", new_store())
 print("ready", flush=True)
 sys.stdin.readline()
-print(asyncio.run(calls.get(base + "/models?client_version=0.169.0", network.CATALOGUE)).status)
+print(asyncio.run(calls.get(base + "/models?client_version=0.169.0", policy.CATALOGUE)).status)
 """
 
 

@@ -143,8 +143,8 @@ def checkout(tmp_path: Path) -> Path:
     for path in (ROOT / "scripts" / "_env", ROOT / "scripts" / "serve", *(ROOT / "scripts").glob("*.py")):
         shutil.copy(path, root / "scripts")
     (root / "addon").symlink_to(SCRIPT.parent)
-    shutil.copy(ROOT / "requirements.txt", root)
-    shutil.copy(ROOT / "requirements.txt", root / ".venv" / "ready" / "run")
+    shutil.copytree(ROOT / "requirements", root / "requirements")
+    shutil.copy(ROOT / "requirements" / "run.txt", root / ".venv" / "ready" / "run")
     (root / ".venv" / "ready" / "root").write_text(f"{root.resolve()}\n")
     for name in ("python", "mitmdump"):
         program = root / ".venv" / "bin" / name

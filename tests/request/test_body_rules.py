@@ -6,9 +6,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from codex_proxy.chat import dialect
 from codex_proxy.errors import ProxyError
-from codex_proxy.models.model_map import parse
-from codex_proxy.request.body_rules import MEANINGFUL, REFUSED_FIELDS, RULES, TAKEN, Wish, patch
+from codex_proxy.models.name_map import parse
+from codex_proxy.request.body_rules import MEANINGFUL, REFUSED_FIELDS, RULES, TAKEN, PatchOptions, patch
 from codex_proxy.request.opening import opened
 
 from ..oracle import refusal
@@ -29,8 +30,8 @@ class Past:
         return []
 
 
-FULL, STORE = Wish(past=Past()), Wish(full=False)
-LITE = Wish(lite=True)
+FULL, STORE = PatchOptions(past=Past()), PatchOptions(full=False)
+LITE = PatchOptions(lite=True)
 
 RIGHT = {
     "model": "gpt-6-sol",
@@ -42,13 +43,13 @@ RIGHT = {
 }
 
 
-def patched(body: dict[str, Any], wish: Wish = FULL) -> tuple[dict[str, Any], list[str]]:
-    result = patch(json.dumps(body).encode(), wish)
+def patched(body: dict[str, Any], options: PatchOptions = FULL) -> tuple[dict[str, Any], list[str]]:
+    result = patch(json.dumps(body).encode(), options)
     changed = body if result.body is None else json.loads(result.body)
     return changed, [change.short for change in result.changes]
 
 
-# Hosted tools that are not here, and older names of one that is (contract 3.4).
+# Hosted tools that are not here, and older names of one that is (docs/backend.md, 3.4).
 NOT_HOSTED = ["apply_patch", "code_interpreter", "computer", "computer_use", "computer_use_preview", "file_search"]
 OLD_NAMES = ["web_search_preview", "web_search_preview_2025_03_11"]
 
@@ -504,19 +505,19 @@ def test_a_lite_request_of_the_official_codex_is_not_touched() -> None:
     ],
 )
 def test_what_the_client_asked_for_is_remembered(more: dict[str, Any], stream: bool, model: str, sent: str) -> None:
-    result = patch(json.dumps(RIGHT | more).encode(), Wish(models=parse(["gpt-4.1=gpt-6-luna"])))
+    result = patch(json.dumps(RIGHT | more).encode(), PatchOptions(models=parse(["gpt-4.1=gpt-6-luna"])))
     assert (result.stream, result.model, result.sent_model) == (stream, model, sent)
 
 
 def test_a_mapped_model_is_a_change_like_any_other() -> None:
-    body, told = patched(RIGHT | {"model": "gpt-4o"}, Wish(models=parse(["*=gpt-6-sol:low"])))
+    body, told = patched(RIGHT | {"model": "gpt-4o"}, PatchOptions(models=parse(["*=gpt-6-sol:low"])))
     assert (body["model"], body["reasoning"]) == ("gpt-6-sol", {"effort": "low"})
     assert told == ["model gpt-4o → gpt-6-sol", "reasoning.effort set to low"]
 
 
 def test_with_patch_store_the_model_is_not_mapped() -> None:
-    wish = Wish(full=False, models=parse(["*=gpt-6-sol"]))
-    assert patched(RIGHT | {"model": "gpt-4o"}, wish) == (RIGHT | {"model": "gpt-4o"}, [])
+    options = PatchOptions(full=False, models=parse(["*=gpt-6-sol"]))
+    assert patched(RIGHT | {"model": "gpt-4o"}, options) == (RIGHT | {"model": "gpt-4o"}, [])
 
 
 def test_with_patch_store_nothing_is_refused_for_its_meaning() -> None:
@@ -526,7 +527,7 @@ def test_with_patch_store_nothing_is_refused_for_its_meaning() -> None:
 # Bodies that are none.
 
 
-@pytest.mark.parametrize("wish", [FULL, STORE], ids=["full", "store"])
+@pytest.mark.parametrize("options", [FULL, STORE], ids=["full", "store"])
 @pytest.mark.parametrize(
     "data, code",
     [
@@ -549,9 +550,9 @@ def test_with_patch_store_nothing_is_refused_for_its_meaning() -> None:
     ],
     ids=lambda v: v[:20] if isinstance(v, bytes | str) else v,
 )
-def test_a_body_that_is_no_json_object_is_told_so(data: bytes, code: str, wish: Wish) -> None:
+def test_a_body_that_is_no_json_object_is_told_so(data: bytes, code: str, options: PatchOptions) -> None:
     with pytest.raises(ProxyError) as e:
-        patch(data, wish)
+        patch(data, options)
     assert (e.value.status, e.value.code) == (400, code)
 
 
@@ -569,19 +570,19 @@ def test_a_value_that_can_not_be_read_is_the_clients_mistake_not_ours(data: byte
 
 
 @pytest.mark.parametrize(
-    ("more", "wish"),
+    ("more", "options"),
     [
         (rb'"input":"cut \ud83d"', FULL),
         (rb'"input":[{"role":"user","content":[{"type":"input_text","text":"cut \ud83d"}]}]', FULL),
-        (rb'"messages":[{"role":"user","content":"cut \ud83d"}]', Wish(chat=True)),
-        (rb'"input":[{"role":"user","content":"cut \ud83d"}],"store":false', Wish(full=False)),
+        (rb'"messages":[{"role":"user","content":"cut \ud83d"}]', PatchOptions(translate=dialect.translate)),
+        (rb'"input":[{"role":"user","content":"cut \ud83d"}],"store":false', PatchOptions(full=False)),
     ],
     ids=["text", "items", "chat", "store alone"],
 )
 @pytest.mark.parametrize("open_first", [False, True])
-def test_half_a_character_is_replaced_and_told(more: bytes, wish: Wish, open_first: bool) -> None:
+def test_half_a_character_is_replaced_and_told(more: bytes, options: PatchOptions, open_first: bool) -> None:
     data = b'{"model":"gpt-6-sol",%s}' % more
-    patched = patch(opened(data) if open_first else data, wish)
+    patched = patch(opened(data) if open_first else data, options)
     assert patched.body is not None and "cut \ufffd" in str(json.loads(patched.body)["input"])
     assert [change.what for change in patched.changes].count("half a character replaced") == 1
 
@@ -643,8 +644,8 @@ def test_of_nanobots_sampling_parameters_none_is_left() -> None:
     }
 
 
-SOCKET = Wish(past=Past(), socket=True)
-CHAINED = Wish(socket=True, chained=True)
+SOCKET = PatchOptions(past=Past(), socket=True)
+CHAINED = PatchOptions(socket=True, chained=True)
 
 
 def test_a_websockets_message_keeps_what_only_it_has() -> None:
@@ -672,14 +673,16 @@ def test_a_message_that_follows_upon_a_response_of_elsewhere_gets_its_items() ->
 
 def test_a_message_that_follows_upon_another_goes_by_its_cache_key() -> None:
     plain = {**RIGHT, "type": "response.create", "previous_response_id": "resp_9"}
-    assert patched(plain, Wish(socket=True, chained=True, caller="c", session="k"))[0]["prompt_cache_key"] == "k"
+    assert (
+        patched(plain, PatchOptions(socket=True, chained=True, caller="c", session="k"))[0]["prompt_cache_key"] == "k"
+    )
     # One made from the new items would be another.
-    assert "prompt_cache_key" not in patched(plain, Wish(socket=True, chained=True, caller="c"))[0]
+    assert "prompt_cache_key" not in patched(plain, PatchOptions(socket=True, chained=True, caller="c"))[0]
 
 
-# A compaction (contract 1.1).
+# A compaction (docs/backend.md, 1.1).
 
-COMPACT = Wish(compact=True, past=Past())
+COMPACT = PatchOptions(compact=True, past=Past())
 SHORTER = {"model": "gpt-6-sol", "input": RIGHT["input"], "parallel_tool_calls": False}
 
 

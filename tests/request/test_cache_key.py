@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.request import cache_key, input_rules
-from codex_proxy.request.body_rules import Wish, patch
+from codex_proxy.request.body_rules import PatchOptions, patch
 
 USER = {"role": "user", "content": "hi"}
 RULES = {"role": "developer", "content": "rules"}
@@ -18,7 +18,7 @@ BODY = {"model": "gpt-6-sol", "instructions": "Be short.", "input": [RULES, USER
 
 def key(body: dict[str, Any] = BODY, caller: str = "me", session: str = "", **changes: Any) -> str:
     data = json.dumps({**body, **changes}).encode()
-    return patch(data, Wish(caller=caller, session=session)).cache_key
+    return patch(data, PatchOptions(caller=caller, session=session)).cache_key
 
 
 def derived(body: dict[str, Any]) -> str:
@@ -59,14 +59,16 @@ def test_the_clients_own_key_or_session_comes_first(said: Any, session: str, exp
 
 def test_it_is_told_as_a_change_without_the_key() -> None:
     (change,) = [
-        one for one in patch(json.dumps(BODY).encode(), Wish(caller="me")).changes if one.field == "prompt_cache_key"
+        one
+        for one in patch(json.dumps(BODY).encode(), PatchOptions(caller="me")).changes
+        if one.field == "prompt_cache_key"
     ]
     assert change.short == "prompt_cache_key set" and "cache" in change.why
 
 
-@pytest.mark.parametrize("wish", [Wish(), Wish(full=False, caller="me")])
-def test_switched_off_there_is_none(wish: Wish) -> None:
-    result = patch(json.dumps(BODY).encode(), wish)
+@pytest.mark.parametrize("options", [PatchOptions(), PatchOptions(full=False, caller="me")])
+def test_switched_off_there_is_none(options: PatchOptions) -> None:
+    result = patch(json.dumps(BODY).encode(), options)
     assert result.cache_key == "" and "prompt_cache_key" not in json.loads(result.body or b"")
 
 
@@ -110,7 +112,7 @@ def test_a_conversation_that_is_put_back_as_it_went_up_keeps_its_key() -> None:
         {"role": "system", "content": "rules"},
         {"type": "message", "role": "user", "content": "hi", "status": None},
     ]
-    went_up = patch(json.dumps({**BODY, "input": first}).encode(), Wish(caller="me"))
+    went_up = patch(json.dumps({**BODY, "input": first}).encode(), PatchOptions(caller="me"))
     items = msgspec.json.decode(went_up.body or b"", type=dict[str, msgspec.Raw])["input"]
     body = {**BODY, "input": [*msgspec.json.decode(items, type=list[msgspec.Raw]), ANSWER]}
-    assert patch(msgspec.json.encode(body), Wish(caller="me")).cache_key == went_up.cache_key
+    assert patch(msgspec.json.encode(body), PatchOptions(caller="me")).cache_key == went_up.cache_key

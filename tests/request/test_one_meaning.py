@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from codex_proxy.errors import ProxyError
 from codex_proxy.request import one_meaning
-from codex_proxy.request.body_rules import Wish, patch
+from codex_proxy.request.body_rules import PatchOptions, patch
 from codex_proxy.request.opening import opened
 
 LONG = "x" * (one_meaning.SMALL + 1)
@@ -186,7 +186,7 @@ PLACES: dict[str, Callable[[Any], dict[str, Any]]] = {
 def test_nothing_that_goes_up_has_a_key_twice(place: str, full: bool, value: Any, data: Any) -> None:
     text = Writer(data.draw, True).value({"model": "gpt-6-sol", **PLACES[place](value)}).encode()
     try:
-        sent = patch(text, Wish(full=full)).body or text
+        sent = patch(text, PatchOptions(full=full)).body or text
     except ProxyError as e:
         assert e.code in ("duplicate_key", "invalid_json")
     else:

@@ -4,7 +4,8 @@ import pytest
 
 from codex_proxy import bounds
 from codex_proxy.errors import ProxyError
-from codex_proxy.request import opening, turns
+from codex_proxy.request import opening
+from codex_proxy.websocket import turns
 
 
 @pytest.mark.parametrize("read", [opening.opened, turns.read])

@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codex_proxy.raw import Object
+from codex_proxy.raw_json import Object
 from codex_proxy.request import tool_rules
 
 FLAT = {"type": "function", "name": "f", "description": "d", "strict": None, "parameters": {"type": "object"}}

@@ -1,4 +1,4 @@
-"""The OAuth server: refresh, code grant, device, revoke (contract 8), and the claims of its tokens."""
+"""The OAuth server: refresh, code grant, device, revoke (docs/backend.md, 8), and the claims of its tokens."""
 
 import base64
 import hashlib

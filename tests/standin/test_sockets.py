@@ -1,4 +1,4 @@
-"""`GET /responses` as a WebSocket (contract 11)."""
+"""`GET /responses` as a WebSocket (docs/backend.md, 11)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

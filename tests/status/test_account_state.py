@@ -9,7 +9,7 @@ from codex_proxy.account.login_keyring import LoginKeyring
 from codex_proxy.errors import IssuerError, LoginError, ProxyError
 from codex_proxy.status.account_state import STATES, AccountState, exit_status
 from codex_proxy.status.probe import Finding
-from codex_proxy.status.wham import Report
+from codex_proxy.status.usage_api import Report
 
 NOW = 1_795_518_000.0
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from codex_proxy.errors import ProxyError
-from codex_proxy.outbound import Answer
+from codex_proxy.net.http_client import Answer
 from codex_proxy.request import body_rules
 from codex_proxy.status import probe
 from codex_proxy.status.probe import Finding, Trial
@@ -33,7 +33,7 @@ CREATED = {"type": "response.created", "response": {"id": "r"}}
 def test_the_usual_request_is_what_the_proxy_would_send() -> None:
     body = json.loads(probe.usual(MODEL))
     assert body["store"] is False and body["stream"] is True and body["instructions"] == ""
-    assert body_rules.patch(probe.usual(MODEL), body_rules.Wish()).changes == []
+    assert body_rules.patch(probe.usual(MODEL), body_rules.PatchOptions()).changes == []
 
 
 @pytest.mark.parametrize("field", sorted({*body_rules.REFUSED_FIELDS, *body_rules.MEANINGFUL, *body_rules.RULES}))
@@ -50,7 +50,7 @@ def test_nothing_is_tried_that_no_rule_is_about() -> None:
 def test_each_trial_breaks_one_rule(name: str) -> None:
     trial = TRIALS[name]
     try:
-        changes = body_rules.patch(trial.body, body_rules.Wish()).changes
+        changes = body_rules.patch(trial.body, body_rules.PatchOptions()).changes
     except ProxyError as e:
         assert e.code in ("not_supported", "previous_response_not_found")
         return

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from codex_proxy.views.conversation import request_text
+from codex_proxy.changes import Change
+from codex_proxy.views.conversation import MOST_CHANGES, request_text
+from codex_proxy.views.known import NOTHING, Known
 from codex_proxy.views.layout import LARGEST
 
 from ..examples import JSON
@@ -16,8 +18,8 @@ from ..places import NANOBOT
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def shown(body: Any, state: dict[str, Any] | None = None) -> str:
-    return request_text(json.dumps(body).encode(), state)
+def shown(body: Any, known: Known = NOTHING) -> str:
+    return request_text(json.dumps(body).encode(), known)
 
 
 def conversation(text: str) -> str:
@@ -25,16 +27,18 @@ def conversation(text: str) -> str:
     return text.partition("\n\nraw JSON:")[0]
 
 
-STATE = {
-    "model": "gpt-4.1",
-    "sent_model": "gpt-6-sol",
-    "changes": [
-        ["store", "set to false", 'the backend answers 400 "Store must be set to false"', "store"],
-        ["max_output_tokens", "taken off", 'the backend answers 400 "Unsupported parameter"', "-max_output_tokens"],
+KNOWN = Known(
+    model="gpt-4.1",
+    sent_model="gpt-6-sol",
+    changes=[
+        Change("store", "set to false", 'the backend answers 400 "Store must be set to false"', "store"),
+        Change(
+            "max_output_tokens", "taken off", 'the backend answers 400 "Unsupported parameter"', "-max_output_tokens"
+        ),
     ],
-    "header_changes": [["user-agent", "python → codex", "as the backend wants it"]],
-    "notes": ["sent again with another token"],
-}
+    header_changes=[Change("user-agent", "python → codex", "as the backend wants it")],
+    notes=["sent again with another token"],
+)
 
 
 TOOL_OUTPUT = """\
@@ -77,7 +81,7 @@ notes: |
 
 def test_a_request_of_nanobot_is_shown_as_a_person_reads_it() -> None:
     body = NANOBOT["tool_output"]["body"]
-    text = shown(body, STATE)
+    text = shown(body, KNOWN)
     assert conversation(text) == TOOL_OUTPUT
     assert json.loads(text.partition("raw JSON:\n")[2]) == body
 
@@ -86,7 +90,7 @@ def test_a_request_of_nanobot_is_shown_as_a_person_reads_it() -> None:
 def test_what_is_shown_is_yaml(name: str) -> None:
     yaml = YAML(typ="safe", pure=True)
     yaml.allow_duplicate_keys = True
-    assert "raw JSON" in yaml.load(shown(NANOBOT[name]["body"], STATE))
+    assert "raw JSON" in yaml.load(shown(NANOBOT[name]["body"], KNOWN))
 
 
 def test_long_instructions_are_folded() -> None:
@@ -126,7 +130,7 @@ NOT_REQUESTS = [b"", b"{", b"[]", b"\xff\xfe", b'{"input":[{"a":}]}', b'{"model"
 
 @pytest.mark.parametrize("data", NOT_REQUESTS)
 def test_what_is_no_request_is_shown_as_it_is(data: bytes) -> None:
-    text = request_text(data, STATE)
+    text = request_text(data, KNOWN)
     assert text.startswith("# not the JSON of a request: ") and "changed on the way up" in text
 
 
@@ -136,10 +140,12 @@ def test_a_conversation_of_an_unknown_form_is_shown_somehow(value: Any) -> None:
         assert "raw JSON" in shown({key: value})
 
 
-@pytest.mark.parametrize("value", [None, "x", 3, {}, [None], [["a"]], ["a", "b"], [[None, None, None]]])
-def test_a_state_of_an_unknown_form_does_no_harm(value: Any) -> None:
-    for key in ("changes", "header_changes", "notes", "model"):
-        assert "raw JSON" in shown({"model": "m", "input": []}, {key: value})
+def test_of_very_many_changes_and_notes_the_first_are_shown() -> None:
+    many = [Change(f"field{n}.", "taken off", "why") for n in range(MOST_CHANGES + 5)]
+    text = shown({"model": "m", "input": []}, Known(changes=many, header_changes=many, notes=["note."] * 100))
+    for kind in ("  field", "  header field"):
+        assert f"{kind}{MOST_CHANGES - 1}.:" in text and f"{kind}{MOST_CHANGES}.:" not in text
+    assert text.count("note.") == 50
 
 
 def test_secrets_are_hidden_wherever_they_stand() -> None:
@@ -159,9 +165,15 @@ def test_secrets_are_hidden_wherever_they_stand() -> None:
         ],
         "tools": [{"type": "function", "name": "f", "description": SECRET, "parameters": {"properties": {SECRET: {}}}}],
     }
-    state = {"changes": [["a", f"was {SECRET}", SECRET]], "header_changes": [["b", SECRET, SECRET]], "notes": [SECRET]}
-    assert "abcdefghijkl" not in shown(body, state)
-    assert "abcdefghijkl" not in request_text(b"{" + SECRET.encode(), state)
+    known = Known(
+        model=SECRET,
+        sent_model=SECRET,
+        changes=[Change("a", f"was {SECRET}", SECRET)],
+        header_changes=[Change("b", SECRET, SECRET)],
+        notes=[SECRET],
+    )
+    assert "abcdefghijkl" not in shown(body, known)
+    assert "abcdefghijkl" not in request_text(b"{" + SECRET.encode(), known)
 
 
 KEYS = st.sampled_from(

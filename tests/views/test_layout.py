@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from codex_proxy.redact import redact
+from codex_proxy.output.redact import redact
 from codex_proxy.views.layout import WIDTH, block, bounded, clip, count, hidden, one_line, size, table, wrapped
 
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from codex_proxy.answer import sse
+from codex_proxy.views.known import Known
 from codex_proxy.views.layout import LARGEST
 from codex_proxy.views.stream_text import stream_text
 from standin.answers.events import events, frame
@@ -166,26 +167,27 @@ def test_an_empty_body_is_an_answer_that_never_began() -> None:
 
 
 def test_the_model_is_known_from_the_request_where_no_event_told_it() -> None:
-    assert stream_text(b": wait\n\n", {"sent_model": "gpt-6-luna"}).startswith("# gpt-6-luna · broken off · 1 event")
+    assert stream_text(b": wait\n\n", Known(sent_model="gpt-6-luna")).startswith("# gpt-6-luna · broken off · 1 event")
 
 
 def test_the_end_that_the_proxy_saw_is_told() -> None:
-    text = stream_text(stream(MESSAGE)[0], {"ended": "the client hung up"})
+    text = stream_text(stream(MESSAGE)[0], Known(ended="the client hung up"))
     assert "the proxy noted: the client hung up" in text
 
 
 def test_marks_become_times() -> None:
     frames = stream(MESSAGE, deltas=2)
-    marks = [[len(b"".join(frames[:place])), 500 + place * 10] for place in range(len(frames))]
-    text = stream_text(b"".join(frames), {"marks": marks})
+    marks = [(len(b"".join(frames[:place])), 500 + place * 10) for place in range(len(frames))]
+    text = stream_text(b"".join(frames), Known(marks=marks))
     assert " · 0.59 s · " in text
     rows = [line.split() for line in text.splitlines()]
     assert "5-6 540 10 405 B response.output_text.delta x 2 in 10 ms, longest gap 10 ms".split() in rows
 
 
-@pytest.mark.parametrize("marks", [None, "x", 3, [], ["x"], {}])
-def test_marks_that_are_none_are_left_alone(marks: object) -> None:
-    assert "· completed ·" in stream_text(b"".join(stream(MESSAGE)), {"marks": marks})
+@pytest.mark.parametrize("marks", [[], [(10**9, 5)], [(-5, -5)], [(100, 9), (0, 5)]])
+def test_marks_that_tell_nothing_are_no_harm(marks: list[tuple[int, int]]) -> None:
+    """Those of a loaded flow may be any numbers."""
+    assert "· completed ·" in stream_text(b"".join(stream(MESSAGE)), Known(marks=marks))
 
 
 def long_stream() -> list[bytes]:
@@ -195,7 +197,7 @@ def long_stream() -> list[bytes]:
 
 def test_of_a_running_stream_the_beginning_and_the_end_are_shown() -> None:
     frames = long_stream()
-    text = stream_text(b"".join(frames[:3000]), {}, running=True)
+    text = stream_text(b"".join(frames[:3000]), running=True)
     assert text.startswith("# gpt-6-sol · running · 3,000 events · ")
     assert "broken" not in text
     shown = section(text, "text:")
@@ -205,19 +207,19 @@ def test_of_a_running_stream_the_beginning_and_the_end_are_shown() -> None:
 
 
 def test_a_short_running_stream_is_shown_in_whole() -> None:
-    text = stream_text(b"".join(stream(REASONING, MESSAGE, CALL)[:-1]), {}, running=True)
+    text = stream_text(b"".join(stream(REASONING, MESSAGE, CALL)[:-1]), running=True)
     assert answer(text) == WHOLE.partition("\n\ntokens")[0]
 
 
 def test_an_event_that_is_still_coming_is_called_so() -> None:
     frames = stream(MESSAGE)
-    text = stream_text(b"".join(frames[:6])[:-10], {}, running=True)
+    text = stream_text(b"".join(frames[:6])[:-10], running=True)
     assert text.rstrip().endswith("(still coming)") and "broken" not in text
 
 
 def test_of_a_running_event_larger_than_any_window_the_size_is_told() -> None:
     body = stream(MESSAGE)[0] + b'event: response.output_item.done\ndata: {"type":"response.output_item.done","item":"'
-    text = stream_text(body + b"A" * 4_000_000, {}, running=True)
+    text = stream_text(body + b"A" * 4_000_000, running=True)
     assert text.startswith("# gpt-6-sol · running · 1+ events · 4.0 MB") and "… 4.0 MB …" in text
 
 
@@ -286,4 +288,4 @@ def test_no_cut_and_no_garbage_raises_or_is_shown_without_bound(data: st.DataObj
     ):
         body = body[:place] + put + body[place + length :]
     body = body[: data.draw(st.integers(0, len(body)))]
-    assert 0 < len(stream_text(body, {"marks": [[0, 5], [100, 9]]}, running)) <= LARGEST
+    assert 0 < len(stream_text(body, Known(marks=[(0, 5), (100, 9)]), running)) <= LARGEST

@@ -1,4 +1,4 @@
-"""The kinds of credential that the CLI's file may hold, told by its keys (contract 9), and what a person should know of each."""
+"""The kinds of credential in the CLI's file, told by its keys (docs/backend.md, 9), and what a person should know of each."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple

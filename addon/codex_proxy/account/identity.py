@@ -1,4 +1,4 @@
-"""Whose login a file holds, from its tokens' claims, and how much of that is shown (contract 8.8, 9)."""
+"""Whose login a file holds, from its tokens' claims, and how much of that is shown (docs/backend.md, 8.8, 9)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,23 +1,23 @@
-"""What the OAuth server, the issuer, knows us and its own places by; its address is `defaults.ISSUER` (contract section 8)."""
+"""What the OAuth server, the issuer, knows us and its own places by; its address is `defaults.ISSUER` (docs/backend.md, 8)."""
 
-# The public client of the Codex login; it is no secret (contract 8).
+# The public client of the Codex login; it is no secret (docs/backend.md, 8).
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
 
-# What the CLI asks for; without the connectors the same login would be a lesser one in its hands (contract 8.1, 15.4).
+# What the CLI asks for; without the connectors the same login would be a lesser one in its hands (docs/backend.md, 8.1).
 SCOPE = "openid profile email offline_access api.connectors.read api.connectors.invoke"
 
-# Where the person logs in (contract 8.1), where tokens come from (8.3, 8.4) and where they end (8.5).
+# Where the person logs in, where tokens come from and where they end (docs/backend.md, 8.1, 8.3 to 8.5).
 AUTHORIZE_PATH = "/oauth/authorize"
 TOKEN_PATH = "/oauth/token"
 REVOKE_PATH = "/oauth/revoke"
 
-# What it knows as addresses for a browser to come back to: these ports, with either name of this machine (contract 8.2). The CLI
-# of today says 127.0.0.1 (15.4), which no resolver can lead elsewhere; older ones and most other programs say localhost.
+# What it knows as addresses for a browser to come back to: these ports, with either name of this machine (docs/backend.md, 8.2).
+# The CLI of today says 127.0.0.1, which no resolver can lead elsewhere; older ones and most other programs say localhost.
 CALLBACK_HOSTS = ("127.0.0.1", "localhost")
 CALLBACK_PORTS = (1455, 1457)
 CALLBACK_PATH = "/auth/callback"
 
-# The login by a code (contract 8.6, 15.4): to get one, to ask after it, where it is typed in, and what stands for a way back.
+# The login by a code (docs/backend.md, 8.6): to get one, to ask after it, where it is typed in, and what stands for a way back.
 DEVICE_CODE_PATH = "/api/accounts/deviceauth/usercode"
 DEVICE_POLL_PATH = "/api/accounts/deviceauth/token"
 DEVICE_PAGE_PATH = "/codex/device"

@@ -1,6 +1,6 @@
 """A login as files and other tools write it: the forms it comes in, and the same document with renewed tokens.
 
-Contract section 9 (`auth.json`), 8.8 (claims), 8.9 (personal access tokens).
+docs/backend.md, 9 (`auth.json`), 8.8 (claims), 8.9 (personal access tokens).
 """
 
 import time
@@ -10,17 +10,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import jwt
+import msgspec
 
 from .. import json_text
 from ..errors import LoginError
-from ..field_values import is_plain
+from ..message.field_values import is_plain
 from . import credentials, provenance
 from .credentials import text as _text
 from .provenance import Provenance
 
 AUTH_CLAIM = "https://api.openai.com/auth"
 
-# Without a readable end of life a token counts as good for this long after the last refresh (contract 9), in seconds.
+# Without a readable end of life a token counts as good for this long after the last refresh (docs/backend.md, 9), in seconds.
 BLIND_LIFE = 8 * 86400.0
 
 
@@ -42,7 +43,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Grant:
-    """What the token endpoint answered; what it left out is None, and the old value stays (contract 8.4)."""
+    """What the token endpoint answered; what it left out is None, and the old value stays (docs/backend.md, 8.4)."""
 
     access_token: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
@@ -53,7 +54,7 @@ class Grant:
 
 
 def claims(token: str | None) -> dict[str, Any]:
-    """The claims of a JWT, not verified, as no client can (contract 8.8); empty if it is none."""
+    """The claims of a JWT, not verified, as no client can (docs/backend.md, 8.8); empty if it is none."""
     if not token:
         return {}
     try:
@@ -161,7 +162,7 @@ def renewed(document: Mapping[str, Any], grant: Grant, now: float) -> dict[str, 
 
 def _granted_end(grant: Grant, now: float) -> float:
     end = _instant(claims(grant.access_token).get("exp"))
-    # Contract 8.3: clients take an hour where nothing is said.
+    # docs/backend.md, 8.3: clients take an hour where nothing is said.
     return now + (grant.expires_in or 3600.0) if end is None else end
 
 
@@ -211,11 +212,22 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def describe(login: Login, now: float | None = None) -> dict[str, Any]:
-    """What may be told of a login to anyone: its state and seconds left, nothing of whose it is."""
+class LoginState(msgspec.Struct, omit_defaults=True):
+    """What may be told of a login to anyone: nothing of whose it is."""
+
+    state: str
+    """`ok`, what becomes of an expired one, or the code of what is wrong with it."""
+    expires_in_seconds: int | msgspec.UnsetType | None = msgspec.UNSET
+    """None: not known."""
+    error: str | msgspec.UnsetType = msgspec.UNSET
+    warning: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def describe(login: Login, now: float | None = None) -> LoginState:
+    """The state of a login that can be read, `now` in unix seconds."""
     left = login.seconds_left(time.time() if now is None else now)
     if left > 0:
         state = "ok"
     else:
         state = "expired, is renewed with the next request" if login.refresh_token else "expired"
-    return {"state": state, "expires_in_seconds": None if left == float("inf") else max(0, int(left))}
+    return LoginState(state, None if left == float("inf") else max(0, int(left)))

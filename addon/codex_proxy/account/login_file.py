@@ -1,6 +1,6 @@
 """The file a login is kept in: read it as it stands, lock it against other programs, write it whole.
 
-What the Codex CLI does with the same file is in contract 15.4: `auth.lock`, which it holds while it writes, is taken here as
+What the Codex CLI does with the same file is in docs/backend.md, 9: `auth.lock`, which it holds while it writes, is taken here as
 well, and held from before a refresh token is spent until what came for it is in place.
 """
 
@@ -13,8 +13,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import bounded_files, daemon_threads, json_text, whole_files
+from .. import daemon_threads, json_text
 from ..errors import IssuerError, LoginError
+from ..files import atomic as atomic_files
+from ..files import bounded as bounded_files
 from . import login_lock, remedy, writable
 from .draft import Draft, DraftInPlace, as_text, create, overwrite
 from .login import read
@@ -26,7 +28,7 @@ LOCK_PATIENCE = 45.0
 # How often a lock that another program has is asked for, in seconds.
 BETWEEN_TRIES = 0.05
 
-# The CLI of before 2026-11 wrote the file in place: a reader can meet half of it (contract 9). In seconds.
+# The CLI of before 2026-11 wrote the file in place: a reader can meet half of it (docs/backend.md, 9). In seconds.
 HALF_WRITTEN_PATIENCE = 0.5
 
 # How long a disk may take to open, lock or create a file, in seconds.
@@ -124,7 +126,7 @@ class LoginFile:
     def _locks(self) -> list[Path]:
         real = self._real()
         try:
-            whole_files.make_folder(real.parent)
+            atomic_files.make_folder(real.parent)
             in_place = writable.way(real) == "in place"
         except OSError as e:
             raise self._not_writable(real, e) from e
@@ -167,7 +169,7 @@ class LoginFile:
             raise self._not_writable(real, e) from e
         for place in places:
             with contextlib.suppress(OSError):
-                whole_files.make_folder(place.parent)
+                atomic_files.make_folder(place.parent)
                 self._drafting = place
                 return DraftInPlace(create(place), place, real)
         return DraftInPlace(-1, None, real)

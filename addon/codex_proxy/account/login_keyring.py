@@ -1,4 +1,4 @@
-"""The login that the Codex CLI keeps in the system's keyring (contract 9), under a name made from the CLI's folder."""
+"""The login that the Codex CLI keeps in the system's keyring (docs/backend.md, 9), under a name made from the CLI's folder."""
 
 import errno
 import hashlib
@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import bounded_files, json_text
+from .. import json_text
 from ..errors import LoginError
+from ..files import bounded as bounded_files
 from .draft import Draft, as_text
 from .login_file import LoginFile, Signature
 from .remedy import DEFAULT, Remedy
@@ -113,7 +114,7 @@ class KeyringDraft(Draft):
         self.written = document
 
     def put(self) -> None:
-        """As the CLI does it, and as the CLI removes a file that is there (contract 9). Raises OSError."""
+        """As the CLI does it, and as the CLI removes a file that is there (docs/backend.md, 9). Raises OSError."""
         assert self.written is not None
         text = as_text(self.written, separators=(",", ":"))
         in_words(lambda: self.keyring.put(text))

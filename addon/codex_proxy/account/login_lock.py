@@ -1,4 +1,4 @@
-"""A lock file held against other processes, in bounded time whatever the disk does (contract 15.4)."""
+"""A lock file held against other processes, in bounded time whatever the disk does (docs/backend.md, 9)."""
 
 import asyncio
 import contextlib

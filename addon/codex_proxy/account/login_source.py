@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..defaults import state_folder
-from ..redact import redact
+from ..output.redact import redact
 from . import identity, login_keyring
 from .credentials import text
 from .identity import Identity
@@ -15,12 +15,12 @@ from .login_file import LoginFile
 from .login_keyring import LoginKeyring
 from .remedy import Remedy, is_service
 
-# The names a login without a file comes under (design, section 6).
+# The names a login without a file comes under, as README.md promises them.
 VARIABLES = ("OPENAI_OAUTH_ACCESS_TOKEN", "OPENAI_OAUTH_REFRESH_TOKEN", "CODEX_ACCESS_TOKEN")
 
 
 def locate(option: str, env: Mapping[str, str], home: Path) -> LoginFile:
-    """Where the login is: `codex_auth_file`, else the environment, else where the Codex CLI has it (design, section 6)."""
+    """Where the login is: `codex_auth_file`, else the environment, else where the Codex CLI has it (docs/backend.md, 9)."""
     spare, service = state_folder(env, home), is_service(env)
     if option:
         return LoginFile(expanded(option), spare=spare, mend=Remedy(expanded(option), is_service=service))

@@ -1,4 +1,4 @@
-"""The OAuth server: a code for tokens, renewing one, ending one, and what its refusals mean (contract 8.3 to 8.5, 15.4)."""
+"""The OAuth server: a code for tokens, renewing one, ending one, and what its refusals mean (docs/backend.md, 8.3 to 8.5)."""
 
 import logging
 from collections.abc import Mapping
@@ -7,11 +7,13 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from .. import clock, json_text, network, outbound
+from .. import clock, json_text
 from ..errors import IssuerError, LoginError
-from ..field_values import is_plain
-from ..network import Limits
-from ..redact import redact
+from ..message.field_values import is_plain
+from ..net import http_client
+from ..net import policy as network
+from ..net.policy import Limits
+from ..output.redact import redact
 from .credentials import text
 from .issuer import CLIENT_ID, REVOKE_PATH, TOKEN_PATH
 from .login import Grant, claims, read
@@ -21,7 +23,7 @@ logger = logging.getLogger(__name__)
 # How every message of a login that did not come to its end begins.
 UNFINISHED = "The login can't be finished"
 
-# Codes after which the refresh token is of no use any more (contract 8.4).
+# Codes after which the refresh token is of no use any more (docs/backend.md, 8.4).
 SPENT = {
     "refresh_token_reused": "its refresh token has been used already, by another program on the same file or by one that was"
     " stopped while it renewed the login, and the new one was not kept",
@@ -69,7 +71,7 @@ async def exchange(issuer: str, code: str, *, redirect_uri: str, verifier: str, 
         "client_id": CLIENT_ID,
         "code_verifier": verifier,
     }
-    # A form, and no header of the CLI's (contract 8.3); who asks is known from the authorization.
+    # A form, and no header of the CLI's (docs/backend.md, 8.3); who asks is known from the authorization.
     headers = {"content-type": "application/x-www-form-urlencoded", "user-agent": user_agent}
     answer = await _post(issuer, TOKEN_PATH, urlencode(fields).encode(), headers, UNFINISHED)
     return exchanged(answer, issuer)
@@ -102,7 +104,7 @@ async def post_json(
     headers: Mapping[str, str],
     problem: str,
     limits: Limits = network.TOKENS,
-) -> outbound.Answer:
+) -> http_client.Answer:
     """Ask the server; `problem` begins the message when it can't be reached. Raises IssuerError."""
     kind = {"content-type": "application/json"}
     return await _post(issuer, path, msgspec.json.encode(body), kind | dict(headers), problem, limits)
@@ -110,15 +112,15 @@ async def post_json(
 
 async def _post(
     issuer: str, path: str, body: bytes, headers: Mapping[str, str], problem: str, limits: Limits = network.TOKENS
-) -> outbound.Answer:
+) -> http_client.Answer:
     raw = [(name.encode(), value.encode()) for name, value in {"accept": "application/json", **headers}.items()]
     try:
-        return await outbound.send("POST", issuer.rstrip("/") + path, raw, body, limits)
-    except outbound.Failed as e:
+        return await http_client.send("POST", issuer.rstrip("/") + path, raw, body, limits)
+    except http_client.Failed as e:
         raise unreachable(e, issuer, problem) from e
 
 
-def unreachable(error: outbound.Failed, issuer: str, problem: str) -> IssuerError:
+def unreachable(error: http_client.Failed, issuer: str, problem: str) -> IssuerError:
     """Why no answer came: it took too long, was too much, or there was none."""
     what = WITHOUT_ANSWER.get(error.gave_up, "can't be reached")
     status, code = (503, "issuer_unavailable") if error.gave_up in WITHOUT_ANSWER else (502, "issuer_unreachable")
@@ -126,19 +128,19 @@ def unreachable(error: outbound.Failed, issuer: str, problem: str) -> IssuerErro
     return IssuerError(status, code, f"{problem}: {issuer} {what} ({redact(str(error))}). {then}")
 
 
-def said(answer: outbound.Answer) -> str:
+def said(answer: http_client.Answer) -> str:
     """What a refusal says in words, without tokens; its status where it says nothing."""
     if is_page(answer):
         return "a Cloudflare page"
     return redact(_message(document_of(answer.body))).strip().rstrip(".") or f"status {answer.status}"
 
 
-def is_page(answer: outbound.Answer) -> bool:
-    """A page for a browser, which the server itself never answers with: something stands before it (contract 8.4)."""
+def is_page(answer: http_client.Answer) -> bool:
+    """A page for a browser, which the server itself never answers with: something stands before it (docs/backend.md, 8.4)."""
     return "html" in answer.header("content-type") or bool(answer.header("cf-mitigated"))
 
 
-def exchanged(answer: outbound.Answer, issuer: str) -> Grant:
+def exchanged(answer: http_client.Answer, issuer: str) -> Grant:
     """What a code was good for: all three tokens, as the CLI wants them in its file. Raises LoginError, IssuerError."""
     document = document_of(answer.body)
     if answer.status == 200:
@@ -155,11 +157,11 @@ def exchanged(answer: outbound.Answer, issuer: str) -> Grant:
     raise Unfinished(f"{UNFINISHED}: {issuer} says: {said(answer)}. Try again.")
 
 
-def granted(answer: outbound.Answer, issuer: str) -> Grant:
+def granted(answer: http_client.Answer, issuer: str) -> Grant:
     """What an answer of the token endpoint grants. Raises LoginError, IssuerError."""
     document = document_of(answer.body)
     access, refresh, identity = (_token(document, name) for name in ("access_token", "refresh_token", "id_token"))
-    # Any of them may be left out (contract 8.4), and a refresh token that came has taken the place of the one that was spent.
+    # Any of them may be left out (docs/backend.md, 8.4), and a refresh token that came has taken the place of the one that was spent.
     if answer.status == 200 and (access or refresh or identity):
         return Grant(access, refresh, identity, _seconds(document.get("expires_in")), answer.header("date"))
     refuse(answer, document, issuer)
@@ -185,7 +187,7 @@ def _seconds(value: Any) -> float | None:
         return None
 
 
-def refuse(answer: outbound.Answer, document: dict[str, Any], issuer: str) -> None:
+def refuse(answer: http_client.Answer, document: dict[str, Any], issuer: str) -> None:
     """Raise what a refusal means for the login: gone for good, or to be tried again."""
     code, message = code_of(document), redact(_message(document))
     page = is_page(answer)
@@ -219,7 +221,7 @@ def document_of(body: bytes) -> dict[str, Any]:
 
 
 def code_of(document: dict[str, Any]) -> str:
-    """Looked for in `error.code`, `error`, `code`, in this order, in lower case (contract 8.4)."""
+    """Looked for in `error.code`, `error`, `code`, in this order, in lower case (docs/backend.md, 8.4)."""
     error = document.get("error")
     found = error.get("code") if isinstance(error, dict) else error
     return str(found or document.get("code") or "").lower()

@@ -1,4 +1,4 @@
-"""Which issuer a login was made at, and by which client: the CLI renews it there and as that one (contract 16.1).
+"""Which issuer a login was made at, and by which client: the CLI renews it there and as that one (docs/backend.md, 9).
 
 A refresh token goes to the issuer that a person has set, or that is built in; never to one that the file alone names.
 """

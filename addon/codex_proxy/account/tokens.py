@@ -7,8 +7,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from .. import clock, daemon_threads, few_files
+from .. import clock, daemon_threads
 from ..errors import IssuerError, LoginError, ProxyError
+from ..net import few_files
 from . import provenance
 from .draft import Draft
 from .kept_login import KeptLogin
@@ -18,7 +19,7 @@ from .login_file import LoginFile
 logger = logging.getLogger(__name__)
 
 # Renew this long before the end, so that no request starts with a dying token; a minute before the CLI on the same file
-# would (contract 9), which takes no lock while it renews: so it finds a fresh one. In seconds.
+# would (docs/backend.md, 9), which takes no lock while it renews: so it finds a fresh one. In seconds.
 LEEWAY = 360.0
 
 # A token that was just granted is not renewed sooner than this, however short its life is by this machine's clock, which
@@ -31,7 +32,7 @@ LOOK_EVERY = 1.0
 # After a failure that may pass, ask the server again no sooner than this, in seconds.
 PAUSE = 10.0
 
-# Another program may have spent our refresh token and not yet written what it got (contract 15.4): how often and how long
+# Another program may have spent our refresh token and not yet written what it got (docs/backend.md, 9): how often and how long
 # to look before giving the login up, in seconds.
 SECOND_LOOKS, BETWEEN_LOOKS = 8, 0.25
 
@@ -245,7 +246,7 @@ class TokenStore:
             said = e.message if self.file.remedy in e.message else f"{e.message} {self.file.remedy}"
             raise Refused(login, LoginError(e.code or "login_refused", said)) from None
         self.kept.write_when_there_is_room()
-        # Each token may be left out of a grant (contract 8.4); what came is kept, and what is no good is not given out.
+        # Each token may be left out of a grant (docs/backend.md, 8.4); what came is kept, and what is no good is not given out.
         if login.access_token == before.access_token and (rejected is not None or login.seconds_left(self.time()) <= 0):
             raise IssuerError(
                 503,
@@ -278,7 +279,7 @@ class TokenStore:
     async def _second_look(self, login: Login, rejected: str | None, refused: LoginError) -> Login:
         """After the server would not have our refresh token: another program may just be writing what it got.
 
-        Not under the lock: the CLI needs it for that (contract 15.4).
+        Not under the lock: the CLI needs it for that (docs/backend.md, 9).
         """
         for _ in range(SECOND_LOOKS):
             current = await self.current(look=True)

@@ -10,8 +10,8 @@ import stat
 from pathlib import Path
 from typing import Literal
 
-from .. import bounded_files
 from ..errors import LoginError
+from ..files import bounded as bounded_files
 
 Way = Literal["rename", "in place"]
 

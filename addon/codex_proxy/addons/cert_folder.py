@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mitmproxy import ctx
 
-from .. import whole_files
-from .settings import logger, reject
+from ..files import atomic as atomic_files
+from ..layers.option_checks import logger, reject
 
 # What mitmproxy makes where it is missing (mitmproxy/certs.py).
 MADE = ("mitmproxy-ca.pem", "mitmproxy-dhparam.pem")
@@ -21,7 +21,7 @@ class CertFolder:
         if "confdir" not in updated:
             return
         folder = Path(ctx.options.confdir).expanduser()
-        if whole_files.can_hold(folder, MADE):
+        if atomic_files.can_hold(folder, MADE):
             return
         try:
             self.made = tempfile.mkdtemp(prefix="codex-proxy-")

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from mitmproxy import ctx, exceptions, flow
+from mitmproxy.addons.readfile import ReadFileStdin
 from mitmproxy.io import FlowReader, compat, tnetstring
 
-from .. import flow_file
-from .settings import logger, reject
+from ..files import flow_file
+from ..layers.found_addon import found
+from ..layers.option_checks import logger, reject
 
 mitmproxys_own = FlowReader.stream
 
@@ -53,6 +55,6 @@ class FlowReading:
     def configure(self, updated: set[str]) -> None:
         # It is read once, at the start; `-` is the standard input, of mitmdump alone.
         path = ctx.options.rfile if "rfile" in updated else None
-        is_stdin = path == "-" and ctx.master.addons.get("readfilestdin")
+        is_stdin = path == "-" and found(ReadFileStdin)
         if path and not is_stdin and (problem := flow_file.why_unreadable(path)):
             reject(f"-r {path}: {problem}.")

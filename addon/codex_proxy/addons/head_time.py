@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 
 from mitmproxy import ctx
-from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client
 
-from . import flows, wire
-from .exchange import OurHttpLayer
-from .settings import seconds
+from ..layers import ours, wire
+from ..layers.http_layer import OurHttpLayer
+from ..layers.option_checks import seconds
 
 
 class HeadTime:
@@ -17,20 +16,12 @@ class HeadTime:
         self.seconds = 30.0
         self._looks: dict[str, asyncio.TimerHandle] = {}
 
-    def load(self, loader: Loader) -> None:
-        loader.add_option(
-            "codex_head_timeout",
-            str,
-            "30",
-            "How long a request's head may take, from its first byte; a connection that never sends one stays twice as long. Seconds.",
-        )
-
     def configure(self, updated: set[str]) -> None:
         if "codex_head_timeout" in updated:
             self.seconds = seconds("codex_head_timeout", ctx.options.codex_head_timeout)
 
     def client_connected(self, client: Client) -> None:
-        if not flows.is_our_client(client):
+        if not ours.is_our_client(client):
             return
         if client.transport_protocol != "tcp":
             client.error = "this proxy speaks HTTP/1.1, over TCP"
@@ -43,7 +34,7 @@ class HeadTime:
             look.cancel()
         # A reader that is ended just as it waits to tell of what came leaves its connection open for good (proxy/server.py,
         # `handle_connection`): seen with a client that goes on sending while its connection is closed.
-        handler = wire.handler_of(client) if flows.is_our_client(client) else None
+        handler = wire.handler_of(client) if ours.is_our_client(client) else None
         io = handler.transports.get(client) if handler else None
         if io is not None and io.writer is not None:
             with contextlib.suppress(OSError):

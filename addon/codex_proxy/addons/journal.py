@@ -11,7 +11,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.termlog import TermLogHandler
 from mitmproxy.utils import human
 
-from ..log_record import LogRecord
+from ..output.log_record import LogRecord
 
 # From the most urgent down: what is logged at this level or above has this priority (syslog(3)).
 PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (log.ALERT, 5), (logging.INFO, 6))

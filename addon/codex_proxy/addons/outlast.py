@@ -8,35 +8,46 @@ import contextlib
 import logging
 import os
 import stat
+from collections.abc import Callable
 from typing import Any
 
 from mitmproxy import ctx, flowfilter
 from mitmproxy.addonmanager import Loader
+from mitmproxy.addons.dumper import Dumper
+from mitmproxy.addons.save import Save
+from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.addons.termlog import TermLogHandler
 from mitmproxy.io import tnetstring
 
-from ..careful_output import CarefulOutput
+from ..layers.found_addon import found
+from ..output.careful_output import CarefulOutput
 
 logger = logging.getLogger(__name__)
 
 
 class Outlast:
-    def __init__(self) -> None:
+    def __init__(self, shut_down: Callable[[], None]) -> None:
+        """`shut_down` ends the process as SIGTERM does."""
+        self._shut_down = shut_down
         self._missing = 0
         self._save: Any = None
 
     def load(self, loader: Loader) -> None:
         for handler in logging.getLogger().handlers:
             if isinstance(handler, TermLogHandler) and not isinstance(handler.file, CarefulOutput):
-                handler.file = CarefulOutput(handler.file, stop)  # type: ignore[assignment]
-        dumper = ctx.master.addons.get("dumper")
+                handler.file = CarefulOutput(handler.file, self.stop)  # type: ignore[assignment]
+        dumper = found(Dumper)
         if dumper and not isinstance(dumper.outfp, CarefulOutput):
-            dumper.outfp = CarefulOutput(dumper.outfp, stop)
-        if save := ctx.master.addons.get("save"):
+            dumper.outfp = CarefulOutput(dumper.outfp, self.stop)  # type: ignore[assignment]
+        if save := found(Save):
             self._save = save
-            save.save_flow, save.done = self.save_flow, self.end_saving
-        if har := ctx.master.addons.get("savehar"):
-            har.done = lambda: export_har(har)
+            save.save_flow, save.done = self.save_flow, self.end_saving  # type: ignore[method-assign]
+        if har := found(SaveHar):
+            har.done = lambda: export_har(har)  # type: ignore[method-assign]
+
+    def stop(self) -> None:
+        """Nobody reads the log any more: end as after SIGTERM, with what runs to its end. From any thread."""
+        ctx.master.event_loop.call_soon_threadsafe(self._shut_down)
 
     def save_flow(self, flow: Any) -> None:
         """In place of `Save.save_flow`: a flow that can't be written is left out, and that is told once."""
@@ -65,11 +76,6 @@ class Outlast:
         self._save.active_flows.clear()
         with contextlib.suppress(OSError):
             type(self._save).done(self._save)
-
-
-def stop() -> None:
-    """Nobody reads the log any more: end as after SIGTERM, with what runs to its end. From any thread."""
-    ctx.master.event_loop.call_soon_threadsafe(ctx.master.addons.get("stop").asked)
 
 
 def write_whole(stream: Any, flow: Any) -> None:

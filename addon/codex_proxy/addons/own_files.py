@@ -14,8 +14,11 @@ from typing import Any
 
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
+from mitmproxy.addons.save import Save
+from mitmproxy.addons.savehar import SaveHar
 
-from .. import whole_files
+from ..files import atomic as atomic_files
+from ..layers.found_addon import found
 
 # Commands that write what a person chose to a file.
 COMMANDS = ("save.file", "save.har", "export.file", "cut.save")
@@ -28,10 +31,10 @@ class OwnFiles:
 
     def load(self, loader: Loader) -> None:
         # `-w FILE`, at the start and wherever a name with the time in it changes; `hardump`, at the end.
-        if save := ctx.master.addons.get("save"):
+        if save := found(Save):
             replace(save, "maybe_rotate_to_new_file", opening(save))
             renew(save)
-        if har := ctx.master.addons.get("savehar"):
+        if har := found(SaveHar):
             replace(har, "export_har", for_owner(har.export_har))
         for name in COMMANDS:
             if command := ctx.master.commands.commands.get(name):
@@ -78,7 +81,7 @@ def renew(save: Any) -> None:
         file = os.fstat(save.stream.fo.fileno())
         is_new = stat.S_ISREG(file.st_mode) and file.st_mode & OTHERS and not file.st_size and file.st_nlink == 1
         if is_new and not os.path.islink(save.current_path):
-            whole_files.replace(Path(save.current_path), b"")
+            atomic_files.replace(Path(save.current_path), b"")
             save.stream.fo.close()
             save.stream = save.current_path = None
             save.maybe_rotate_to_new_file()

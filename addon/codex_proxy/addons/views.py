@@ -1,44 +1,46 @@
 """Content views of mitmproxy for what goes to the backend and what comes back."""
 
-from typing import Any
-
 from mitmproxy import contentviews, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.websocket import WebSocketMessage
 
-from .. import paths
+from ..front import routes
+from ..steps import exchanges
 from ..views.answer_text import object_text
 from ..views.conversation import request_text
+from ..views.known import Known
 from ..views.stream_text import stream_text
-from .flows import KEY
+from ..walk.saved import Saved
 from .originals import difference_of, original_of
 
 # Above what mitmproxy's own views give (1 for JSON), and a view less than 0 is none.
 OURS, NOT_OURS = 2.0, -1.0
 
 # The paths of requests with a conversation in them, without their prefixes (paths.canonical).
-CONVERSATIONS = ("/responses", "/responses/compact", "/chat/completions")
+CONVERSATIONS = tuple(path for path, route in routes.ROUTES.items() if route.body != "none")
 
 EVENTS, JSON = "text/event-stream", "application/json"
 
 
-def state(metadata: contentviews.Metadata) -> dict[str, Any]:
-    """What the proxy keeps of the flow; empty for a flow that was not ours, or loaded without the addon."""
-    kept = metadata.flow.metadata.get(KEY) if metadata.flow else None
-    known = kept if isinstance(kept, dict) else {}
+def known(metadata: contentviews.Metadata) -> Known:
+    """What the proxy knows of the flow, or of the turn that a message belongs to; nothing of a flow that was not ours."""
+    flow = metadata.flow
+    if not isinstance(flow, http.HTTPFlow):
+        return Known()
+    found = exchanges.known(flow)
     if metadata.websocket_message is not None:
-        return turn_of(known, metadata.websocket_message)
+        return turn_of(found, metadata.websocket_message)
     # How it ended in mitmproxy's own words, where the proxy has none.
-    return {"ended": metadata.flow.error.msg, **known} if metadata.flow and metadata.flow.error else known
+    ended = found.ended or (flow.error.msg if flow.error else "")
+    return Known(found.model, found.sent_model, found.changes, found.header_changes, found.notes, found.marks, ended)
 
 
-def turn_of(kept: dict[str, Any], message: WebSocketMessage) -> dict[str, Any]:
-    """What is kept of the turn that a message of a WebSocket asks for, or answers."""
-    turns, place = kept.get("turns"), "asked" if message.from_client else "answered"
-    for turn in turns if isinstance(turns, list) else []:
-        if isinstance(turn, dict) and turn.get(place) == message.timestamp:
-            return turn
-    return {}
+def turn_of(found: Saved, message: WebSocketMessage) -> Known:
+    """What is known of the turn that a message of a WebSocket asks for, or answers."""
+    for turn in found.turns:
+        if message.timestamp == (turn.asked if message.from_client else turn.answered):
+            return Known(turn.model, turn.sent_model, turn.changes, [], turn.notes, turn.marks, turn.ended)
+    return Known()
 
 
 def is_socket_request(data: bytes, metadata: contentviews.Metadata) -> bool:
@@ -54,7 +56,7 @@ def is_socket_answer(data: bytes, metadata: contentviews.Metadata) -> bool:
 
 def has_conversation(metadata: contentviews.Metadata) -> bool:
     flow = metadata.flow
-    return isinstance(flow, http.HTTPFlow) and paths.canonical(flow.request.path).endswith(CONVERSATIONS)
+    return isinstance(flow, http.HTTPFlow) and routes.canonical(flow.request.path).endswith(CONVERSATIONS)
 
 
 def is_running(metadata: contentviews.Metadata) -> bool:
@@ -63,7 +65,7 @@ def is_running(metadata: contentviews.Metadata) -> bool:
     if not isinstance(flow, http.HTTPFlow) or flow.response is None or flow.error is not None:
         return False
     if metadata.websocket_message is not None:
-        return bool(flow.live) and "ended" not in state(metadata)
+        return bool(flow.live) and not known(metadata).ended
     return bool(flow.live) and flow.response.timestamp_end is None
 
 
@@ -79,7 +81,7 @@ class CodexRequest(contentviews.Contentview):
     syntax_highlight = "yaml"
 
     def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
-        return with_gaps(request_text(data, state(metadata)))
+        return with_gaps(request_text(data, known(metadata)))
 
     def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
         if is_socket_request(data, metadata) and has_conversation(metadata):
@@ -97,7 +99,7 @@ class CodexAnswer(contentviews.Contentview):
     def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
         if data[:64].lstrip()[:1] == b"{":
             return with_gaps(object_text(data))
-        return with_gaps(stream_text(data, state(metadata), is_running(metadata)))
+        return with_gaps(stream_text(data, known(metadata), is_running(metadata)))
 
     def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
         if is_socket_answer(data, metadata) and has_conversation(metadata):
@@ -107,7 +109,7 @@ class CodexAnswer(contentviews.Contentview):
             return NOT_OURS
         if metadata.content_type == EVENTS:
             return OURS
-        # Without a type it may be a stream as well (contract 5); refusals read best as the JSON that they are.
+        # Without a type it may be a stream as well (docs/backend.md, 5); refusals read best as the JSON that they are.
         if metadata.content_type is None:
             return OURS if data.startswith((b"event:", b"data:")) else NOT_OURS
         return OURS if metadata.content_type == JSON and message.status_code == 200 else NOT_OURS

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ..raw import ABSENT, first
+from ..raw_json import ABSENT, first
 
 
 class ToolDelta(msgspec.Struct, gc=False):

@@ -1,6 +1,6 @@
 """The answer's stream as it goes by: kept item by item, its last event completed, a broken one ended readably.
 
-The backend's last event has `output: []` (contract 5), and clients such as nanobot read nothing else.
+The backend's last event has `output: []` (docs/backend.md, 5), and clients such as nanobot read nothing else.
 """
 
 import re
@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 
-from .. import half_characters, redact
-from ..raw import ABSENT, Object, first, value
+from .. import lone_surrogates
+from ..outcome import Tokens, integer
+from ..output import redact
+from ..raw_json import ABSENT, Object, first, value
 from . import sse
 
 # Only these are decoded; the text of a delta may hold such a word too, so the decoded type decides.
@@ -24,7 +26,7 @@ LARGE = 1 << 15
 LAST = ("response.completed", "response.done", "response.incomplete")
 FAILED = ("response.failed", "error")
 
-# nanobot reads lines with a Go scanner of 1 MiB, line end included (design, section 5); in bytes.
+# nanobot reads lines with a Go scanner of 1 MiB, line end included (docs/backend.md, 13); in bytes.
 SHORT_LINE = (1 << 20) - 4096
 
 # A failure longer than this is not looked through for tokens, which would take seconds: code and message go on, cut; in bytes
@@ -55,16 +57,10 @@ class Usage(msgspec.Struct):
     input_tokens_details: dict[str, Any] | None = None
     output_tokens_details: dict[str, Any] | None = None
 
-    def counts(self) -> dict[str, Any]:
-        return {
-            "in": self.input_tokens,
-            "cached": (self.input_tokens_details or {}).get("cached_tokens", 0),
-            "out": self.output_tokens,
-            "reasoning": (self.output_tokens_details or {}).get("reasoning_tokens", 0),
-        }
-
-    def line(self) -> str:
-        return "tokens in {in} (cached {cached}) out {out} (reasoning {reasoning})".format(**self.counts())
+    def counts(self) -> Tokens:
+        cached = (self.input_tokens_details or {}).get("cached_tokens")
+        reasoning = (self.output_tokens_details or {}).get("reasoning_tokens")
+        return Tokens(self.input_tokens, integer(cached), self.output_tokens, integer(reasoning))
 
 
 class Ending(msgspec.Struct):
@@ -189,7 +185,7 @@ def readable(data: bytes) -> tuple[bytes, Event]:
     try:
         return data, msgspec.json.decode(data, type=Event)
     except msgspec.MsgspecError:
-        if (mended := half_characters.replaced(data)) is None:
+        if (mended := lone_surrogates.replaced(data)) is None:
             raise
     return mended, msgspec.json.decode(mended, type=Event)
 
@@ -217,7 +213,7 @@ def _ending(response: bytes) -> Ending:
 
 
 def _error(event: Event) -> dict[str, Any]:
-    """Code and message of an `error` event, flat or nested (contract 5)."""
+    """Code and message of an `error` event, flat or nested (docs/backend.md, 5)."""
     if first(event.error):
         nested = value(event.error)
         if isinstance(nested, dict):

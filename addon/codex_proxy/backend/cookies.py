@@ -1,13 +1,13 @@
-"""Cloudflare's cookies, kept in memory and sent back, as the CLI does (contract 2 `Cookie`, 2.2). Nothing else is kept."""
+"""Cloudflare's cookies, kept in memory and sent back, as the CLI does (docs/backend.md, 2, 2.2). Nothing else is kept."""
 
 import re
 from collections.abc import Iterable
 
 import httpx2
 
-from .. import redact
+from ..output import redact
 
-# The names the CLI stores (CX chatgpt_cloudflare_cookies.rs).
+# The names the CLI stores (docs/backend.md, 2; CX chatgpt_cloudflare_cookies.rs).
 KEPT = re.compile(
     r"(?:__cf_bm|__cflb|__cfruid|__cfseq|__cfwaitingroom|_cfuvid|cf_clearance|cf_ob_info|cf_use_ob|cf_chl_\w+)="
 )

@@ -1,9 +1,10 @@
-"""Which headers go up to the backend and which come down to the client, as tables (contract section 2 and 6)."""
+"""Which headers go up to the backend and which come down to the client, as tables (docs/backend.md, 2 and 6)."""
 
 from collections.abc import Iterable, Mapping
 
-from .. import redact
-from ..field_values import Fields, cleaned
+from ..changes import Change
+from ..message.field_values import Fields, cleaned
+from ..output import redact
 
 # From any client: what belongs to the request itself, and what keeps a conversation together.
 FROM_ANY = frozenset(
@@ -11,7 +12,7 @@ FROM_ANY = frozenset(
     " x-codex-turn-state".split()
 )
 
-# From the official Codex: who it is, and its turn headers (contract 2, 15.2).
+# From the official Codex: who it is, and its turn headers (docs/backend.md, 2).
 FROM_CODEX = frozenset(
     "originator user-agent version x-codex-turn-metadata x-codex-window-id x-codex-parent-thread-id"
     " x-codex-installation-id x-codex-beta-features x-codex-routing-hint x-openai-subagent x-openai-memgen-request"
@@ -19,7 +20,7 @@ FROM_CODEX = frozenset(
     " x-oai-attestation".split()
 )
 
-# The official programs' names for themselves (contract 2.1); each of them begins its User-Agent with it as well.
+# The official programs' names for themselves (docs/backend.md, 2.1); each of them begins its User-Agent with it as well.
 CODEX_ORIGINATORS = ("codex_", "codex-tui", "Codex ")
 
 # From the backend, not for the client: cookies, other places, what holds for the backend's own connection, its word on who may
@@ -30,7 +31,7 @@ NOT_DOWN = frozenset(
     " openai-organization openai-project".split()
 )
 
-# Between its own machines, sealed for the account or of no use here (contract 16.1): whole families, save what support asks for.
+# Between its own machines, sealed for the account or of no use here (docs/backend.md, 6): whole families, save what support asks for.
 INTERNAL = ("x-oai-", "x-openai-internal-", "openai-internal-", "x-internal-", "x-envoy-")
 FOR_SUPPORT = frozenset({"x-oai-request-id"})
 
@@ -42,7 +43,7 @@ def is_codex(headers: Mapping[str, str]) -> bool:
 
 
 def is_lite(headers: Mapping[str, str]) -> bool:
-    """Does the request come in the "Responses Lite" form (contract 3.6)?"""
+    """Does the request come in the "Responses Lite" form (docs/backend.md, 3.6)?"""
     return headers.get("x-openai-internal-codex-responses-lite", "").lower() == "true"
 
 
@@ -88,8 +89,8 @@ SET = {
 ONCE = "each header goes up once"
 
 
-def changed(client: Iterable[Iterable[str]], sent: Iterable[tuple[bytes, bytes]]) -> list[list[str]]:
-    """Header by header what became of the client's on the way up: `[name, what, why]`."""
+def changed(client: Iterable[Iterable[str]], sent: Iterable[tuple[bytes, bytes]]) -> list[Change]:
+    """Header by header what became of the client's on the way up."""
     before = {name.lower(): value for name, value in client}
     after = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in sent}
     framing = ("host", "content-length", "transfer-encoding", "connection", "expect")
@@ -97,11 +98,11 @@ def changed(client: Iterable[Iterable[str]], sent: Iterable[tuple[bytes, bytes]]
     for name, value in before.items():
         if name not in after and name not in framing:
             why = next((why for start, why in REASONS if name.startswith(start)), "nothing the backend needs to know")
-            told.append([name, "taken off", why])
+            told.append(Change(name, "taken off", why))
         elif name in after and after[name] != value and name not in framing:
-            told.append([name, f"{value} → {after[name]}", SET.get(name, ONCE)])
+            told.append(Change(name, f"{value} → {after[name]}", SET.get(name, ONCE)))
     told += [
-        [name, f"put on: {value}", SET.get(name, ONCE)]
+        Change(name, f"put on: {value}", SET.get(name, ONCE))
         for name, value in after.items()
         if name not in (*before, *framing)
     ]

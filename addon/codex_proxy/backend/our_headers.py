@@ -1,7 +1,7 @@
-"""The headers we say on every request to the backend: who we are, and whose request it is (contract section 2)."""
+"""The headers we say on every request to the backend: who we are, and whose request it is (docs/backend.md, 2)."""
 
-from .. import upstream
 from ..account.login import Login
+from ..net import upstream
 
 
 def who(originator: str, *, streams: bool, codex: bool = False) -> dict[str, str]:
@@ -14,7 +14,7 @@ def who(originator: str, *, streams: bool, codex: bool = False) -> dict[str, str
         "Accept-Encoding": "identity",
     }
     if not codex:
-        # The current official client sends none over HTTP (contract 15.2).
+        # The current official client sends none over HTTP (docs/backend.md, 2).
         headers["OpenAI-Beta"] = "responses=experimental"
     return headers
 

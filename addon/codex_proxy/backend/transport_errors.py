@@ -3,8 +3,9 @@
 import re
 from typing import NamedTuple
 
-from .. import clock, redact
+from .. import clock
 from ..errors import ProxyError
+from ..output import redact
 
 
 class Trouble(NamedTuple):

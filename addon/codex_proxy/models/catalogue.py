@@ -1,4 +1,4 @@
-"""The account's models, as `GET /models` of the backend lists them (contract 1.3)."""
+"""The account's models, as `GET /models` of the backend lists them (docs/backend.md, 1.3)."""
 
 import difflib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The catalogue, kept as the official client keeps it (contract 1.3): for five minutes, and for as long as the turns' answers
+"""The catalogue, kept as the official client keeps it (docs/backend.md, 1.3): for five minutes, and for as long as the turns' answers
 say that it has not changed. One request at a time asks for it, and the last good one serves while none can be had."""
 
 import asyncio
@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from ..errors import ProxyError
-from ..redact import redact
+from ..output.redact import redact
 from .catalogue import NO_MODELS, UNKNOWN, Catalogue
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""What the backend refuses in a request body, as a table, and the body put right (contract section 3).
+"""What the backend refuses in a request body, as a table, and the body put right (docs/backend.md, 3).
 
 Only the top level is decoded, into raw values: what nobody has to change goes through byte for byte.
 """
@@ -9,49 +9,50 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .. import half_characters
+from .. import lone_surrogates
 from ..changes import Change, merged, put, taken_off
-from ..chat.chat_messages import no_reasoning
-from ..chat.chat_request import Chat, translate
+from ..chat.messages import no_reasoning
+from ..dialect import Translate, Translation
 from ..errors import ProxyError
-from ..models import model_name
+from ..memory import references as put_back
+from ..models import names as model_name
 from ..models.catalogue import UNKNOWN, Catalogue
-from ..models.model_map import UNMAPPED, ModelMap
-from ..raw import ABSENT, Object, encoded, first, text, value
-from . import cache_key, input_rules, put_back, tool_rules, unsaid_rules
+from ..models.name_map import UNMAPPED, ModelMap
+from ..raw_json import ABSENT, Object, encoded, first, text, value
+from . import cache_key, input_rules, tool_rules, user_defaults
 from .opening import decode, readable
-from .unsaid_rules import NOTHING, Unsaid
+from .user_defaults import NOTHING, UserDefaults
 
 encode = msgspec.json.encode
 
 
 @dataclass(frozen=True)
-class Wish:
-    """How the body is to be changed: all that would be refused, or `store` alone; `lite` as in contract 3.6.
+class PatchOptions:
+    """How the body is to be changed: all that would be refused, or `store` alone; `lite` as in docs/backend.md, 3.6.
 
     `past` is what passed here of the caller's. A key for the prompt cache is put in where the client has none: its own `session`,
     or one made with `caller`; None for none. `compact`: it goes to responses/compact. `socket`: it is a message of a WebSocket;
-    `chained`: one that follows upon a response of the same connection. `chat`: it is a chat completion, and is translated first.
+    `chained`: one that follows upon a response of the same connection. `translate`: it is of another dialect, and is translated first.
     """
 
     full: bool = True
     lite: bool = False
     models: ModelMap = UNMAPPED
     catalogue: Catalogue = UNKNOWN
-    unsaid: Unsaid = NOTHING
+    defaults: UserDefaults = NOTHING
     past: put_back.Past | None = None
     caller: str | None = None
     session: str = ""
     compact: bool = False
     socket: bool = False
     chained: bool = False
-    chat: bool = False
+    translate: Translate | None = None
 
 
 @dataclass(frozen=True)
-class Patched:
+class PatchResult:
     """`body` is None where nothing had to be changed. `stream` and `model` as the client asked for; `believes_stored`: does it
-    take its answers for stored? `chat`: how a chat completion wants to be answered."""
+    take its answers for stored? `translation`: how a request of another dialect wants to be answered."""
 
     body: bytes | None
     changes: list[Change]
@@ -60,11 +61,12 @@ class Patched:
     sent_model: str
     believes_stored: bool = False
     cache_key: str = ""
-    chat: Chat | None = None
+    translation: Translation | None = None
 
 
 class Rule(NamedTuple):
-    """What is done with a field when the client sends it; `action` gives the new value, None to take it off."""
+    """What is done with a field when the client sends it; `action` gives the new value, None to take it off. `seen` says who saw
+    it, by the labels of docs/backend.md, Sources."""
 
     action: Callable[[Any], tuple[Any, str] | None]
     why: str
@@ -113,37 +115,37 @@ def reasoning(value: Any) -> tuple[Any, str] | None:
 
 ENCRYPTED = "reasoning.encrypted_content"
 
-# Fields the backend takes as they are (contract 3.2).
+# Fields the backend takes as they are (docs/backend.md, 3.2).
 TAKEN = frozenset(
     "model instructions input tools tool_choice parallel_tool_calls reasoning store stream prompt_cache_key text"
     " client_metadata".split()
 )
 
-# What `POST /responses/compact` takes (contract 1.1).
+# What `POST /responses/compact` takes (docs/backend.md, 1.1).
 TAKEN_BY_COMPACT = frozenset(
     "model input instructions tools parallel_tool_calls reasoning service_tier prompt_cache_key text".split()
 )
 
-# Of a WebSocket's message it takes these too (contract 11), the last only where it follows upon another.
+# Of a WebSocket's message it takes these too (docs/backend.md, 11), the last only where it follows upon another.
 TAKEN_OF_SOCKET = TAKEN | {"type", "generate"}
 TAKEN_OF_CHAINED = TAKEN_OF_SOCKET | {"previous_response_id"}
 
-# Fields it takes in one form only.
+# Fields it takes in one form only (docs/backend.md, 3.2, 3.5).
 RULES = {
-    "service_tier": Rule(service_tier, "only the tier priority is known behind this backend", "contract 3.2, CLIP, P-ECHO"),
-    "stream_options": Rule(stream_options, REFUSED, "contract 3.2, CX, CLIP 754f3bcbc"),
+    "service_tier": Rule(service_tier, "only the tier priority is known behind this backend", "CLIP, P-ECHO"),
+    "stream_options": Rule(stream_options, REFUSED, "CX, CLIP 754f3bcbc"),
     "include": Rule(include, "reasoning can be replayed only in this form, and no other value is known to be taken", "CX"),
-    "reasoning": Rule(reasoning, "names that only some clients know", "contract 3.2, CX, P-OH"),
+    "reasoning": Rule(reasoning, "names that only some clients know", "CX, P-OH"),
 }  # fmt: skip
 
-# Fields it refuses; whatever stands in none of the tables is refused as well.
+# Fields it refuses (docs/backend.md, 3.2), and who saw that, as in Rule.seen; whatever stands in none of the tables is refused as well.
 REFUSED_FIELDS = {
     "max_output_tokens": "ChatMock#103, PYD", "max_tokens": "CLIP, LL", "max_completion_tokens": "CLIP, LL",
     "temperature": "oh-my-pi#3117, PYD", "top_p": "PYD, llm-gateway#1807", "top_logprobs": "PYD",
     "frequency_penalty": "sub2api#589", "presence_penalty": "sub2api#589", "metadata": "P-ECHO, P-OH", "user": "PYD, CLIP",
     "safety_identifier": "llm-gateway#1807", "truncation": "P-AMP, PYD", "background": "P-LIFE", "previous_response_id": "P-LIFE",
-    "prompt_cache_retention": "CLIP 5068", "prompt_cache_options": "CLIP 2ab25eae9", "context_management": "CLIP, HK",
-    "max_tool_calls": "unknown, in no client's list", "moderation": "unknown, in no client's list",
+    "prompt_cache_retention": "CLIP#5068", "prompt_cache_options": "CLIP 2ab25eae9", "context_management": "CLIP, HK",
+    "max_tool_calls": "not known", "moderation": "not known",
 }  # fmt: skip
 
 # Fields whose loss would change what is answered: refused with a word instead of taken off, unless they say nothing.
@@ -154,46 +156,48 @@ MEANINGFUL = {
 }
 
 
-def patch(data: bytes | Object, wish: Wish) -> Patched:
+def patch(data: bytes | Object, options: PatchOptions) -> PatchResult:
     """The body put right. Raises ProxyError 400 for what is no JSON object or can't be meant."""
     with readable():
-        return _patch(decode(data) if isinstance(data, bytes) else data, wish)
+        return _patch(decode(data) if isinstance(data, bytes) else data, options)
 
 
-def _patch(body: Object, wish: Wish) -> Patched:
+def _patch(body: Object, options: PatchOptions) -> PatchResult:
     asked = value(body.get("stream", ABSENT)) is True
     model = text(body.get("model", ABSENT))
-    changes = [half_characters.REPLACED] if isinstance(body, half_characters.Mended) else []
-    chat = None
-    if wish.chat:
-        body, chat, told = translate(body, wish.past.reasoning_before if wish.past else no_reasoning)
+    changes = [lone_surrogates.REPLACED] if isinstance(body, lone_surrogates.Mended) else []
+    translation = None
+    if options.translate:
+        body, translation, told = options.translate(
+            body, options.past.reasoning_before if options.past else no_reasoning
+        )
         changes += told
     fixed = dict(body)
-    if wish.full:
+    if options.full:
         refuse_meaningful(body)
         changes += text_input(fixed)
-        if not wish.chained:  # what its connection has answered, the backend knows
-            changes += put_back.conversation(fixed, wish.past)
-        changes += model_name.apply(fixed, wish.models, wish.catalogue)
-        chosen = wish.catalogue.model(text(fixed.get("model", ABSENT)))
-        changes += [] if wish.compact else unsaid_rules.apply(fixed, wish.unsaid, chosen, wish.lite)
-        changes += compact_fields(fixed) if wish.compact else []
-        changes += fields(fixed, taken(wish))
-        changes += [] if wish.compact else defaults(fixed, wish.lite)
+        if not options.chained:  # what its connection has answered, the backend knows
+            changes += put_back.conversation(fixed, options.past)
+        changes += model_name.apply(fixed, options.models, options.catalogue)
+        chosen = options.catalogue.model(text(fixed.get("model", ABSENT)))
+        changes += [] if options.compact else user_defaults.apply(fixed, options.defaults, chosen, options.lite)
+        changes += compact_fields(fixed) if options.compact else []
+        changes += fields(fixed, taken(options))
+        changes += [] if options.compact else defaults(fixed, options.lite)
         changes += tool_rules.apply(fixed)
-        told, items = input_rules.apply(fixed, wish.past, chained=wish.chained)
+        told, items = input_rules.apply(fixed, options.past, chained=options.chained)
         changes += told
-        if wish.caller is not None and (wish.session or not wish.chained):
-            changes += cache_key.apply(fixed, items, wish.caller, wish.session)
-    believes_stored = not wish.compact and value(fixed.get("store", ABSENT)) is not False
+        if options.caller is not None and (options.session or not options.chained):
+            changes += cache_key.apply(fixed, items, options.caller, options.session)
+    believes_stored = not options.compact and value(fixed.get("store", ABSENT)) is not False
     if believes_stored:
         fixed["store"] = msgspec.Raw(b"false")
         changes.append(put("store", "set to false", 'the backend answers 400 "Store must be set to false"'))
     sent_model = text(fixed.get("model", ABSENT))
     data = written(fixed) if changes else None
-    key = text(fixed.get("prompt_cache_key", ABSENT)) if wish.full else ""
-    remembers = believes_stored and wish.full and not chat
-    return Patched(data, merged(changes), asked, model, sent_model, remembers, key, chat)
+    key = text(fixed.get("prompt_cache_key", ABSENT)) if options.full else ""
+    remembers = believes_stored and options.full and not translation
+    return PatchResult(data, merged(changes), asked, model, sent_model, remembers, key, translation)
 
 
 def written(body: Object) -> bytes:
@@ -211,7 +215,7 @@ def refuse_meaningful(body: Mapping[str, msgspec.Raw]) -> None:
 
 
 def compact_fields(body: Object) -> list[Change]:
-    """Take off what responses/compact does not take, and put in the one field that is always there (contract 1.1)."""
+    """Take off what responses/compact does not take, and put in the one field that is always there (docs/backend.md, 1.1)."""
     changes = [taken_off(name, "responses/compact has no such field") for name in body if name not in TAKEN_BY_COMPACT]
     for change in changes:
         del body[change.field]
@@ -221,11 +225,11 @@ def compact_fields(body: Object) -> list[Change]:
     return changes
 
 
-def taken(wish: Wish) -> frozenset[str]:
+def taken(options: PatchOptions) -> frozenset[str]:
     """Fields that go up as they are."""
-    if wish.chained:
+    if options.chained:
         return TAKEN_OF_CHAINED
-    return TAKEN_OF_SOCKET if wish.socket else TAKEN
+    return TAKEN_OF_SOCKET if options.socket else TAKEN
 
 
 def fields(body: Object, taken: frozenset[str] = TAKEN) -> list[Change]:
@@ -257,7 +261,7 @@ def text_input(body: Object) -> list[Change]:
 
 
 def defaults(body: Object, lite: bool) -> list[Change]:
-    """Put in what the backend insists on. A Lite request has its instructions in the input (contract 3.6)."""
+    """Put in what the backend insists on. A Lite request has its instructions in the input (docs/backend.md, 3.6)."""
     changes = []
     if not lite and first(body.get("instructions", ABSENT)) in (b"", b"n"):
         body["instructions"] = msgspec.Raw(b'""')

@@ -1,4 +1,5 @@
-"""The key that keeps a conversation at the backend's prompt cache: `prompt_cache_key` and the session header (contract 2, 3.2).
+"""The key that keeps a conversation at the backend's prompt cache: `prompt_cache_key` and the session header
+(docs/backend.md, 2, 3.2).
 
 A client that sends neither gets one from what stays as it is from turn to turn. Where two conversations begin alike in all
 of that, they share a key: that costs cache at most, never content.
@@ -12,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from ..changes import Change, put
-from ..raw import ABSENT, Object, encoded, value
+from ..raw_json import ABSENT, Object, encoded, value
 from .input_rules import Looked
 
-# Headers by which clients name their session: the backend's own, which pass as they are, then those of OpenCode (clients.md).
+# Headers by which clients name their session: the backend's own, which go up as they are, and OpenCode's (docs/backend.md, 13).
 OWN_HEADERS = ("session-id", "session_id", "conversation_id")
 OTHER_HEADERS = ("x-session-id", "x-session-affinity")
 

@@ -1,4 +1,4 @@
-"""What the backend refuses in the items of `input`, put right (contract section 4)."""
+"""What the backend refuses in the items of `input`, put right (docs/backend.md, 4)."""
 
 import hashlib
 from collections import Counter
@@ -10,12 +10,13 @@ import msgspec
 
 from .. import bounds
 from ..changes import Change, put, taken_off
-from ..raw import ABSENT, LIST, LIST_OR_NULL, OBJECT, Object, encoded, first
-from . import part_rules, put_back
+from ..memory import references as put_back
+from ..raw_json import ABSENT, LIST, LIST_OR_NULL, OBJECT, Object, encoded, first
+from . import part_rules
 
 encode = msgspec.json.encode
 
-# What an item's id has to begin with, and how long ids may be (contract 4, CLIP codex_input_ids.go, CLIP#4401).
+# What an item's id has to begin with, and how long ids may be (docs/backend.md, 4; CLIP codex_input_ids.go, CLIP#4401).
 ID_PREFIX = {
     "message": "msg",
     "reasoning": "rs",
@@ -25,7 +26,7 @@ ID_PREFIX = {
 }
 LONGEST_ID = 64
 
-# Calls and the outputs that answer them by `call_id`; each needs the other (contract 4).
+# Calls and the outputs that answer them by `call_id`; each needs the other (docs/backend.md, 4).
 OUTPUT_OF = {
     "function_call": "function_call_output",
     "custom_tool_call": "custom_tool_call_output",
@@ -33,7 +34,7 @@ OUTPUT_OF = {
 }
 CALL_OF = {output: call for call, output in OUTPUT_OF.items()}
 
-# Keys that SDKs add when they send an answer's items back, and the backend may refuse (contract 4, clients.md).
+# Keys that SDKs add when they send an answer's items back, and the backend may refuse (docs/backend.md, 4, 13).
 LEFT_OVER = {
     "message": ("status",),
     "reasoning": ("status",),
@@ -44,7 +45,7 @@ LEFT_OVER = {
 }
 
 
-# Keys of items that the API knows, with a value or without (contract 4).
+# Keys of items that the API knows, with a value or without (docs/backend.md, 4).
 KNOWN_KEYS = frozenset(
     "type role id call_id name namespace arguments output input content summary encrypted_content status phase"
     " parsed_arguments internal_chat_message_metadata_passthrough".split()
@@ -63,7 +64,7 @@ class Shape:
 
     @property
     def kind(self) -> str:
-        # An item without a type is a message, or, with an id and nothing else, a reference (contract 4).
+        # An item without a type is a message, or, with an id and nothing else, a reference (docs/backend.md, 4).
         return self.type or ("message" if self.role else "item_reference" if self.id else "")
 
     @property

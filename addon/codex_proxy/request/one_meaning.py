@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ProxyError
-from ..raw import LIST, OBJECT, Object
+from ..raw_json import LIST, OBJECT, Object
 
 encode = msgspec.json.encode
 decode = msgspec.json.decode

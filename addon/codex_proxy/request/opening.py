@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from .. import bounds, half_characters
+from .. import bounds, lone_surrogates
 from ..errors import ProxyError
-from ..raw import OBJECT, Object
+from ..raw_json import OBJECT, Object
 from . import one_meaning
 
 
@@ -40,8 +40,8 @@ def decode(data: bytes) -> Object:
     except msgspec.DecodeError as e:
         if isinstance(e, msgspec.ValidationError):
             raise ProxyError(400, "not_an_object", "The request body is JSON, but not an object.") from e
-        if (mended := half_characters.replaced(data)) is not None:
-            return half_characters.Mended(decode(mended))
+        if (mended := lone_surrogates.replaced(data)) is not None:
+            return lone_surrogates.Mended(decode(mended))
         raise ProxyError(400, "invalid_json", f"The request body is not JSON: {e}.") from e
     bounds.check_fields(body)
     one_meaning.check(data, body)

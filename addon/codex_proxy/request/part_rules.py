@@ -1,12 +1,12 @@
-"""What the backend refuses in the parts of a message, put right (contract section 4)."""
+"""What the backend refuses in the parts of a message, put right (docs/backend.md, 4)."""
 
 import msgspec
 
 from .. import bounds
 from ..changes import Change, put, taken_off
-from ..raw import ABSENT, LIST, OBJECT, encoded, first
+from ..raw_json import ABSENT, LIST, OBJECT, encoded, first
 
-# Part types by role: an assistant's texts are outputs, everybody else's inputs (contract 4, P-OH).
+# Part types by role: an assistant's texts are outputs, everybody else's inputs (docs/backend.md, 4; P-OH).
 TEXT_PART = {"assistant": "output_text", "user": "input_text", "developer": "input_text", "system": "input_text"}
 OTHER_TEXT_PARTS = {"assistant": ("input_text", "text"), "user": ("output_text", "text")}
 

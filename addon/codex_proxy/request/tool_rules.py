@@ -1,4 +1,4 @@
-"""What the backend refuses in `tools` and `tool_choice`, put right (contract 3.4)."""
+"""What the backend refuses in `tools` and `tool_choice`, put right (docs/backend.md, 3.4)."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ import msgspec
 
 from .. import bounds
 from ..changes import Change, put, taken_off
-from ..raw import ABSENT, LIST_OR_NULL, OBJECT, Object, encoded, first, value
+from ..raw_json import ABSENT, LIST_OR_NULL, OBJECT, Object, encoded, first, value
 
-# Renamed: the older names of the hosted search (CLIP PR 2223).
+# Renamed: the older names of the hosted search (docs/backend.md, 3.4; CLIP#2223).
 RENAMED = {"web_search_preview": "web_search", "web_search_preview_2025_03_11": "web_search"}
 
-# Hosted tools that are not behind this backend (contract 3.4, P-AMP).
+# Hosted tools that are not behind this backend (docs/backend.md, 3.4; P-AMP).
 REFUSED = ("file_search", "code_interpreter", "computer_use", "computer_use_preview", "computer", "apply_patch")
 
-# Keys inside a tool that cause a 400 (CLIP d26ad8224).
+# Keys inside a tool that cause a 400 (docs/backend.md, 3.4; CLIP d26ad8224).
 REFUSED_KEYS = ("defer_loading", "cache_control")
 
 

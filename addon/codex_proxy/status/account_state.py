@@ -12,7 +12,7 @@ from ..account.login_file import LoginFile
 from ..errors import IssuerError, LoginError, ProxyError
 from . import probe
 from .probe import Finding
-from .wham import Report
+from .usage_api import Report
 
 # Exit status → word; 2 is for wrong arguments, as everywhere.
 STATES = {0: "ok", 1: "no login", 3: "refused", 4: "limit reached", 5: "unreachable", 6: "changed"}

@@ -12,13 +12,13 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from .. import json_text
-from ..account import usage
 from ..answer import repair, sse
-from ..backend.backend_errors import parse
+from ..backend import usage_windows as usage
+from ..backend.refusals import parse
 from ..errors import ProxyError
-from ..outbound import Answer
+from ..net.http_client import Answer
 from ..request import body_rules
-from . import wham
+from . import usage_api
 
 Verdict = Literal["as before", "changed", "unknown"]
 
@@ -70,7 +70,7 @@ class Trial(NamedTuple):
 def usual(model: str) -> bytes:
     """The shortest request, as the proxy would send it."""
     asked = msgspec.json.encode({"model": model, "input": QUESTION})
-    return body_rules.patch(asked, body_rules.Wish()).body or asked
+    return body_rules.patch(asked, body_rules.PatchOptions()).body or asked
 
 
 def trials(model: str) -> Iterator[Trial]:
@@ -89,7 +89,7 @@ def trials(model: str) -> Iterator[Trial]:
 def _trial(name: str, body: dict[str, Any]) -> Trial:
     data = msgspec.json.encode(body)
     try:
-        changes = body_rules.patch(data, body_rules.Wish()).changes
+        changes = body_rules.patch(data, body_rules.PatchOptions()).changes
     except ProxyError:
         # Refused by the proxy itself, because the field means something; in what words the backend does is not known.
         return Trial(name, data, "")
@@ -125,7 +125,7 @@ def failure(body: bytes) -> str:
 
 
 def catalogue(answer: Answer, client_version: str) -> tuple[list[str], list[Finding]]:
-    """The models to choose from, and what is to be said of the list (contract 1.3)."""
+    """The models to choose from, and what is to be said of the list (docs/backend.md, 1.3)."""
     what = f"the catalogue for client_version {client_version}"
     models = parse_list(answer.body) if answer.status == 200 else None
     if models is None:
@@ -149,17 +149,17 @@ def parse_list(body: bytes) -> list[dict[str, Any]] | None:
 
 
 def usage_document(answer: Answer, now: float) -> Finding:
-    """Contract 1.4."""
+    """What is left of the usage windows (docs/backend.md, 1.4)."""
     if answer.status != 200:
         return Finding(
             "changed" if answer.status == 404 else "unknown", "the usage document", f"status {answer.status}"
         )
-    windows = wham.read(answer.body, now).windows
+    windows = usage_api.read(answer.body, now).windows
     return holds(bool(windows), "the usage document", ", ".join(one.name for one in windows) or "has no windows")
 
 
 def turn(answer: Answer, asked: str, etag: str) -> list[Finding]:
-    """What the answer to the usual request shows of our assumptions (contract 5 and 6)."""
+    """What the answer to the usual request shows of our assumptions (docs/backend.md, 5 and 6)."""
     if answer.status != 200:
         verdict: Verdict = "changed" if answer.status == 400 else "unknown"
         return [Finding(verdict, "the usual request", f"status {answer.status}: {said_by(answer)}")]

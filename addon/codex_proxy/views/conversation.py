@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from ..raw import Object
+from ..raw_json import Object
 from .items import Gap, chat_items, items_text
+from .known import NOTHING, Known
 from .layout import LARGEST, block, bounded, clip, count, indented, prose, size, table
 from .shortened import compact, line, pretty
 from .tool_list import tools_text
@@ -21,26 +22,28 @@ FOLDED = 600
 # Where the conversation stands: in a Responses request, in one for chat completions.
 CONVERSATION = ("input", "messages")
 
+# Changes shown, of fields and of headers.
+MOST_CHANGES = 200
+
 # Fields of a request with a section of their own.
 TOLD = frozenset(("model", "instructions", "tools", *CONVERSATION))
 
 
-def request_text(data: bytes, state: Mapping[str, Any] | None = None) -> str:
-    """A request's body. `state` is what the proxy knows of the flow: what it changed, and why."""
-    state = state or {}
+def request_text(data: bytes, known: Known = NOTHING) -> str:
+    """A request's body. `known` is what the proxy knows of the flow: what it changed, and why."""
     try:
         body = msgspec.json.decode(data, type=Object)
         items, number = chosen(body)
         values = {key: msgspec.json.decode(raw) for key, raw in body.items() if key not in CONVERSATION}
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as e:
-        return bounded([f"# not the JSON of a request: {line(str(e))}", *changed(state), undecodable(data)])
+        return bounded([f"# not the JSON of a request: {line(str(e))}", *changed(known), undecodable(data)])
     talk = items_text(chat_items(items) if "messages" in body else items)
     tools = values.get("tools")
     if isinstance(tools, list) and tools:
         talk.append(block("tools", tools_text(tools), count(len(tools), "tool")))
     raw = {key: values[key] if key in values else shortlist(items, FIRST_RAW, LAST_RAW) for key in body}
-    sections = [headline(values, state, number, len(data)), settings(values), instructions(values)]
-    return bounded([*sections, *talk, *changed(state), "raw JSON:\n" + indented(pretty(raw))])
+    sections = [headline(values, known, number, len(data)), settings(values), instructions(values)]
+    return bounded([*sections, *talk, *changed(known), "raw JSON:\n" + indented(pretty(raw))])
 
 
 def chosen(body: Object) -> tuple[list[Any], int]:
@@ -67,10 +70,10 @@ def undecodable(data: bytes) -> str:
     return block("body", clip(data[:LARGEST].decode("utf-8", "replace")), size(len(data)))
 
 
-def headline(values: Mapping[str, Any], state: Mapping[str, Any], items: int, length: int) -> str:
+def headline(values: Mapping[str, Any], known: Known, items: int, length: int) -> str:
     """`# gpt-4.1 → gpt-6-luna · effort high · 4 items · 24.9 kB`."""
-    sent = str(values.get("model") or state.get("sent_model") or "no model")
-    asked = str(state.get("model") or sent)
+    sent = str(values.get("model") or known.sent_model or "no model")
+    asked = known.model or sent
     effort = values.get("reasoning_effort")
     if isinstance(values.get("reasoning"), dict):
         effort = values["reasoning"].get("effort") or effort
@@ -102,20 +105,13 @@ def instructions(values: Mapping[str, Any]) -> str:
     return prose("instructions", clip(text, FOLDED), count(len(text), "character") if text else "")
 
 
-def changed(state: Mapping[str, Any]) -> list[str]:
+def changed(known: Known) -> list[str]:
     """What was changed on the way up, field by field and header by header, and why; and what else is to be known."""
-    rows = [("", *row) for row in rows_of(state.get("changes"))]
-    rows += [("header ", *row) for row in rows_of(state.get("header_changes"))]
-    changes = [f"{kind}{line(name, 60)}: {line(what, 200)}\n    {line(why, 300)}" for kind, name, what, why in rows]
-    notes = state.get("notes")
-    told = [line(note, 500) for note in notes[:50]] if isinstance(notes, list) else []
+    rows = [("", change) for change in known.changes[:MOST_CHANGES]]
+    rows += [("header ", change) for change in known.header_changes[:MOST_CHANGES]]
+    changes = [f"{kind}{line(one.field, 60)}: {line(one.what, 200)}\n    {line(one.why, 300)}" for kind, one in rows]
+    told = [line(note, 500) for note in known.notes[:50]]
     return [
         block("changed on the way up", "\n".join(changes)) if changes else "",
         prose("notes", "\n".join(told)) if told else "",
     ]
-
-
-def rows_of(value: Any) -> list[list[Any]]:
-    """The changes in a flow's state; a flow loaded from a file may hold anything there."""
-    rows = value if isinstance(value, list | tuple) else []
-    return [list(row[:3]) for row in rows[:200] if isinstance(row, list | tuple) and len(row) >= 3]

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from ..output.redact import by_form, by_value
 from ..printable import lines
-from ..redact import by_form, by_value
 
 # Shown of one text at most, in characters.
 FULL = 32_000

@@ -1,13 +1,12 @@
 """A stream as a person reads it: its answer, how it broke, its timeline."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from ..answer import sse
 from ..answer.events import EVENT, UNREADABLE, chunk_part
 from .answer_text import sections
 from .frames import Frame, Usual, Windows, cut, given_windows, windows
+from .known import NOTHING, Known
 from .layout import LARGEST, LONGEST_TOKEN, block, bounded, clip, count, prose, size
 from .shortened import line
 from .timeline import COMMENT, Timeline
@@ -29,10 +28,9 @@ NOT_EVENTS = (COMMENT, NO_EVENT, NOT_JSON)
 SEQUENCE = re.compile(rb'"sequence_number": ?(\d{1,12})\b')
 
 
-def stream_text(body: bytes, state: Mapping[str, Any] | None = None, running: bool = False) -> str:
+def stream_text(body: bytes, known: Known = NOTHING, running: bool = False) -> str:
     """A stream's answer and its timeline; of a running one its beginning and its end, whatever its size."""
-    state = state or {}
-    reader = Reader(Timeline(marks_of(state)), COMING if running else CUT)
+    reader = Reader(Timeline(known.marks), COMING if running else CUT)
     window = given_windows(body)
     if window is None and (running or len(body) > WHOLE or max(body.count(b"\n"), body.count(b"\r")) > MOST_LINES):
         window = windows(body)
@@ -44,20 +42,12 @@ def stream_text(body: bytes, state: Mapping[str, Any] | None = None, running: bo
     if body and not reader.transcript.events and not body[:64].lstrip().startswith(FIELDS):
         shown = clip(body[:LARGEST].decode("utf-8", "replace"))
         return bounded(["# no stream of events", block("body", shown, size(len(body)))])
-    told = [headline(reader, length, state, running)]
-    if not running and (problems := broken(reader, state)):
+    told = [headline(reader, length, known, running)]
+    if not running and (problems := broken(reader, known)):
         told.append(prose("broken", "\n".join(problems)))
     return bounded(
         [*told, *sections(reader.transcript, reader.transcript.values()), block("timeline", reader.timeline.text())]
     )
-
-
-def marks_of(state: Mapping[str, Any]) -> list[list[int]]:
-    """When the pieces of the stream came; none where the state is not as the proxy writes it."""
-    marks = state.get("marks")
-    if not isinstance(marks, list) or not all(isinstance(mark, list | tuple) for mark in marks[:1] + marks[-1:]):
-        return []
-    return marks
 
 
 class Reader:
@@ -139,12 +129,12 @@ def first_number(body: bytes, start: int) -> int | None:
     return int(found[1]) if found else None
 
 
-def headline(reader: Reader, length: int, state: Mapping[str, Any], running: bool) -> str:
+def headline(reader: Reader, length: int, known: Known, running: bool) -> str:
     """`# gpt-6-sol · completed · 3.42 s · 2,041 events · 402 kB`."""
     transcript, took = reader.transcript, reader.timeline.lasted
     status = "running" if running else transcript.status if transcript.ended else "broken off"
     parts = [
-        line(transcript.model or str(state.get("sent_model") or "")),
+        line(transcript.model or known.sent_model),
         status,
         "" if took is None else f"{took / 1000:,.2f} s",
         count(reader.timeline.events, "event") if reader.timeline.numbered else f"{reader.timeline.events:,}+ events",
@@ -153,7 +143,7 @@ def headline(reader: Reader, length: int, state: Mapping[str, Any], running: boo
     return "# " + " · ".join(part for part in parts if part)
 
 
-def broken(reader: Reader, state: Mapping[str, Any]) -> list[str]:
+def broken(reader: Reader, known: Known) -> list[str]:
     """Where and how a stream broke, a line each."""
     transcript, told = reader.transcript, []
     if reader.half is not None:
@@ -162,7 +152,6 @@ def broken(reader: Reader, state: Mapping[str, Any]) -> list[str]:
         last = f", after {transcript.last}" if transcript.last else ""
         told.append(f"ended without a last event{last}")
     told += [f"not readable: {frame}" for frame in reader.unreadable]
-    ended = state.get("ended")
-    if isinstance(ended, str) and ended and ended != transcript.ended:
-        told.append(f"the proxy noted: {line(ended, 300)}")
+    if known.ended and known.ended != transcript.ended:
+        told.append(f"the proxy noted: {line(known.ended, 300)}")
     return told

@@ -11,7 +11,7 @@ from .layout import count, size
 # Rows shown of a long timeline: its first ones and its last ones.
 FIRST_ROWS, LAST_ROWS = 150, 150
 
-# What comes in many pieces, and the events and comments that say nothing and don't end a run of them (contract 5).
+# What comes in many pieces, and the events and comments that say nothing and don't end a run of them (docs/backend.md, 5).
 GROWING = (".delta", ".chunk")
 COMMENT = "(comment)"
 QUIET = (COMMENT, "keepalive")

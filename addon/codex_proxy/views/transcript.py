@@ -10,7 +10,7 @@ import msgspec
 
 from ..answer.events import UNREADABLE, Delta, Event, Head, Response, chunk_part, decoded
 from ..answer.repair import LAST
-from ..raw import first
+from ..raw_json import first
 from .layout import clip
 from .shortened import line, pretty
 

@@ -35,7 +35,7 @@ def tool_output(items: list[Item]) -> str | None:
 
 
 def functions(body: dict[str, Any]) -> Iterator[Item]:
-    """The function tools, those of a Lite request too (contract 3.6)."""
+    """The function tools, those of a Lite request too (docs/backend.md, 3.6)."""
     extra = (item.get("tools") or () for item in body["input"] if item.get("type") == "additional_tools")
     for tools in (body.get("tools") or (), *extra):
         if isinstance(tools, list):

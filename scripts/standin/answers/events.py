@@ -1,4 +1,4 @@
-"""The events of an answer, in the order seen live (contract 5)."""
+"""The events of an answer, in the order seen live (docs/backend.md, 5)."""
 
 import time
 from collections.abc import Iterator, Sequence

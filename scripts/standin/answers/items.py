@@ -61,7 +61,7 @@ def output_items(body: dict[str, Any], says: Says, vault: Vault, account: str, h
 
 
 def compaction(vault: Vault, account: str) -> Item:
-    """What a history becomes when it is compacted (contract 1.1)."""
+    """What a history becomes when it is compacted (docs/backend.md, 1.1)."""
     item_id = new_id("cmp")
     return {"id": item_id, "type": "compaction", "encrypted_content": vault.seal(account, item_id)}
 

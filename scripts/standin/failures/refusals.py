@@ -1,4 +1,4 @@
-"""The refusals that a failure can bring about (contract 7, 8.4)."""
+"""The refusals that a failure can bring about (docs/backend.md, 7, 8.4)."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Situation:
 
 
 def usage_limit(situation: Situation) -> Refused:
-    """The form seen live, with the headers of section 6."""
+    """The form seen live, with its headers (docs/backend.md, 6)."""
     seconds, _, window = situation.argument.partition(":")
     left = float(seconds)
     error = {

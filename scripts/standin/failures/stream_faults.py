@@ -9,7 +9,7 @@ from ..answers.script import Encoding, Script
 from ..wire.replies import dumps
 
 OVERLOADED = "Our servers are currently overloaded. Please try again later."
-# Contract 7.4; the texts are known for some of them only.
+# docs/backend.md, 7.4; the texts are known for some of them only.
 MESSAGES = {
     "context_length_exceeded": "Your input exceeds the context window of this model. Please adjust your input and try again.",
     "insufficient_quota": "You exceeded your current quota, please check your plan and billing details.",

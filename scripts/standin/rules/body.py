@@ -1,4 +1,4 @@
-"""The rules for the body of `POST /responses`, in the order the backend has them (contract 3.1, 13)."""
+"""The rules for the body of `POST /responses`, in the order the backend has them (docs/backend.md, 3.1)."""
 
 import json
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from . import items, tools
 
 type Body = dict[str, Any]
 
-# Contract 3.2, the safe allow-list: everything the CLI sends over HTTP.
+# All that the CLI sends over HTTP (docs/backend.md, 3.2).
 ALLOWED = (
     "model", "instructions", "input", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "store", "stream",
     "stream_options", "include", "service_tier", "prompt_cache_key", "text", "client_metadata",
 )  # fmt: skip
-# Contract 1.1, `POST /responses/compact`.
+# `POST /responses/compact` (docs/backend.md, 1.1).
 ALLOWED_COMPACT = (
     "model", "input", "instructions", "tools", "parallel_tool_calls", "reasoning", "service_tier", "prompt_cache_key",
     "text",
@@ -64,7 +64,7 @@ def _no_constant(name: str) -> None:
 
 
 def instructions_present(case: Case) -> None:
-    """An empty string is enough. A Lite request has none (contract 3.6)."""
+    """An empty string is enough. A Lite request has none (docs/backend.md, 3.6)."""
     instructions = case.body.get("instructions")
     if instructions is None:
         if case.instructions_required and not case.lite:
@@ -116,7 +116,7 @@ def tool_list(case: Case) -> None:
 
 
 def include(case: Case) -> None:
-    """Only the one value that is known to be taken (contract 3.5, 14)."""
+    """Only the one value that is known to be taken (docs/backend.md, 3.5)."""
     values = case.body.get("include")
     if values is None:
         return
@@ -153,7 +153,7 @@ def other_types(case: Case) -> None:
 
 
 def reasoning(case: Case) -> None:
-    """Efforts as the API behind words it; `ultra` is a name for clients only (contract 3.2)."""
+    """Efforts as the API behind words it; `ultra` is a name for clients only (docs/backend.md, 3.2)."""
     settings = case.body.get("reasoning") or {}
     chosen = known_model(case.body["model"], case.login.plan, case.version, case.models)
     check_effort(settings.get("effort"), chosen)

@@ -1,4 +1,4 @@
-"""What is asked of a request's headers (contract 2).
+"""What is asked of a request's headers (docs/backend.md, 2).
 
 The real backend is content with less. That each header comes once, that nothing of the local client's leaks, and
 that the account header is there is this server's own strictness: a proxy that fails here would still work, but not
@@ -19,7 +19,7 @@ LEAKS = re.compile(
     r"x-stainless-.*|openai-organization|openai-project|x-api-key|api-key"
     r"|x-forwarded-.*|forwarded|via|x-nanobot-.*"
 )
-# The only cookies the CLI keeps and sends back (contract 2, `Cookie`); `__oailb` is set and not among them.
+# The only cookies the CLI keeps and sends back (docs/backend.md, 2); `__oailb` is set and not among them.
 CLOUDFLARE_COOKIES = re.compile(
     r"__cf_bm|__cflb|__cfruid|__cfseq|__cfwaitingroom|_cfuvid|cf_clearance|cf_ob_info|cf_use_ob|cf_chl_.*"
 )
@@ -75,7 +75,7 @@ def wrong_region() -> Refused:
 
 
 def check_agent(request: Request) -> None:
-    """Cloudflare's dislike of bare libraries (contract 2.2); off unless asked for."""
+    """Cloudflare's dislike of bare libraries (docs/backend.md, 2.2); off unless asked for."""
     if BARE_AGENTS.fullmatch(request.header("user-agent") or ""):
         raise challenge()
 
@@ -89,7 +89,7 @@ def cloudflare() -> list[tuple[str, str]]:
 
 
 def decoded(request: Request) -> bytes:
-    """The body without its content encoding (contract 2: identity, zstd and gzip alike)."""
+    """The body without its content encoding (identity, zstd and gzip alike: docs/backend.md, 2)."""
     encoding = (request.header("content-encoding") or "identity").strip().lower()
     try:
         match encoding:

@@ -1,4 +1,4 @@
-"""The rules for the items of `input`: shapes, ids, pairs (contract 4)."""
+"""The rules for the items of `input`: shapes, ids, pairs (docs/backend.md, 4)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

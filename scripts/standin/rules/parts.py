@@ -1,4 +1,4 @@
-"""The rules for content parts and tool outputs, images among them (contract 4)."""
+"""The rules for content parts and tool outputs, images among them (docs/backend.md, 4)."""
 
 import base64
 import binascii
@@ -45,7 +45,7 @@ def check_content(item: dict[str, Any], role: str, where: str) -> None:
 
 
 def check_output(output: object, where: str) -> None:
-    """A tool's output: a string or a list of parts (contract 3.1)."""
+    """A tool's output: a string or a list of parts (docs/backend.md, 4)."""
     if isinstance(output, str):
         return
     if not isinstance(output, list):

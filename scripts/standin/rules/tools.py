@@ -1,4 +1,4 @@
-"""The rules for `tools` and `tool_choice` (contract 3.4)."""
+"""The rules for `tools` and `tool_choice` (docs/backend.md, 3.4)."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the server answers with, and the forms in which it refuses (contract 7.1)."""
+"""What the server answers with, and the forms in which it refuses (docs/backend.md, 7.1)."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -89,7 +89,7 @@ def auth_error(message: str, code: str | None, type: str | None = None) -> Refus
 
 
 def html(status: int, page: str, text: str, headers: Sequence[tuple[str, str]] = ()) -> Refused:
-    """Cloudflare and the edge (contract 2.2)."""
+    """Cloudflare and the edge (docs/backend.md, 2.2)."""
     return Refused(Reply(status, [HTML_TYPE, *headers], page.encode(), text))
 
 

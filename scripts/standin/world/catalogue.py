@@ -1,7 +1,7 @@
-"""The models there are, in the form of `GET /models` (contract 1.3, 15.5).
+"""The models there are, in the form of `GET /models` (docs/backend.md, 1.3, 10).
 
 The table is the one of CLI 0.169.0. It has no `minimal_client_version`, so for the gpt-6 names those are made
-up here in the order of their age; the others are those of contract 10.1.
+up here in the order of their age; the others are those of the CLI's source (docs/backend.md, 10).
 """
 
 import hashlib
@@ -115,7 +115,7 @@ def is_older(version: str, minimum: str) -> bool:
 
 
 def known_model(slug: str, plan: str, version: str | None, models: Models = MODELS) -> Model:
-    """The model of that name for that plan and client; Refused otherwise (contract 3.1)."""
+    """The model of that name for that plan and client; Refused otherwise (docs/backend.md, 3.1)."""
     model = next((each for each in models if each.slug == slug), None)
     if model is None or plan not in model.plans:
         raise detail(f"The '{slug}' model is not supported when using Codex with a ChatGPT account.")

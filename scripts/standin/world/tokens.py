@@ -1,4 +1,4 @@
-"""Logins, the tokens made for them at run time, and what has become of each (contract 8.8, 9)."""
+"""Logins, the tokens made for them at run time, and what has become of each (docs/backend.md, 8.8, 9)."""
 
 import base64
 import secrets
@@ -63,7 +63,7 @@ class Tokens:
         return {"id_token": identity, "access_token": access, "refresh_token": refresh}
 
     def auth_json(self, login: Login, expires_in: float = TEN_DAYS) -> dict[str, Any]:
-        """A login in the form of the CLI's auth.json (contract 9)."""
+        """A login in the form of the CLI's auth.json (docs/backend.md, 9)."""
         stamp = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="microseconds")
         return {
             "auth_mode": "chatgpt",
@@ -73,7 +73,7 @@ class Tokens:
         }
 
     def bearer(self, authorization: str | None) -> Login:
-        """Whose bearer it is; Refused as the auth layer does it (contract 7.2)."""
+        """Whose bearer it is; Refused as the auth layer does it (docs/backend.md, 7.2)."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise unauthorized()
@@ -130,7 +130,7 @@ def _auth_claims(login: Login) -> dict[str, Any]:
 
 
 def unauthorized() -> Refused:
-    """No bearer at all (contract 6, 7.2)."""
+    """No bearer at all (docs/backend.md, 7.2)."""
     code = base64.b64encode(b'{"error":{"code":"missing_authorization_header"}}').decode()
     why = ("x-openai-authorization-error", "missing_authorization_header")
     return detail("Unauthorized", 401, [why, ("x-error-json", code)])

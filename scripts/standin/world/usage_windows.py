@@ -1,4 +1,4 @@
-"""Rate-limit windows: headers of an answer, and `GET /wham/usage` (contract 1.4, 6)."""
+"""Rate-limit windows: headers of an answer, and `GET /wham/usage` (docs/backend.md, 1.4, 6)."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def exhausted(window: str, plan: str, now: float, left: float) -> Headers:
 
 
 def event(plan: str, now: float) -> dict[str, Any]:
-    """`codex.rate_limits`, which a WebSocket has beside the headers of its upgrade (contract 5)."""
+    """`codex.rate_limits`, which a WebSocket has beside the headers of its upgrade (docs/backend.md, 5)."""
     windows = {
         name: {"used_percent": USED[name], "window_minutes": MINUTES[name], "reset_at": int(now + LEFT[name])}
         for name in MINUTES

@@ -1,4 +1,4 @@
-"""Encrypted reasoning: made here, bound to an account and an item, and known again (contract 4).
+"""Encrypted reasoning: made here, bound to an account and an item, and known again (docs/backend.md, 4).
 
 It has the outer form of the real thing (a version byte, a time, a signature) and tells nothing of whose it is.
 """

@@ -1,4 +1,4 @@
-"""The rules for a body, each refused with its words (contract 3)."""
+"""The rules for a body, each refused with its words (docs/backend.md, 3)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the stand-in asks of the headers of a request (contract 2, 7.2)."""
+"""What the stand-in asks of the headers of a request (docs/backend.md, 2, 7.2)."""
 
 import base64
 import gzip

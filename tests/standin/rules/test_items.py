@@ -1,4 +1,4 @@
-"""The rules for the items of `input` (contract 4)."""
+"""The rules for the items of `input` (docs/backend.md, 4)."""
 
 from typing import Any
 

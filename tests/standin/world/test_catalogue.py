@@ -1,4 +1,4 @@
-"""`GET /models` (contract 1.3, 15.5)."""
+"""`GET /models` (docs/backend.md, 1.3)."""
 
 import pytest
 

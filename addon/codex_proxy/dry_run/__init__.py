@@ -1,0 +1,1 @@
+"""The canned answer of a dry run, in the form real answers have."""

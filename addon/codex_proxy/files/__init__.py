@@ -1,0 +1,1 @@
+"""Files: read in bounded time, written whole."""

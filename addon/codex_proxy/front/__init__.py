@@ -1,0 +1,1 @@
+"""What faces the client: the paths it may call, who it is, which pages of the web may call, the page it can open."""

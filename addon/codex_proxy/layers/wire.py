@@ -1,0 +1,261 @@
+"""What mitmproxy's hooks can't do: headers that only the wire sees, a body that is not held, an answer of our own
+when mitmproxy would send its HTML page, an upstream connection ended. Why each is needed: docs/mitmproxy.md, Errors and refusals,
+and docs/mitmproxy.md, Secrets.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from mitmproxy import connection, http
+from mitmproxy.net.http import http1
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
+from mitmproxy.proxy.layers.tls import ClientTLSLayer
+from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
+from mitmproxy.proxy.utils import ReceiveBuffer
+
+from ..output import redact
+from .dialled import Dialled
+from .found_addon import proxyserver
+
+# Linux holds a segment back until there is more, or the end (tcp(7)).
+CORK: int | None = getattr(socket, "TCP_CORK", None)
+
+HIDDEN = redact.HIDDEN.encode()
+
+
+class HiddenHeaders(http.Headers):
+    """Headers some of whose values exist nowhere but in the bytes that go to the backend.
+
+    Copies, states and views have HIDDEN in their place. Whatever an addon, an option or a person has put under such a name
+    meanwhile, what is written is the secret; where `may_tell` says no, nothing is.
+    """
+
+    secrets: dict[str, bytes]
+    may_tell: Callable[[], bool]
+    told: bool
+    """Were the secrets written?"""
+
+    def __bytes__(self) -> bytes:
+        secrets = getattr(self, "secrets", {})
+        tell = bool(secrets) and self.may_tell()
+        left, lines = dict(secrets), []
+        for name, value in self.fields:
+            lower = name.decode("latin-1").lower()
+            if lower in secrets:
+                value = left.pop(lower, HIDDEN) if tell else HIDDEN
+            if value != HIDDEN:
+                lines.append(name + b": " + value + b"\r\n")
+        if tell:
+            lines += [name.encode("latin-1") + b": " + value + b"\r\n" for name, value in left.items()]
+            self.told = True
+        return b"".join(lines)
+
+
+_hidden: WeakKeyDictionary[http.HTTPFlow, HiddenHeaders] = WeakKeyDictionary()
+
+
+def hide(flow: http.HTTPFlow, secrets: Mapping[str, str], may_tell: Callable[[], bool]) -> None:
+    """Put headers on the request whose values are for the wire alone."""
+    headers = HiddenHeaders(flow.request.headers.fields)
+    headers.secrets = {name.lower(): value.encode("latin-1", "replace") for name, value in secrets.items()}
+    headers.may_tell = may_tell
+    headers.told = False
+    for name in secrets:
+        headers[name] = HIDDEN
+    flow.request.headers = _hidden[flow] = headers
+
+
+def seal(flow: http.HTTPFlow) -> None:
+    """Behind all addons: the hidden headers are on the request again, if one has put other headers there."""
+    ours, there = _hidden.get(flow), flow.request.headers
+    if ours is None or there is ours or not ours.secrets:
+        return
+    # In place: who asks later finds it by the flow.
+    ours.fields = tuple(
+        (name, value) for name, value in there.fields if name.decode("latin-1").lower() not in ours.secrets
+    )
+    for name in ours.secrets:
+        ours[name] = HIDDEN
+    flow.request.headers = ours
+
+
+def was_told(flow: http.HTTPFlow) -> bool:
+    """Did the hidden values go out with this request?"""
+    return flow in _hidden and _hidden[flow].told
+
+
+def forget(flow: http.HTTPFlow) -> None:
+    """Drop the hidden values, once they have been sent or will not be."""
+    if headers := _hidden.get(flow):
+        headers.secrets = {}
+        # It knows the request, which has these headers: a circle, that would outlive its flow by thousands of others.
+        headers.may_tell = bool
+
+
+def handler_of(client: connection.Client) -> ProxyConnectionHandler | None:
+    """What runs a client's connection; None for a replayed or a loaded flow."""
+    server = proxyserver()
+    return server.connections.get(client.id) if server else None
+
+
+def layers_of(handler: ProxyConnectionHandler) -> list[Any]:
+    """The protocol layers of a connection, outermost first."""
+    found: list[Any] = []
+    layer: Any = handler.layer
+    while layer is not None and layer not in found:
+        found.append(layer)
+        layer = getattr(layer, "child_layer", None) or getattr(layer, "layer", None)
+    return found
+
+
+def stream_of(flow: http.HTTPFlow) -> HttpStream | None:
+    """What runs a flow's exchange; None for a loaded one, or when it is over."""
+    handler = handler_of(flow.client_conn)
+    for layer in layers_of(handler) if handler else []:
+        if isinstance(layer, HttpLayer):
+            return next((s for s in layer.streams.values() if getattr(s, "flow", None) is flow), None)
+    return None
+
+
+class BoundedBuffer(ReceiveBuffer):
+    """Takes what is uploaded up to `limit` bytes; what comes after that is read and dropped."""
+
+    def __init__(self, limit: int, overflowed: Callable[[], None]) -> None:
+        super().__init__()
+        self.limit = limit
+        self.overflowed = overflowed
+
+    def __iadd__(self, other: bytes) -> "BoundedBuffer":
+        if len(self) + len(other) <= self.limit:
+            super().__iadd__(other)
+        else:
+            self.limit = -1
+            self.clear()
+            self.overflowed()
+        return self
+
+
+def bound_body(flow: http.HTTPFlow, limit: int, overflowed: Callable[[], None] = lambda: None) -> None:
+    """From `requestheaders`: hold at most `limit` bytes of the body that is coming; mitmproxy itself holds all of it."""
+    if stream := stream_of(flow):
+        stream.request_body_buf = BoundedBuffer(limit, overflowed)
+
+
+class WatchedBuffer(ReceiveBuffer):
+    """Holds what the backend sends, and shows each piece to `seen`."""
+
+    def __init__(self, seen: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def __iadd__(self, other: bytes) -> "WatchedBuffer":
+        super().__iadd__(other)
+        self.seen(other)
+        return self
+
+
+def watch_body(flow: http.HTTPFlow, seen: Callable[[bytes], None]) -> None:
+    """From `responseheaders`: see the pieces of an answer that mitmproxy holds until it is whole. `seen` must not raise."""
+    if stream := stream_of(flow):
+        stream.response_body_buf = WatchedBuffer(seen)
+
+
+@contextlib.contextmanager
+def not_reading(flow: http.HTTPFlow) -> Iterator[None]:
+    """Nothing more is taken from the client meanwhile: mitmproxy would hold all of it until a hook is done."""
+    handler = handler_of(flow.client_conn)
+    io = handler.transports.get(flow.client_conn) if handler else None
+    transport = io.writer.transport if io and isinstance(io.writer, asyncio.StreamWriter) else None
+    if not isinstance(transport, asyncio.ReadTransport):
+        yield
+        return
+    transport.pause_reading()
+    try:
+        yield
+    finally:
+        if not transport.is_closing():
+            transport.resume_reading()
+
+
+def client_is_gone(flow: http.HTTPFlow) -> bool:
+    return not flow.client_conn.state & connection.ConnectionState.CAN_READ
+
+
+def answer_and_close(flow: http.HTTPFlow, data: bytes) -> bool:
+    """From `error`: send `data` to the client as it is and end the connection. False if there is nobody to send to.
+
+    mitmproxy sends nothing more after that: not its HTML page, not a body cut short.
+    """
+    handler = handler_of(flow.client_conn)
+    io = handler.transports.get(flow.client_conn) if handler else None
+    if handler is None or io is None or io.writer is None or io.writer.is_closing() or client_is_gone(flow):
+        return False
+    if not flow.client_conn.state & connection.ConnectionState.CAN_WRITE:
+        return False  # client_side.py has answered
+    # In one segment with the end of the connection, where the system can do that: a client that sees the end of its answer first
+    # takes the connection for one it can use again.
+    if CORK is not None and isinstance(io.writer, asyncio.StreamWriter):
+        io.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, CORK, 1)
+    tls = next((layer for layer in layers_of(handler) if isinstance(layer, ClientTLSLayer)), None)
+    if tls is None:
+        io.writer.write(data)
+    else:
+        for command in tls.send_data(data):
+            if isinstance(command, commands.SendData):
+                io.writer.write(command.data)
+    if isinstance(io.writer, asyncio.StreamWriter) and io.writer.can_write_eof():
+        # At once, not with the next turn of the loop.
+        io.writer.write_eof()
+    io.writer.close()
+    return True
+
+
+def response_bytes(response: http.Response) -> bytes:
+    """A whole answer as it goes over HTTP/1.1, the connection ending with it."""
+    response.headers["connection"] = "close"
+    assembled: bytes = http1.assemble_response(response)
+    return assembled
+
+
+def last_chunk(response: http.Response, last: bytes) -> bytes:
+    """The end of a streamed body on the wire, `last` being the rest of it (RFC 9112, section 7.1)."""
+    if "chunked" not in response.headers.get("transfer-encoding", ""):
+        return last
+    return (b"%x\r\n%s\r\n" % (len(last), last) if last else b"") + b"0\r\n\r\n"
+
+
+def dialled(flow: http.HTTPFlow) -> Dialled | None:
+    """The connection that this flow's request went over, if it was dialled at all."""
+    handler = handler_of(flow.client_conn)
+    found: Dialled | None = getattr(handler, "dialled", None)
+    return found
+
+
+async def tell_of_end(client: connection.Client, server: connection.Server) -> None:
+    """From `server_disconnected`: tell mitmproxy's layers that the connection has ended, if nobody has.
+
+    What reads from it cancels itself where it can't write to it, and may meet that just as it tells them (proxy/server.py,
+    `drain_writers` and `handle_connection`): whoever waits for the answer would wait for ever.
+    """
+    handler = handler_of(client)
+    io = handler.transports.pop(server, None) if handler else None
+    if handler is None or io is None:
+        return
+    server.state = connection.ConnectionState.CLOSED
+    if io.writer:
+        with contextlib.suppress(OSError):
+            io.writer.close()
+    await handler.server_event(events.ConnectionClosed(server))
+
+
+def hang_up_upstream(flow: http.HTTPFlow, why: str) -> None:
+    """End the connections to the backend that this flow's client has; over HTTP/1 they serve this flow alone."""
+    handler = handler_of(flow.client_conn)
+    for conn, io in list(handler.transports.items()) if handler else []:
+        if isinstance(conn, connection.Server) and io.handler:
+            io.handler.cancel(why)

@@ -1,0 +1,1 @@
+"""Past responses, kept in memory for clients that rely on storage at the server."""

@@ -1,0 +1,72 @@
+"""The catalogue in OpenAI's shape, with what clients of several kinds read: `GET /models` and `GET /models/{id}`.
+
+What the backend does not tell is left out, but for `created`, which OpenAI's SDKs count on: it is 0, as it is no time of theirs.
+"""
+
+from typing import Any
+
+from ..errors import ProxyError
+from . import names as model_name
+from .catalogue import Catalogue, Model
+from .name_map import ModelMap
+
+Entry = dict[str, Any]
+
+
+def listing(catalogue: Catalogue, variants: bool) -> Entry:
+    """Hidden models and those of other plans left out; with `variants` each model also once for each of its efforts."""
+    entries = []
+    for model in catalogue.listed():
+        entries.append(entry(model))
+        if variants:
+            entries += [entry(model, f"{model.slug}-{effort}", effort) for effort in model.efforts]
+    return {"object": "list", "data": entries}
+
+
+def one(name: str, catalogue: Catalogue, models: ModelMap) -> Entry:
+    """What a request with that name would get. Raises ProxyError 404 for what the account does not have."""
+    meant = model_name.meaning(name, models, catalogue)
+    model = catalogue.model(meant.model)
+    if model is None or catalogue.is_locked(model):
+        told = hint(meant.model, catalogue)
+        raise ProxyError(404, "model_not_found", f"The model {name!r} is not among those of this subscription.{told}")
+    return entry(model, name, meant.effort)
+
+
+def hint(name: str, catalogue: Catalogue) -> str:
+    """What to take in the place of a model that the account does not have; empty where nothing is known."""
+    model = catalogue.model(name)
+    plan = (
+        f" It is for other plans than this login's ({catalogue.plan})." if model and catalogue.is_locked(model) else ""
+    )
+    if not (near := catalogue.nearest(name)):
+        return plan
+    return (
+        f"{plan} Nearest of this subscription: {', '.join(near)}; GET /models lists all, codex_model_map can map names."
+    )
+
+
+def entry(model: Model, name: str = "", effort: str = "") -> Entry:
+    """`name`: what the client calls it; `effort`: the one that stands in the name."""
+    told: Entry = {
+        "id": name or model.slug,
+        "object": "model",
+        "created": 0,
+        "owned_by": "openai",
+        "type": "model",
+        "display_name": " ".join(filter(None, (model.name or model.slug, effort and f"({effort})"))),
+        "description": model.about,
+        "context_length": model.context,
+        "max_context_length": model.max_context,
+        "max_output_tokens": model.max_output,
+        "supported_reasoning_efforts": [effort] if effort else list(model.efforts),
+        "default_reasoning_effort": effort or model.default_effort,
+        "input_modalities": list(model.modalities),
+        "output_modalities": ["text"],
+        "upgrade": model.successor,
+    }
+    if name and name != model.slug:
+        told["parent"] = model.slug
+    if model.hidden:
+        told["visibility"] = "hide"
+    return {key: value for key, value in told.items() if value not in (None, "", [])}

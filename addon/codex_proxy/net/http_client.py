@@ -1,0 +1,137 @@
+"""Requests of our own to the world: whole answers, bounded in time and size, no redirects; network.py says which way they go."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpcore2
+import httpx2
+
+from .. import daemon_threads
+from ..errors import ProxyError
+from ..files import bounded as bounded_files
+from ..message import encodings
+from . import policy as network
+from .bounded_stream import Backend
+from .policy import Limits
+
+# They would log each request, and at the level debug the cookies that come with the answer.
+for chatty in ("httpx2", "httpcore2"):
+    logging.getLogger(chatty).setLevel(logging.WARNING)
+
+# So many codings may be applied to one answer.
+MOST_CODINGS = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that came whole: status, header lines in order, decoded body."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        return next((v.decode("latin-1") for k, v in self.headers if k.decode("latin-1").lower() == name), "")
+
+
+class Failed(Exception):
+    """No whole answer came. `gave_up` is the limit that was reached: connect, idle, total or size; else it is empty."""
+
+    def __init__(self, message: str, gave_up: str = "") -> None:
+        super().__init__(message)
+        self.gave_up = gave_up
+
+
+def why(error: BaseException) -> str:
+    """What a failed request failed of, in the words of what caused it; httpcore2's own are "All connection attempts failed"."""
+    while True:
+        cause: BaseException | None
+        if isinstance(error, BaseExceptionGroup):
+            cause = error.exceptions[0]
+        else:
+            cause = error.__cause__ or error.__context__  # httpcore2 raises `from None`
+        if cause is None:
+            return str(error) or type(error).__name__
+        error = cause
+
+
+async def send(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], content: bytes, limits: Limits) -> Answer:
+    """One request, and its answer within the limits. Raises Failed."""
+    try:
+        async with asyncio.timeout(limits.total) as total:
+            return await _exchange(method, url, headers, content, limits)
+    except TimeoutError as e:
+        if total.expired():
+            raise Failed(f"its answer was not complete within {limits.total:g} s", "total") from e
+        raise Failed(why(e)) from e
+    except httpcore2.ConnectTimeout as e:
+        raise Failed(f"no connection came about within {network.CONNECT_TIMEOUT:g} s", "connect") from e
+    except httpcore2.TimeoutException as e:
+        raise Failed(f"nothing came for {limits.silence:g} s", "idle") from e
+    except encodings.TooLarge as e:
+        raise Failed(f"its answer is larger than {limits.largest >> 20} MB", "size") from e
+    except httpcore2.ProxyError as e:
+        raise Failed(f"the outgoing proxy refused HTTP CONNECT: {e}") from e
+    except (httpcore2.NetworkError, httpcore2.ProtocolError, httpx2.InvalidURL, OSError, ValueError) as e:
+        raise Failed(why(e)) from e
+
+
+async def _exchange(
+    method: str, url: str, headers: Sequence[tuple[bytes, bytes]], content: bytes, limits: Limits
+) -> Answer:
+    address = httpx2.URL(url)
+    if address.scheme not in network.PORT or not address.host or not 0 <= (address.port or 0) < 65536:
+        raise ValueError("that is no http(s) address")
+    proxy = network.outgoing_proxy(address.scheme, address.host, address.port or network.PORT[address.scheme])
+    # Compression would save little, and what comes out of it can be a thousand times as large.
+    fields = [(name, value) for name, value in headers if name.lower() != b"accept-encoding"]
+    fields.append((b"Accept-Encoding", b"identity"))
+    if not any(name.lower() == b"accept" for name, _ in fields):
+        fields.append((b"Accept", b"*/*"))
+    # Reading the list of certificates takes tens of milliseconds, which would be everybody's.
+    verify = await daemon_threads.run("certificates", lambda: network.context(network.trust()), bounded_files.PATIENCE)
+    handshakes = 1 + (proxy.scheme == "https") if proxy and address.scheme == "https" else 0
+    backend = Backend(limits.largest, handshakes)
+    pool = httpcore2.AsyncConnectionPool(
+        ssl_context=verify,
+        network_backend=backend,
+        proxy=proxy
+        and httpcore2.Proxy(
+            proxy.url,
+            headers=[(b"Proxy-Authorization", proxy.authorization.encode())] if proxy.authorization else [],
+            ssl_context=verify if proxy.scheme == "https" else None,
+        ),
+    )
+    async with (
+        pool,
+        pool.stream(
+            method,
+            httpcore2.URL(scheme=address.raw_scheme, host=address.raw_host, port=address.port, target=address.raw_path),
+            headers=fields,
+            content=None if method == "GET" else content,
+            extensions={
+                "timeout": {"connect": network.CONNECT_TIMEOUT, "read": limits.silence, "write": limits.silence}
+            },
+        ) as response,
+    ):
+        backend.head_has_come()
+        body = bytearray()
+        async for piece in response.aiter_stream():
+            body += piece
+            if len(body) > limits.largest:
+                raise encodings.TooLarge
+    answer = Answer(response.status, list(response.headers), bytes(body))
+    coding = ",".join(v.decode("latin-1") for k, v in answer.headers if k.lower() == b"content-encoding")
+    return await asyncio.to_thread(decoded, answer, coding, limits.largest) if encodings.codings(coding) else answer
+
+
+def decoded(answer: Answer, coding: str, largest: int) -> Answer:
+    """An answer without a coding that it was not asked for. Raises TooLarge, ValueError."""
+    if len(encodings.codings(coding)) > MOST_CODINGS:
+        raise ValueError("its answer is encoded more often than anybody would")
+    try:
+        return Answer(answer.status, answer.headers, encodings.decode(answer.body, coding, largest))
+    except ProxyError:
+        raise ValueError(f"its answer can't be decoded (Content-Encoding: {coding[:40]!r})") from None

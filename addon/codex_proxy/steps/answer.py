@@ -1,0 +1,295 @@
+"""The answer on its way down: events as they come, the last one repaired; a JSON object for clients that did not ask for a stream;
+readable errors."""
+
+import asyncio
+import functools
+import time
+import weakref
+from collections.abc import Callable
+
+from mitmproxy import http
+from mitmproxy.net.http import status_codes
+
+from .. import dialect
+from ..answer import repair, sse
+from ..backend import header_rules, refusals, transport_errors
+from ..errors import ProxyError
+from ..layers import ours, own_answer, wire
+from ..message import encodings
+from ..models.catalogue import NO_MODELS
+from ..walk.exchange import Exchange
+from .event_stream import EventStream, stopped, tell_ending
+from .inject_token import InjectToken
+from .login import Login
+from .memory import Memory
+from .models import Models
+from .page_access import let_read
+from .refusal import refuse, unforeseen
+from .retry import Retry
+
+# Clients that read lines of 1 MiB at most: Go's scanner, and nanobot with it (docs/backend.md, 13).
+SHORT_LINES = "Go-http-client/"
+
+
+# A body this long is worked on apart from the loop, in bytes: below, that takes some milliseconds.
+LONG = 1 << 20
+
+
+class Watch:
+    """Reads along in an answer that is to come whole: the backend is not silent, and a stop text of the client's may end it."""
+
+    def __init__(self, flow: http.HTTPFlow, exchange: Exchange, decoder: encodings.StreamDecoder | None) -> None:
+        self.exchange = exchange
+        self.frames, self.decoder = sse.Frames(), decoder
+        self.document: dialect.Document | None = None
+        if exchange.translation and exchange.translation.may_stop:
+            self.document = exchange.translation.document(exchange.sent_model)
+        self.hang_up = functools.partial(hang_up, weakref.ref(flow))
+
+    def __call__(self, data: bytes) -> None:
+        self.exchange.heard_at = time.monotonic()
+        if self.document is None or self.document.stopped:
+            return
+        try:
+            self.document.feed(self.frames.feed(self.decoder(data) if self.decoder else data))
+        except Exception as e:
+            # What can't be read is told of when it is whole.
+            if not isinstance(e, ProxyError):
+                unforeseen("Watch", e, self.exchange)
+            self.document = None
+            return
+        if self.document.stopped:
+            stopped(self.exchange)
+            self.hang_up()
+
+
+def hang_up(flow: weakref.ref[http.HTTPFlow]) -> None:
+    """A finished flow must not live on in its own body, so it is known by a weak reference."""
+    if found := flow():
+        wire.hang_up_upstream(found, "stopped")
+
+
+async def _apart[**P, T](body: bytes, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The work on a body, on a thread of its own where that would keep everybody waiting."""
+    if len(body) < LONG:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
+
+
+class Answer:
+    after = (InjectToken, Retry)
+
+    def __init__(self, memory: Memory, models: Models, login: Login) -> None:
+        self.memory, self.models, self.login = memory, models, login
+        self.watched: weakref.WeakKeyDictionary[http.HTTPFlow, Watch] = weakref.WeakKeyDictionary()
+
+    def responseheaders(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        response = flow.response
+        if response is None or exchange.refused or not exchange.was_sent:
+            return
+        exchange.heard_at = time.monotonic()
+        exchange.redirect_host = refusals.redirect_host(response.headers.get("location", ""))
+        response.headers.fields = tuple(header_rules.downward(response.headers.fields))
+        # The backend's own wording is nobody's business, and may repeat what went up.
+        response.reason = status_codes.RESPONSES.get(response.status_code, "")
+        if is_events(response, exchange):
+            if exchange.stream:
+                self._start_stream(flow, exchange)
+            else:
+                self._watch(flow, exchange)
+
+    def _start_stream(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        assert flow.response
+        headers, short = flow.response.headers, exchange.client.startswith(SHORT_LINES)
+        try:
+            decoder = encodings.stream_decoder(headers.get("content-encoding", ""))
+        except ProxyError:
+            return  # refused when it is whole: an answer put here would get the backend's body
+        headers.pop("content-encoding", None)
+        headers.setdefault("content-type", "text/event-stream; charset=utf-8")
+        headers["cache-control"] = "no-cache"
+        if "transfer-encoding" not in headers:
+            # Ends with the backend's connection; so that it can be ended properly here, it goes on in chunks.
+            headers.pop("content-length", None)
+            headers["transfer-encoding"] = "chunked"
+            headers["connection"] = "close"
+        translation = exchange.translation
+        translated = translation.stream(exchange.sent_model) if translation else None
+        fixer = repair.Repair(limit=repair.SHORT_LINE if short and not translated else None)
+        at_end = self.memory.keeper(exchange)
+        ending = functools.partial(hang_up, weakref.ref(flow))
+        flow.response.stream = EventStream(exchange, fixer, decoder, at_end, translated, ending)
+
+    def _watch(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        assert flow.response
+        try:
+            decoder = encodings.stream_decoder(flow.response.headers.get("content-encoding", ""))
+        except ProxyError:
+            return  # refused when it is whole
+        self.watched[flow] = Watch(flow, exchange, decoder)
+        wire.watch_body(flow, self.watched[flow])
+
+    async def response(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        try:
+            await self._whole(flow, exchange)
+        finally:
+            self._forget(flow, exchange)
+
+    async def error(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """The backend gave no answer, or broke off in it; mitmproxy would send its HTML page, or a body cut short."""
+        try:
+            await self._broken(flow, exchange)
+        finally:
+            self._forget(flow, exchange)
+
+    def _forget(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """What was kept for the answer is told of or let go; the flow itself lives on, for the views."""
+        if flow.response is not None and isinstance(flow.response.stream, EventStream):
+            tell_ending(exchange, flow.response.stream.repair)
+        self.watched.pop(flow, None)
+        exchange.asked = None
+
+    async def _whole(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        if flow.response is None or flow.websocket:
+            return
+        if isinstance(flow.response.stream, EventStream):
+            flow.response.data.content = bytes(flow.response.stream.kept)
+        if exchange.refused or not exchange.was_sent or flow.response.stream:
+            return
+        if exchange.stopped and (watch := self.watched.get(flow)) and watch.document:
+            # The backend's answer would have ended with the connection, which was ended.
+            self._put_stopped(flow.response, watch.document)
+        else:
+            await self._finish(flow, exchange)
+
+    async def _finish(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """A whole answer, made what the client expects. Raises ProxyError."""
+        assert flow.response
+        response = flow.response
+        # It goes on whole, with its length, and as it is.
+        coding = response.headers.pop("content-encoding", "")
+        response.headers.pop("transfer-encoding", None)
+        body = response.raw_content or b""
+        if response.status_code >= 400:
+            await self._explain(flow, exchange, encodings.error_body(body, coding))
+        else:
+            body = await _apart(body, encodings.whole_answer, body, coding)
+            response.raw_content = body
+            if is_events(response, exchange):
+                if exchange.first_at is None:
+                    exchange.first_at = time.monotonic()
+                await self._finish_events(flow, exchange, body)
+            else:
+                await self._finish_json(flow, exchange, body)
+        response.headers["content-length"] = str(len(response.raw_content or b""))
+
+    async def _finish_json(self, flow: http.HTTPFlow, exchange: Exchange, body: bytes) -> None:
+        assert flow.response
+        status = flow.response.status_code
+        headers = {name.lower(): value for name, value in flow.response.headers.items()}
+        place, upgrade = exchange.redirect_host, exchange.route.name == "socket"
+        judge = functools.partial(refusals.no_answer, place=place, upgrade=upgrade)
+        if error := await _apart(body, judge, status, headers, body):
+            raise error
+        if exchange.route.name == "catalogue" and body.replace(b" ", b"") == b'{"models":[]}':
+            exchange.note(NO_MODELS)
+            flow.response.text = f'{{"models":[],"note":"{NO_MODELS}"}}'
+
+    async def _finish_events(self, flow: http.HTTPFlow, exchange: Exchange, body: bytes) -> None:
+        assert flow.response
+        response, short = flow.response, exchange.client.startswith(SHORT_LINES)
+        translation, streams, stream, document = exchange.translation, exchange.stream, None, None
+        if translation and streams:
+            stream = translation.stream(exchange.sent_model)
+        elif translation:
+            document = translation.document(exchange.sent_model)
+        fixer = repair.Repair(limit=repair.SHORT_LINE if short and streams and not stream else None)
+        seen = stream.feed if stream else document.feed if document else list if streams else None
+        content = await _apart(body, repair.through, body, fixer, seen)
+        tell_ending(exchange, fixer)
+        self.memory.keeper(exchange)(fixer)
+        if not streams and fixer.error is not None:
+            raise refusals.in_stream(fixer.error)
+        response.headers["content-type"] = "text/event-stream; charset=utf-8" if streams else "application/json"
+        response.content = content if streams else document.made() if document else fixer.response
+
+    async def _explain(self, flow: http.HTTPFlow, exchange: Exchange, body: bytes) -> None:
+        """A refusal of the backend in OpenAI's shape; its headers stay, for the request id and the usage windows."""
+        assert flow.response
+        response = flow.response
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        remedy = self.login.store.file.remedy
+        error = refusals.explain(response.status_code, headers, body, remedy=remedy)
+        if exchange.route.body == "compact" and error.status == 404:
+            error = refusals.no_compact(error)
+        if error.code == "model_not_found":
+            await self.models.explain(exchange, error)
+        response.status_code = error.status
+        response.reason = http.Response.make(error.status).reason
+        for name, value in {"content-type": "application/json", **error.headers}.items():
+            response.headers[name] = value
+        response.content = error.body()
+        exchange.error = error.code or str(error.status)
+
+    async def _broken(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        if flow.error is None:
+            return
+        if flow.response is not None and isinstance(flow.response.stream, EventStream):
+            flow.response.data.content = bytes(flow.response.stream.kept)
+            flow.response.stream.at_end = None
+        if wire.client_is_gone(flow):
+            return
+        if exchange.stopped and (watch := self.watched.get(flow)) and watch.document:
+            assert flow.response
+            self._put_stopped(flow.response, watch.document)
+            self._send_and_close(flow, exchange, flow.response)
+            return
+        failure = failure_of(flow, exchange, flow.error.msg)
+        if flow.response is not None and isinstance(flow.response.stream, EventStream):
+            self._end_stream(flow, flow.response.stream, failure)
+            return
+        if exchange.retried and flow.response is not None:
+            try:
+                await self._whole(flow, exchange)
+            except ProxyError as e:
+                refuse(flow, exchange, e)
+            except Exception as e:
+                refuse(flow, exchange, unforeseen("Answer", e, exchange))
+        elif not exchange.refused:
+            flow.response = own_answer.response(failure)
+            exchange.refused = failure.code or str(failure.status)
+        assert flow.response
+        self._send_and_close(flow, exchange, flow.response)
+
+    def _put_stopped(self, response: http.Response, document: dialect.Document) -> None:
+        """A whole answer that ended with a text of the client's."""
+        for name in ("transfer-encoding", "content-encoding"):
+            response.headers.pop(name, None)
+        response.headers["content-type"] = "application/json"
+        response.content = document.made()
+        response.headers["content-length"] = str(len(response.raw_content or b""))
+
+    def _send_and_close(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> None:
+        let_read(exchange, response)
+        wire.answer_and_close(flow, wire.response_bytes(response))
+
+    def _end_stream(self, flow: http.HTTPFlow, stream: EventStream, failure: ProxyError) -> None:
+        assert flow.response
+        last = stream.end(f"The backend broke the stream off before its last event: {failure.message}")
+        flow.response.data.content = (flow.response.data.content or b"") + last
+        wire.answer_and_close(flow, wire.last_chunk(flow.response, last))
+
+
+def is_events(response: http.Response, exchange: Exchange) -> bool:
+    """Is it a turn's answer as a stream of events? Where the backend does not say what it is, it is one (docs/backend.md, 5)."""
+    kind = response.headers.get("content-type", "")
+    return response.status_code == 200 and exchange.route.is_turn and (not kind or "event-stream" in kind)
+
+
+def failure_of(flow: http.HTTPFlow, exchange: Exchange, message: str) -> ProxyError:
+    """Why there is no answer; `message` is mitmproxy's word for it."""
+    via = "{}:{}".format(*flow.server_conn.via[1]) if flow.server_conn.via else ""
+    gave_up = exchange.gave_up
+    if not gave_up and (dialled := wire.dialled(flow)) and dialled.died:
+        gave_up = "dead"
+    return transport_errors.explain(message, ours.backend().host, gave_up, via, exchange.gave_up_after)

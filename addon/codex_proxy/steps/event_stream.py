@@ -1,0 +1,102 @@
+"""An answer's stream on its way through: repaired, translated where the client speaks another dialect, and kept for the views."""
+
+import time
+from collections.abc import Callable
+
+from .. import dialect
+from ..answer import repair
+from ..errors import ProxyError
+from ..message import encodings
+from ..walk.exchange import Exchange
+from .refusal import unforeseen
+
+# Of a stream this much is kept for the views, in bytes.
+KEPT = 8 << 20
+
+STOPPED = "ended at a stop text of the client's, the backend's connection too; its tokens are not known"
+
+
+class EventStream:
+    """Takes the backend's bytes as they come and gives the client's; lives as long as the stream.
+
+    `at_end` is called with the answer when it has ended. One of another dialect goes through `translated`, and `hang_up` is called where a
+    stop text of the client's ended it before the backend did.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        fixer: repair.Repair,
+        decoder: encodings.StreamDecoder | None,
+        at_end: Callable[[repair.Repair], None] | None = None,
+        translated: dialect.Stream | None = None,
+        hang_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.exchange, self.repair, self.decoder, self.at_end = exchange, fixer, decoder, at_end
+        self.translated, self.hang_up = translated, hang_up
+        self.closed = False
+        self.kept = bytearray()
+
+    def __call__(self, data: bytes) -> list[bytes]:
+        if self.closed:
+            return []
+        now = time.monotonic()
+        self.exchange.heard(now)
+        try:
+            pieces = self._pieces(data)
+        except ProxyError as e:
+            pieces = [self.end(e.message, e.code or "stream_broken")]
+            self.hang_up()
+        except Exception as e:
+            # Raised here, it would leave the client hanging without a word (mitmproxy "has crashed").
+            unforeseen("EventStream", e, self.exchange)
+            pieces = [self.end("The proxy could not read the backend's stream.")]
+        # Never an empty piece: mitmproxy would write it as the chunk that ends the body.
+        joined = b"".join(pieces)
+        if joined and len(self.kept) < KEPT:
+            self.exchange.mark(len(self.kept), now)
+            self.kept += joined
+        return [joined] if joined else []
+
+    def _pieces(self, data: bytes) -> list[bytes]:
+        if not data:
+            self.closed = True
+            pieces = self.repair.end()
+        else:
+            pieces = self.repair.feed(self.decoder(data) if self.decoder else data)
+        if self.repair.ended and self.at_end:
+            # Before the client has the last event, and asks on.
+            self.at_end(self.repair)
+            self.at_end = None
+        if self.translated:
+            pieces = self.translated.feed(pieces)
+            if self.translated.stopped and not self.closed:
+                self.closed = True
+                stopped(self.exchange)
+                self.hang_up()
+        return pieces
+
+    def end(self, why: str, code: str = "stream_broken") -> bytes:
+        """What is left to say when the backend will not end the stream: nothing, or an `error` event."""
+        if self.closed or self.repair.ended:
+            self.closed = True
+            return b""
+        self.closed = True
+        last = self.repair.broken(why, code)
+        return b"".join(self.translated.feed([last])) if self.translated else last
+
+
+def stopped(exchange: Exchange) -> None:
+    """The backend's connection is ended because the client wants no more, which is no failure."""
+    exchange.stopped = True
+    exchange.note(STOPPED)
+
+
+def tell_ending(exchange: Exchange, ended: repair.Repair) -> None:
+    """Keep what the end of a stream told: tokens, failures inside it, what was left out."""
+    if ended.usage:
+        exchange.tokens = ended.usage.counts()
+    if ended.error is not None:
+        exchange.error = str(ended.error.get("code") or "failed")
+    for text in ended.notes:
+        exchange.note(text)

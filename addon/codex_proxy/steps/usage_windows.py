@@ -1,0 +1,159 @@
+"""Remaining usage, from the rate-limit headers of backend responses. `codex.status`, `GET /`, and a word in the log."""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+
+import msgspec
+from mitmproxy import command, http
+
+from ..account.login import describe
+from ..account.tokens import TokenStore, whose
+from ..backend import usage_windows as usage
+from ..errors import ProxyError
+from ..layers import ours
+from ..walk.exchange import Exchange
+from .login import Login
+
+logger = logging.getLogger(__name__)
+
+# Said once for each of them and each window, in percent used.
+ALERTS = (80, 95)
+
+
+class WindowRow(msgspec.Struct):
+    """A window for `GET /`: percent, minutes, RFC 3339."""
+
+    window: str
+    used_percent: float
+    minutes: int | None
+    resets_at: str | None
+
+
+class UsageWindows:
+    def __init__(self, login: Login) -> None:
+        self.login = login
+        self._whose = ""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._windows: dict[str, usage.Window] = {}
+        self._credits: usage.Credits | None = None
+        self._alerted: dict[str, tuple[int, float | None]] = {}
+
+    def running(self) -> None:
+        """Say at the start what would else be found out with the first request; starts without a login as well."""
+        if ours.is_dry_run():
+            return
+        store = self.login.store
+        if store.file.waits:
+            self._telling = asyncio.get_running_loop().run_in_executor(None, tell_login, store)
+        else:
+            tell_login(store)
+
+    def responseheaders(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        assert flow.response
+        self.take(exchange, usage.windows(flow.response.headers), usage.credits(flow.response.headers))
+
+    def _follow_login(self) -> str:
+        """Whose login is in use, as far as anybody's is; what was told of another's is forgotten."""
+        login = self.login.store.kept.login
+        if login is not None and (now := whose(login)) != self._whose:
+            self._whose = now
+            self._forget()
+        return self._whose
+
+    def credits(self) -> usage.Credits | None:
+        """As the last answer that named any told of them."""
+        self._follow_login()
+        return self._credits
+
+    def take(self, exchange: Exchange, told: list[usage.Window], credits: usage.Credits | None = None) -> None:
+        """What an answer tells is left, unless it was asked with a login of somebody else's than the one in use now."""
+        now = self._follow_login()
+        if (exchange.login or now) != now:
+            return
+        self._credits = credits or self._credits
+        for window in told:
+            self._windows[window.key] = window
+            self._alert(window)
+
+    def _alert(self, window: usage.Window) -> None:
+        said, until = self._alerted.get(window.key, (0, None))
+        if until is not None and until <= time.time():
+            said = 0
+        reached = max((percent for percent in ALERTS if window.used >= percent), default=0)
+        if reached > said:
+            logger.warning(f"{line(window)}.")
+        self._alerted[window.key] = max(said, reached), window.resets_at
+
+    def windows(self) -> list[usage.Window]:
+        """What is known and still holds: a window that has been reset since is known only with the next answer."""
+        self._follow_login()
+        now = time.time()
+        return [one for one in self._windows.values() if one.resets_at is None or one.resets_at > now]
+
+    def page(self) -> list[WindowRow]:
+        """The windows for `GET /`."""
+        return [
+            WindowRow(
+                one.name,
+                one.used,
+                one.minutes,
+                None if one.resets_at is None else datetime.fromtimestamp(one.resets_at, UTC).isoformat(),
+            )
+            for one in self.windows()
+        ]
+
+    @command.command("codex.status")  # type: ignore[untyped-decorator]
+    def status(self) -> str:
+        """The login, how long its token lasts, and how much of each usage window is used up."""
+        if ours.is_dry_run():
+            return "Dry run: no login is used, nothing goes to the backend."
+        login = login_line(self.login.store, may_wait=False)[1]
+        windows = [f"{line(one)}." for one in self.windows()]
+        return "\n".join([login, *(windows or ["Usage windows: known after the backend's next answer."])])
+
+
+def line(window: usage.Window) -> str:
+    """`5-hour window: 12.5 % used, resets at 14:30 (2 h 30 min from now)`."""
+    now = time.time()
+    text = f"{window.name} window: {window.used:g} % used"
+    if window.resets_at is None:
+        return text
+    left = max(0, int(window.resets_at - now))
+    return f"{text}, resets {usage.when(window.resets_at, now)} ({usage.span(left)} from now)"
+
+
+# A program that renews it just now looks the same, and then nothing is lost.
+CUT_SHORT = "A program was killed while it renewed this login; if its new token is lost, log in again."
+
+
+def tell_login(store: TokenStore) -> None:
+    usable, told = login_line(store)
+    logger.log(logging.INFO if usable else logging.WARNING, told)
+
+
+def login_line(store: TokenStore, *, may_wait: bool = True) -> tuple[bool, str]:
+    """Is there a login to be used, and one line of it, as it is in the file now; blocks on the disk for a moment.
+
+    Without `may_wait` one that is not in a file is told as it was last seen.
+    """
+    try:
+        login = store.look_now() if may_wait or not store.file.waits else store.kept.login
+        if login is None:
+            return False, f"Login from {store.file.name}: looked up with the next request."
+        if dead := store.refused(login):
+            return False, dead.message
+        told = describe(login, store.time())
+        cut_short = store.was_cut_short(login)
+    except ProxyError as e:
+        return False, e.message
+    left = told.expires_in_seconds
+    life = "" if not isinstance(left, int) else f", {usage.span(left)} left"
+    line = f"Login from {store.file.name}: token {told.state}{life}."
+    if cut_short:
+        return False, f"{line} {CUT_SHORT} {store.file.remedy}"
+    warning = store.warning(login)
+    return warning is None, f"{line} {warning}" if warning else line

@@ -1,0 +1,123 @@
+"""What is saved of an exchange with its flow, and read from flow files, those of earlier versions too."""
+
+import time
+from typing import Any
+
+import msgspec
+
+from ..changes import Change
+from ..outcome import Original, Tokens
+from ..websocket.turns import TurnRecord
+from .exchange import Exchange
+
+# In `flow.metadata`.
+KEY = "codex"
+
+VERSION = 2
+
+
+class SavedTurn(msgspec.Struct, omit_defaults=True):
+    """One turn of a WebSocket. `asked` and `answered` are the times of its messages in the flow."""
+
+    number: int = 0
+    asked: float = 0.0
+    answered: float | None = None
+    model: str = ""
+    sent_model: str = ""
+    changes: list[Change] = []
+    notes: list[str] = []
+    sent_at: float | None = None
+    first_at: float | None = None
+    tokens: Tokens | None = None
+    error: str = ""
+    ended: str = ""
+    marks: list[tuple[int, int]] = []
+
+
+class Saved(msgspec.Struct, omit_defaults=True):
+    """An exchange without secrets and fingerprints; times in unix seconds. The first form had no version, and times that
+    meant nothing after a restart: those are not read."""
+
+    version: int = VERSION
+    method: str = ""
+    path: str = ""
+    route: str = ""
+    caller: str = ""
+    original: Original | None = None
+    model: str = ""
+    sent_model: str = ""
+    stream: bool = False
+    changes: list[Change] = []
+    header_changes: list[Change] = []
+    notes: list[str] = []
+    sent_at: float | None = None
+    first_at: float | None = None
+    tokens: Tokens | None = None
+    error: str = ""
+    refused: str = ""
+    ended: str = ""
+    marks: list[tuple[int, int]] = []
+    turns: list[SavedTurn] = []
+
+
+TURN_FIELDS = SavedTurn.__struct_fields__
+FIELDS = Saved.__struct_fields__
+
+# Of the first form these are monotonic times.
+TIMES = ("sent_at", "first_at")
+
+
+def shown(exchange: Exchange) -> Saved:
+    """An exchange as it is now."""
+    kept = {name: getattr(exchange, name) for name in FIELDS if name not in ("version", "route", "turns")}
+    shift = time.time() - time.monotonic()
+    found = Saved(**kept, route=exchange.route.name, turns=[_turn(turn, shift) for turn in exchange.turns])
+    return _in_wall_clock(found, shift)
+
+
+def saved(exchange: Exchange) -> dict[str, Any]:
+    """As it goes into `flow.metadata[KEY]`: numbers, texts, lists and dictionaries of them."""
+    now = shown(exchange)
+    kept = {name: value for name in FIELDS if (value := getattr(now, name))}
+    # The lists of marks may be long, and are as they should be.
+    return kept | {name: msgspec.to_builtins(kept[name]) for name in ("original", "tokens", "turns") if name in kept}
+
+
+def loaded(value: Any) -> Saved:
+    """What a flow holds under KEY; a flow read from a file may hold anything there, and what is not as it should be is left out."""
+    if not isinstance(value, dict):
+        return Saved()
+    left_out = () if "version" in value else TIMES
+    found = _lenient(
+        Saved, {name: value[name] for name in FIELDS if name in value and name not in ("turns", *left_out)}
+    )
+    turns = value.get("turns")
+    for turn in turns if isinstance(turns, list) else ():
+        if isinstance(turn, dict):
+            known = {name: turn[name] for name in TURN_FIELDS if name in turn and name not in left_out}
+            found.turns.append(_lenient(SavedTurn, known))
+    return found
+
+
+def _lenient[T: msgspec.Struct](kind: type[T], values: dict[str, Any]) -> T:
+    try:
+        return msgspec.convert(values, kind)
+    except (msgspec.ValidationError, UnicodeError, RecursionError):
+        pass
+    kept = {}
+    for name, value in values.items():
+        try:
+            kept[name] = getattr(msgspec.convert({name: value}, kind), name)
+        except (msgspec.ValidationError, UnicodeError, RecursionError):
+            continue
+    return kind(**kept)
+
+
+def _turn(turn: TurnRecord, shift: float) -> SavedTurn:
+    return _in_wall_clock(SavedTurn(**{name: getattr(turn, name) for name in TURN_FIELDS}), shift)
+
+
+def _in_wall_clock[T: (Saved, SavedTurn)](found: T, shift: float) -> T:
+    found.sent_at = None if found.sent_at is None else found.sent_at + shift
+    found.first_at = None if found.first_at is None else found.first_at + shift
+    return found
