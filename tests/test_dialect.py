@@ -48,7 +48,7 @@ class LoudDocument:
 
     def made(self) -> bytes:
         if not self.loud.frames:
-            raise ProxyError(502, "stream_broken", "There is nothing.")
+            raise ProxyError("stream_broken", "There is nothing.")
         return self.loud.model.encode() + b":" + b"".join(self.loud.frames)
 
 

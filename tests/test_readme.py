@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from mitmproxy.test import taddons
 
+import tables
+from codex_proxy.walk.options import OPTIONS
+
 from .places import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -20,48 +23,32 @@ async def loaded() -> AsyncIterator[taddons.context]:
         yield tctx
 
 
-async def test_every_option_is_in_the_readme_with_its_default(loaded: taddons.context) -> None:
-    ours = [name for name in loaded.options.keys() if name.startswith("codex_")]
-    assert ours
-    for name in ours:
-        default = loaded.options.default(name)
-        shown = (
-            f"`{str(default).lower() if isinstance(default, bool) else default}`"
-            if default not in ("", [])
-            else "empty"
-        )
-        assert f"| `{name}` | {shown} |" in README, name
+def test_the_tables_of_errors_and_options_are_up_to_date() -> None:
+    assert tables.stale() == [], "Run: python scripts/tables.py"
+
+
+@pytest.mark.parametrize("name", tables.PAGES)
+def test_a_table_that_is_changed_by_hand_is_written_anew(name: str) -> None:
+    page = (ROOT / name).read_text()
+    changed = page.replace("| `login_", "| `x_").replace("| `codex_", "| `x_").replace("| [`", "| [`x_")
+    assert changed != page == tables.written(changed)
+
+
+async def test_mitmproxy_has_the_options_of_the_table(loaded: taddons.context) -> None:
+    found = {name: loaded.options.default(name) for name in loaded.options.keys() if name.startswith("codex_")}
+    assert found == {option.name: option.default for option in OPTIONS}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-async def test_every_option_that_is_named_exists(page: Path, loaded: taddons.context) -> None:
+def test_every_option_that_is_named_exists(page: Path) -> None:
     # Names that the backend and the official clients have, in backend.md.
     theirs = {"codex_cli_rs", "codex_cli_simplified_flow", "codex_exec", "codex_vscode"}
-    for name in set(re.findall(r"`?\b(codex_[a-z_]+)\b", page.read_text())) - {"codex_proxy", *theirs}:
-        assert name in loaded.options, name
-
-
-def codes() -> set[str]:
-    """Every code of our own that a client can meet, read off the sources."""
-    found: set[str] = set()
-    for path in (ROOT / "addon" / "codex_proxy").rglob("*.py"):
-        source = path.read_text()
-        found |= set(re.findall(r'(?:ProxyError|LoginError|IssuerError)\(\s*(?:\d+,\s*)?"([a-z_]+)"', source))
-        found |= set(re.findall(r'\bnot_found\(\s*"([a-z_]+)"', source))
-        found |= set(re.findall(r'_trouble\([^"]*"[^"]*", \d+, "([a-z_]+)"', source))
-        found |= set(re.findall(r'^    "((?:refresh_token|invalid)_[a-z_]+)":', source, re.M))
-    return found
-
-
-def test_every_error_code_is_in_the_readme() -> None:
-    # Seen by nobody: the client has hung up.
-    for code in sorted(codes() - {"client_gone"}):
-        short = re.sub(r"^refresh_token_(?=expired|invalidated)", "…_", code)
-        assert f"`{code}`" in README or f"`{short}`" in README, code
+    named = set(re.findall(r"`?\b(codex_[a-z_]+)\b", page.read_text())) - {"codex_proxy", *theirs}
+    assert named <= {option.name for option in OPTIONS}
 
 
 def scripts() -> list[str]:
-    return sorted({name for page in PAGES for name in re.findall(r"scripts/(\w+)", page.read_text())})
+    return sorted({name for page in PAGES for name in re.findall(r"scripts/(\w+)\b(?!\.py)", page.read_text())})
 
 
 @pytest.mark.parametrize("script", scripts())

@@ -82,4 +82,4 @@ def check_count(what: str, found: Sized | int, most: int) -> None:
 
 def too_much(what: str, most: str = "; so many are not taken", param: str | None = None) -> ProxyError:
     extra = {"param": param} if param else {}
-    return ProxyError(400, "too_much", f"{what}{most}. Nothing was sent to the backend.", extra=extra)
+    return ProxyError("too_much", f"{what}{most}. Nothing was sent to the backend.", status=400, extra=extra)

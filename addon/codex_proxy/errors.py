@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from .error_codes import status_of
 from .printable import lines, printable, whole
 
 # OpenAI's error types by status (docs/backend.md, 7.1; the SDKs show the type beside the message).
@@ -20,14 +21,20 @@ DEEPEST = 32
 
 
 class ProxyError(Exception):
-    """A request that ends here. `headers` go out with the answer; `kind` overrides the error's type."""
+    """A request that ends here.
+
+    `code` is a row of error_codes.py, which says the status; `status` is needed for a code with several. `of_backend`: code and
+    status are words of the backend's or the OAuth server's, and need be in no table. `headers` go out with the answer; `kind`
+    overrides the error's type. Raises ValueError for a code or a status that the table does not have.
+    """
 
     def __init__(
         self,
-        status: int,
         code: str | None,
         message: str,
         *,
+        status: int | None = None,
+        of_backend: bool = False,
         headers: Mapping[str, str] | None = None,
         kind: str | None = None,
         extra: Mapping[str, Any] | None = None,
@@ -35,10 +42,10 @@ class ProxyError(Exception):
         # A client's, a server's or a file's words may be in them, and a client prints them to its terminal.
         self.message = lines(message)
         super().__init__(self.message)
-        self.status = status
+        self.status = status if of_backend and status is not None else status_of(code, status)
         self.code = printable(code) if code is not None else None
         self.headers = dict(headers or {})
-        self.kind = kind or TYPES.get(status) or ("invalid_request_error" if status < 500 else "server_error")
+        self.kind = kind or TYPES.get(self.status) or ("invalid_request_error" if self.status < 500 else "server_error")
         self.extra = dict(extra or {})
 
     def body(self) -> bytes:
@@ -68,9 +75,9 @@ def encodable(value: Any, depth: int = 0) -> Any:
 class LoginError(ProxyError):
     """There is no login that could be used; the message names the one command that mends it."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, of_backend: bool = False) -> None:
         # The same request would fail the same way until a person has logged in (docs/backend.md, 8.4).
-        super().__init__(401, code, message, headers={"x-should-retry": "false"})
+        super().__init__(code, message, status=401, of_backend=of_backend, headers={"x-should-retry": "false"})
 
 
 class IssuerError(ProxyError):

@@ -56,7 +56,7 @@ async def test_a_lock_that_comes_too_late_is_let_go(tmp_path: Path) -> None:
         late.append(
             asyncio.get_running_loop().run_in_executor(daemon_threads.DAEMONS, lambda: (answers.wait(), work()))
         )
-        raise IssuerError(503, "login_busy", "hung")
+        raise IssuerError("login_busy", "hung")
 
     with pytest.raises(IssuerError, match="hung"):
         async with held(path, 1, hung):

@@ -32,7 +32,7 @@ NOW = 1_795_518_000.0
 SIX_MINUTES = 360.0
 
 REUSED = LoginError("refresh_token_reused", "Used already.")
-UNAVAILABLE = IssuerError(503, "issuer_unavailable", "Later.")
+UNAVAILABLE = IssuerError("issuer_unavailable", "Later.")
 
 Answer = Grant | Exception | Callable[[], Grant]
 

@@ -58,11 +58,11 @@ async def answer_later(flow: http.HTTPFlow, exchange: Exchange) -> None:
 
 
 def refuse(flow: http.HTTPFlow, exchange: Exchange) -> None:
-    raise ProxyError(403, "not_you", "No.")
+    raise ProxyError("host_refused", "No.")
 
 
 async def refuse_later(flow: http.HTTPFlow, exchange: Exchange) -> None:
-    raise ProxyError(403, "not_you", "No.")
+    raise ProxyError("host_refused", "No.")
 
 
 def fail(flow: http.HTTPFlow, exchange: Exchange) -> None:
@@ -81,8 +81,8 @@ UP: list[tuple[Work, int | None, str]] = [
     (nothing, None, ""),
     (answer, 200, ""),
     (answer_later, 200, ""),
-    (refuse, 403, "not_you"),
-    (refuse_later, 403, "not_you"),
+    (refuse, 403, "host_refused"),
+    (refuse_later, 403, "host_refused"),
     (fail, 500, "proxy_failed"),
     (fail_later, 500, "proxy_failed"),
 ]

@@ -35,7 +35,8 @@ def raised(cause: BaseException, error: ProxyError) -> ProxyError:
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
 def test_an_error_that_the_lack_of_files_caused_says_that(number: int) -> None:
     found = raised(
-        raised(OSError(number, "Too many open files"), LoginError("login_unreadable", "x")), ProxyError(500, "y", "z")
+        raised(OSError(number, "Too many open files"), LoginError("login_unreadable", "x")),
+        ProxyError("proxy_failed", "z"),
     )
     assert few_files.instead(found).code == "proxy_out_of_files" and few_files.is_cause(found)
 

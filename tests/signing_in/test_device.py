@@ -170,7 +170,7 @@ async def asked(server: Answers, patience: float = 60.0) -> Approved:
 
 
 PENDING = error(403, "deviceauth_authorization_unknown")
-DOWN = IssuerError(502, "issuer_unreachable", "It can't be reached.")
+DOWN = IssuerError("issuer_unreachable", "It can't be reached.")
 
 
 async def test_it_asks_in_the_pace_the_server_wants(given_answers: Given) -> None:

@@ -25,18 +25,18 @@ NOW = 1_795_518_000.0
         (LoginError("login_expired", ""), None, 3),
         (LoginError("refresh_token_reused", ""), None, 3),
         (LoginError("login_not_writable", ""), None, 3),
-        (IssuerError(502, "issuer_unreachable", ""), None, 5),
-        (IssuerError(503, "login_busy", ""), None, 5),
-        (ProxyError(401, "login_refused", ""), None, 3),
-        (ProxyError(402, "deactivated_workspace", ""), None, 3),
-        (ProxyError(403, None, ""), None, 3),
-        (ProxyError(403, "cloudflare_challenge", ""), None, 5),
-        (ProxyError(429, "usage_limit_reached", ""), None, 4),
-        (ProxyError(429, "rate_limit_exceeded", ""), None, 4),
-        (ProxyError(429, "usage_not_included", ""), None, 3),
-        (ProxyError(502, "backend_unreachable", ""), None, 5),
-        (ProxyError(504, "backend_timeout", ""), None, 5),
-        (ProxyError(500, "server_error", ""), None, 5),
+        (IssuerError("issuer_unreachable", ""), None, 5),
+        (IssuerError("login_busy", ""), None, 5),
+        (ProxyError("login_refused", ""), None, 3),
+        (ProxyError("deactivated_workspace", ""), None, 3),
+        (ProxyError(None, "", status=403, of_backend=True), None, 3),
+        (ProxyError("cloudflare_challenge", "", status=403), None, 5),
+        (ProxyError("usage_limit_reached", ""), None, 4),
+        (ProxyError("rate_limit_exceeded", ""), None, 4),
+        (ProxyError("usage_not_included", "", status=429), None, 3),
+        (ProxyError("backend_unreachable", ""), None, 5),
+        (ProxyError("backend_timeout", ""), None, 5),
+        (ProxyError("server_error", ""), None, 5),
     ],
 )
 def test_each_state_has_an_exit_status(error: ProxyError | None, report: Report | None, status: int) -> None:
@@ -74,7 +74,7 @@ def test_in_full_it_names_the_account(tmp_path: Path) -> None:
 
 def test_an_error_does_not_name_the_account_either(tmp_path: Path) -> None:
     made = state(tmp_path)
-    made.error = ProxyError(403, "odd", "no such account 1234abcd-5678")
+    made.error = ProxyError("odd", "no such account 1234abcd-5678", status=403, of_backend=True)
     assert made.json(full=False)["error"] == {"code": "odd", "message": "no such account 1234abcd…"}
     assert made.json(full=True)["error"]["message"] == "no such account 1234abcd-5678"
     assert made.json(full=False)["state"] == "refused"
@@ -86,7 +86,7 @@ def test_a_change_of_the_backend_is_an_exit_status_of_its_own(verdict: str, stat
     made.findings = [Finding(verdict, "x", "y")]  # type: ignore[arg-type]
     assert made.exit_status == status
     assert made.json(full=False)["probe"] == [{"verdict": verdict, "what": "x", "text": "y"}]
-    made.error = ProxyError(429, None, "")
+    made.error = ProxyError(None, "", status=429, of_backend=True)
     assert made.exit_status == 4
 
 

@@ -99,7 +99,7 @@ def test_the_times_of_many_events_are_thinned_out(monkeypatch: pytest.MonkeyPatc
 
 def test_a_turn_that_the_proxy_ends_says_so() -> None:
     _, turn = begun()
-    told = json.loads(turn.fail(ProxyError(504, "backend_timeout", "Too long."), 12))
+    told = json.loads(turn.fail(ProxyError("backend_timeout", "Too long."), 12))
     assert (told["type"], told["status"], told["error"]["code"]) == ("error", 504, "backend_timeout")
     assert turn.record.error == "backend_timeout"
     assert b"backend_timeout" in turn.kept

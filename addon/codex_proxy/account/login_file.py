@@ -141,9 +141,7 @@ class LoginFile:
         try:
             return await daemon_threads.run(f"{self.path} is locked", work, DISK_PATIENCE)
         except TimeoutError as e:
-            raise IssuerError(
-                503, "login_busy", f"{self.path} can't be written just now: {e.strerror}; try again."
-            ) from e
+            raise IssuerError("login_busy", f"{self.path} can't be written just now: {e.strerror}; try again.") from e
 
     def draft(self, after: str | None = None) -> Draft:
         """Open the file that will take the new tokens, before the old ones are spent. Only under the lock. Raises LoginError.

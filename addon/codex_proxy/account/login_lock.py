@@ -51,7 +51,7 @@ async def held(path: Path, patience: float, on_disk: OnDisk) -> AsyncIterator[No
         while not await on_disk(attempt):
             if time.monotonic() > deadline:
                 said = f"Another program has held {path} for {patience:.0f} s; try again."
-                raise IssuerError(503, "login_busy", said)
+                raise IssuerError("login_busy", said)
             await asyncio.sleep(BETWEEN_TRIES)
     finally:
         given_up = True

@@ -94,7 +94,7 @@ async def revoke(
     problem = "The login can't be ended at the server"
     answer = await post_json(issuer, REVOKE_PATH, body, headers, problem, network.REVOCATION)
     if not 200 <= answer.status < 300:
-        raise IssuerError(503, "issuer_unavailable", f"{problem}: {issuer} says: {said(answer)}.")
+        raise IssuerError("issuer_unavailable", f"{problem}: {issuer} says: {said(answer)}.")
 
 
 async def post_json(
@@ -123,9 +123,9 @@ async def _post(
 def unreachable(error: http_client.Failed, issuer: str, problem: str) -> IssuerError:
     """Why no answer came: it took too long, was too much, or there was none."""
     what = WITHOUT_ANSWER.get(error.gave_up, "can't be reached")
-    status, code = (503, "issuer_unavailable") if error.gave_up in WITHOUT_ANSWER else (502, "issuer_unreachable")
+    code = "issuer_unavailable" if error.gave_up in WITHOUT_ANSWER else "issuer_unreachable"
     then = clock.doubt(str(error)) or "Try again."
-    return IssuerError(status, code, f"{problem}: {issuer} {what} ({redact(str(error))}). {then}")
+    return IssuerError(code, f"{problem}: {issuer} {what} ({redact(str(error))}). {then}")
 
 
 def said(answer: http_client.Answer) -> str:
@@ -150,10 +150,10 @@ def exchanged(answer: http_client.Answer, issuer: str) -> Grant:
         return granted(answer, issuer)
     code = code_of(document)
     if is_page(answer) or answer.status >= 500 or answer.status == 429:
-        raise IssuerError(503, "issuer_unavailable", f"{UNFINISHED}: {issuer} answers with {said(answer)}. Try again.")
+        raise IssuerError("issuer_unavailable", f"{UNFINISHED}: {issuer} answers with {said(answer)}. Try again.")
     if code == "unsupported_country_region_territory":
         why = f"{issuer} does not serve this country or region"
-        raise IssuerError(503, "issuer_refuses_country", f"{UNFINISHED}: {why}.")
+        raise IssuerError("issuer_refuses_country", f"{UNFINISHED}: {why}.")
     raise Unfinished(f"{UNFINISHED}: {issuer} says: {said(answer)}. Try again.")
 
 
@@ -194,22 +194,20 @@ def refuse(answer: http_client.Answer, document: dict[str, Any], issuer: str) ->
     if page or answer.status >= 500 or answer.status == 429:
         what = "a Cloudflare page" if page else f"status {answer.status}"
         raise IssuerError(
-            503,
             "issuer_unavailable",
             f"The token can't be renewed just now: {issuer} answers with {what}. The login is kept; try again in a minute.",
         )
     if code == "unsupported_country_region_territory":
         raise IssuerError(
-            503,
             "issuer_refuses_country",
             f"The token can't be renewed from here: {issuer} does not serve this country or region. The login is kept.",
         )
     empty = "'refresh_token': empty string" in message
     if code in SPENT or answer.status == 401 or empty:
         why = SPENT.get(code) or ("it has no refresh token" if empty else message or "the server does not say why")
-        raise LoginError(code or "login_refused", f"The login can't be renewed: {why}.")
+        raise LoginError(code or "login_refused", f"The login can't be renewed: {why}.", of_backend=True)
     words = message or f"status {answer.status} without a token in it"
-    raise IssuerError(503, "issuer_unavailable", f"The token can't be renewed just now: {issuer} says: {words}.")
+    raise IssuerError("issuer_unavailable", f"The token can't be renewed just now: {issuer} says: {words}.")
 
 
 def document_of(body: bytes) -> dict[str, Any]:

@@ -244,12 +244,11 @@ class TokenStore:
             login = await daemon_threads.to_its_end(self._spend(draft, login, proactive=rejected is None))
         except LoginError as e:
             said = e.message if self.file.remedy in e.message else f"{e.message} {self.file.remedy}"
-            raise Refused(login, LoginError(e.code or "login_refused", said)) from None
+            raise Refused(login, LoginError(e.code or "login_refused", said, of_backend=True)) from None
         self.kept.write_when_there_is_room()
         # Each token may be left out of a grant (docs/backend.md, 8.4); what came is kept, and what is no good is not given out.
         if login.access_token == before.access_token and (rejected is not None or login.seconds_left(self.time()) <= 0):
             raise IssuerError(
-                503,
                 "issuer_unavailable",
                 "The token can't be renewed just now: the server gave no new access token. The login is kept; try again in a minute.",
             )

@@ -193,7 +193,6 @@ class CodexProxy:
         """A flow of ours that another addon's exception kept from being claimed does not go out."""
         exchange = exchanges.claim(flow)
         error = ProxyError(
-            500,
             "not_claimed",
             "The proxy did not get to see this request's head, because another addon failed; nothing was sent to the"
             " backend. mitmproxy's log says which.",

@@ -37,7 +37,7 @@ class Frames:
         if len(self._rest) > LARGEST_FRAME:
             self._rest.clear()
             raise ProxyError(
-                502, "backend_garbled", f"An event of the backend's answer is larger than {LARGEST_FRAME >> 20} MB."
+                "backend_garbled", f"An event of the backend's answer is larger than {LARGEST_FRAME >> 20} MB."
             )
         if data or frames:
             self._after_cr = not self._rest and bool(frames) and frames[-1].endswith(b"\r")

@@ -81,5 +81,5 @@ def problem(answer: http_client.Answer, remedy: str = "") -> ProxyError:
         place = refusals.redirect_host(headers.get("location", ""))
         error = refusals.no_answer(answer.status, headers, answer.body, place=place)
         said = f"The backend answered with status {answer.status}, and not with what was asked for."
-        return error or ProxyError(502, "backend_error", said)
+        return error or ProxyError("backend_error", said, status=502)
     return refusals.explain(answer.status, headers, answer.body, remedy=remedy)

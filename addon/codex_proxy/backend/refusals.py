@@ -8,8 +8,9 @@ import math
 import re
 import time
 import urllib.parse
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,8 +22,6 @@ from . import usage_windows as usage
 MODEL_REFUSED = re.compile(
     r"model is not supported when using Codex|requires a newer version of Codex|Model not found", re.I
 )
-
-QUOTA_CODES = ("usage_limit_reached", "usage_not_included", "rate_limit_exceeded")
 
 # Failures inside a 200 stream → the status a client that wanted no stream gets (docs/backend.md, 7.4).
 STREAM_STATUS = {
@@ -66,39 +65,45 @@ def parse(body: bytes) -> dict[str, Any]:
     return {"message": document["message"]} if isinstance(document.get("message"), str) else {}
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """`error` is what `parse` found in the body, without tokens and with its long texts cut; the rest as `explain` got it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    error: Mapping[str, Any]
+    now: float
+    remedy: str
+
+    @property
+    def kind(self) -> str | None:
+        return str(self.error.get("type") or "") or None
+
+    @property
+    def code(self) -> str | None:
+        return str(self.error.get("code") or "") or None
+
+    @property
+    def message(self) -> str:
+        return str(self.error.get("message") or "") or f"The backend refused the request with status {self.status}."
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        return {k: v for k, v in self.error.items() if k not in ("message", "type", "code")}
+
+    def names(self, limit: str) -> bool:
+        """Does it tell of a limit by this name, wherever that stands?"""
+        return self.status in (404, 429) and limit in " ".join((self.kind or "", self.code or "", self.message))
+
+
 def explain(
     status: int, headers: Mapping[str, str], body: bytes, now: float | None = None, *, remedy: str = ""
 ) -> ProxyError:
     """The error a client gets for a refusal of the backend; `remedy` says how a person logs in again, in a sentence."""
-    if is_challenge(status, headers):
-        return _cloudflare(status, headers)
     error = redact.values(_cut(parse(body) if len(body) < LONG else {}))
-    if not error:
-        return _no_json(status, headers, body)
-    kind = str(error.get("type") or "")
-    code = str(error.get("code") or "") or None
-    message = str(error.get("message") or "") or f"The backend refused the request with status {status}."
-    extra = {k: v for k, v in error.items() if k not in ("message", "type", "code")}
-    said = " ".join((kind, code or "", message))
-    quota = next((name for name in QUOTA_CODES if name in said), None) if status in (404, 429) else None
-    if quota == "usage_limit_reached":
-        return _usage_limit(error, extra, headers, time.time() if now is None else now)
-    if quota == "usage_not_included":
-        message += " The ChatGPT plan of this login has no Codex in it; Plus and above have."
-        return ProxyError(429, "usage_not_included", message, kind="usage_not_included", headers=RETRY_NOT, extra=extra)
-    if quota:
-        return ProxyError(429, quota, message, kind=kind or None, headers=_retry_after(message), extra=extra)
-    if status == 402 or code == "deactivated_workspace":
-        message = (
-            f"The workspace of this login is deactivated ({message}): its subscription has ended. Choose an active workspace:"
-            f" log in again. {remedy}"
-        ).rstrip()
-        return ProxyError(status, code or "deactivated_workspace", message, headers=RETRY_NOT, extra=extra)
-    if status == 401:
-        return _unauthorized(code, message, extra, remedy)
-    if MODEL_REFUSED.search(message):
-        code = code or "model_not_found"
-    return ProxyError(status, code, message, kind=kind or None, extra=extra)
+    refusal = Refusal(status, headers, body, error, time.time() if now is None else now, remedy)
+    return next(rule.becomes(refusal) for rule in RULES if rule.applies(refusal))
 
 
 def no_answer(
@@ -124,7 +129,7 @@ def no_answer(
         else:
             is_error = not {"object", "output", "models", "data"} & set(document) and len(body) <= LONG and parse(body)
             return explain(502, headers, body) if is_error else None
-    return ProxyError(502, "backend_error", f"The backend answered with status {status} and {said}")
+    return ProxyError("backend_error", f"The backend answered with status {status} and {said}")
 
 
 def is_page(headers: Mapping[str, str], body: bytes) -> bool:
@@ -143,7 +148,7 @@ def redirect_host(location: str) -> str:
 def no_compact(error: ProxyError) -> ProxyError:
     """For a 404 of responses/compact, which not every account has (docs/backend.md, 1.1)."""
     return ProxyError(
-        404, "compact_unavailable",
+        "compact_unavailable",
         f"The backend has no responses/compact for this login ({error.message}). Let the client shorten the conversation itself, or"
         " ask POST /responses with {\"type\": \"compaction_trigger\"} as the last item of the input.",
         headers=RETRY_NOT,
@@ -176,46 +181,101 @@ def in_stream(error: Mapping[str, Any], now: float | None = None) -> ProxyError:
         left = usage.limit_message(error, {}, time.time() if now is None else now)[1]
         headers = {**headers, **RETRY_NOT, **({} if left is None else {"retry-after": str(left)})}
     extra = {k: v for k, v in error.items() if k not in ("message", "type", "code", "param", "sequence_number")}
-    return ProxyError(status, code, message, headers=headers, extra=extra)
+    return ProxyError(code, message, status=status, of_backend=True, headers=headers, extra=extra)
 
 
-def _usage_limit(error: Mapping[str, Any], extra: dict[str, Any], headers: Mapping[str, str], now: float) -> ProxyError:
-    # Type, plan_type and resets_at stay: by them the Codex CLI says its own sentence (docs/backend.md, 13).
-    message, left = usage.limit_message(error, headers, now)
-    said = str(error.get("message") or "").rstrip(".")
-    retry = RETRY_NOT if left is None else {**RETRY_NOT, "retry-after": str(left)}
+def _cloudflare(refusal: Refusal) -> ProxyError:
+    ray = f" (cf-ray {refusal.headers['cf-ray']})" if "cf-ray" in refusal.headers else ""
     return ProxyError(
-        429, "usage_limit_reached", f"{message} (The backend says: {said}.)" if said else message,
-        kind="usage_limit_reached", headers=retry, extra=extra,
-    )  # fmt: skip
-
-
-def _unauthorized(code: str | None, message: str, extra: dict[str, Any], remedy: str) -> ProxyError:
-    if is_region(message):
-        return ProxyError(401, code or "wrong_region", message, headers=RETRY_NOT, extra=extra)
-    message = f"The backend does not accept this login, not even with a fresh token: {message} Log in again. {remedy}"
-    message = message.rstrip()
-    return ProxyError(401, code or "login_refused", message, headers=RETRY_NOT, extra=extra)
-
-
-def _cloudflare(status: int, headers: Mapping[str, str]) -> ProxyError:
-    ray = f" (cf-ray {headers['cf-ray']})" if "cf-ray" in headers else ""
-    return ProxyError(
-        status, "cloudflare_challenge",
+        "cloudflare_challenge",
         f"Cloudflare, in front of the backend, stopped the request{ray}; the login has nothing to do with it. It happens on"
         " addresses of data centres and VPNs: try from another network, or in some minutes.",
-        headers=RETRY_NOT,
+        status=refusal.status, headers=RETRY_NOT,
     )  # fmt: skip
 
 
-def _no_json(status: int, headers: Mapping[str, str], body: bytes) -> ProxyError:
-    if is_page(headers, body):
+def _no_json(refusal: Refusal) -> ProxyError:
+    if is_page(refusal.headers, refusal.body):
         said = "a web page instead of an answer"
-    elif text := redact.short(body[: 4 * SHORT].decode("utf-8", "replace").strip(), SHORT):
+    elif text := redact.short(refusal.body[: 4 * SHORT].decode("utf-8", "replace").strip(), SHORT):
         said = text
     else:
         said = "nothing more"
-    return ProxyError(status, "backend_error", f"The backend answered with status {status} and {said}.")
+    message = f"The backend answered with status {refusal.status} and {said}."
+    return ProxyError("backend_error", message, status=refusal.status)
+
+
+def _usage_limit(refusal: Refusal) -> ProxyError:
+    # Type, plan_type and resets_at stay: by them the Codex CLI says its own sentence (docs/backend.md, 13).
+    message, left = usage.limit_message(refusal.error, refusal.headers, refusal.now)
+    said = str(refusal.error.get("message") or "").rstrip(".")
+    retry = RETRY_NOT if left is None else {**RETRY_NOT, "retry-after": str(left)}
+    return ProxyError(
+        "usage_limit_reached", f"{message} (The backend says: {said}.)" if said else message,
+        kind="usage_limit_reached", headers=retry, extra=refusal.extra,
+    )  # fmt: skip
+
+
+def _usage_not_included(refusal: Refusal) -> ProxyError:
+    return ProxyError(
+        "usage_not_included",
+        f"{refusal.message} The ChatGPT plan of this login has no Codex in it; Plus and above have.",
+        status=429, kind="usage_not_included", headers=RETRY_NOT, extra=refusal.extra,
+    )  # fmt: skip
+
+
+def _rate_limit(refusal: Refusal) -> ProxyError:
+    wait = _retry_after(refusal.message)
+    return ProxyError("rate_limit_exceeded", refusal.message, kind=refusal.kind, headers=wait, extra=refusal.extra)
+
+
+def _deactivated(refusal: Refusal) -> ProxyError:
+    message = (
+        f"The workspace of this login is deactivated ({refusal.message}): its subscription has ended. Choose an active workspace:"
+        f" log in again. {refusal.remedy}"
+    ).rstrip()
+    return ProxyError(
+        refusal.code or "deactivated_workspace", message, status=refusal.status, of_backend=True, headers=RETRY_NOT, extra=refusal.extra
+    )  # fmt: skip
+
+
+def _wrong_region(refusal: Refusal) -> ProxyError:
+    code = refusal.code or "wrong_region"
+    return ProxyError(code, refusal.message, status=401, of_backend=True, headers=RETRY_NOT, extra=refusal.extra)
+
+
+def _login_refused(refusal: Refusal) -> ProxyError:
+    message = f"The backend does not accept this login, not even with a fresh token: {refusal.message} Log in again. {refusal.remedy}"
+    return ProxyError(
+        refusal.code or "login_refused", message.rstrip(), status=401, of_backend=True, headers=RETRY_NOT, extra=refusal.extra
+    )  # fmt: skip
+
+
+def _in_its_words(refusal: Refusal, code: str | None = None) -> ProxyError:
+    """`code` is for a refusal that comes with none."""
+    return ProxyError(
+        refusal.code or code, refusal.message, status=refusal.status, of_backend=True, kind=refusal.kind, extra=refusal.extra
+    )  # fmt: skip
+
+
+class Rule(NamedTuple):
+    applies: Callable[[Refusal], object]
+    becomes: Callable[[Refusal], ProxyError]
+
+
+# First match wins.
+RULES = (
+    Rule(lambda r: is_challenge(r.status, r.headers), _cloudflare),
+    Rule(lambda r: not r.error, _no_json),
+    Rule(lambda r: r.names("usage_limit_reached"), _usage_limit),
+    Rule(lambda r: r.names("usage_not_included"), _usage_not_included),
+    Rule(lambda r: r.names("rate_limit_exceeded"), _rate_limit),
+    Rule(lambda r: r.status == 402 or r.code == "deactivated_workspace", _deactivated),
+    Rule(lambda r: r.status == 401 and is_region(r.message), _wrong_region),
+    Rule(lambda r: r.status == 401, _login_refused),
+    Rule(lambda r: MODEL_REFUSED.search(r.message), lambda r: _in_its_words(r, "model_not_found")),
+    Rule(lambda r: True, _in_its_words),
+)
 
 
 def _cut(value: Any) -> Any:

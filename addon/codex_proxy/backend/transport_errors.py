@@ -10,13 +10,12 @@ from ..output import redact
 
 class Trouble(NamedTuple):
     signs: re.Pattern[str]
-    status: int
     code: str
     explanation: str
 
 
-def _trouble(signs: str, status: int, code: str, explanation: str) -> Trouble:
-    return Trouble(re.compile(signs, re.I), status, code, explanation)
+def _trouble(signs: str, code: str, explanation: str) -> Trouble:
+    return Trouble(re.compile(signs, re.I), code, explanation)
 
 
 CLOSED = "{host} closed the connection before its answer was complete. Try again."
@@ -29,34 +28,34 @@ LOOKED_AT, TOLD = 1000, 200
 
 # First match wins. `{host}` is the backend's.
 TROUBLES = (
-    _trouble(r"^Malformed request|from client, refusing", 400, "malformed_request", "The request is malformed; nothing was sent to the backend."),
-    _trouble(rf"^{GARBLED}|from server, refusing|receive buffer too long|server _SWITCH_\w+ event", 502, "backend_garbled", "What {host} answered is not HTTP."),
-    _trouble(r"connect timeout", 504, "backend_timeout", "{host} did not take the connection in time. Is the network up?"),
-    _trouble(r"idle timeout", 504, "backend_timeout", "{host} gave no answer{after}; whether it got the request is not known."),
-    _trouble(r"stall timeout", 504, "backend_timeout", "{host} stopped in its answer: nothing more came{after}."),
-    _trouble(r"dead timeout", 504, "backend_timeout", "The connection to {host} is dead; whether the request got there is not known. Try again."),
-    _trouble(r"total timeout", 504, "backend_timeout", "{host} did not complete its answer in time."),
-    _trouble(r"size timeout", 502, "backend_garbled", "{host} answered with more than is taken here."),
+    _trouble(r"^Malformed request|from client, refusing", "malformed_request", "The request is malformed; nothing was sent to the backend."),
+    _trouble(rf"^{GARBLED}|from server, refusing|receive buffer too long|server _SWITCH_\w+ event", "backend_garbled", "What {host} answered is not HTTP."),
+    _trouble(r"connect timeout", "backend_timeout", "{host} did not take the connection in time. Is the network up?"),
+    _trouble(r"idle timeout", "backend_timeout", "{host} gave no answer{after}; whether it got the request is not known."),
+    _trouble(r"stall timeout", "backend_timeout", "{host} stopped in its answer: nothing more came{after}."),
+    _trouble(r"dead timeout", "backend_timeout", "The connection to {host} is dead; whether the request got there is not known. Try again."),
+    _trouble(r"total timeout", "backend_timeout", "{host} did not complete its answer in time."),
+    _trouble(r"size timeout", "backend_garbled", "{host} answered with more than is taken here."),
     _trouble(
-        r"too many open files", 503, "proxy_out_of_files",
+        r"too many open files", "proxy_out_of_files",
         "This proxy has no more open files for a connection to {host}. Close some clients, or start it with a higher `ulimit -n`.",
     ),
-    _trouble(r"refused HTTP CONNECT|proxy", 502, "outgoing_proxy_failed", "The outgoing proxy (HTTPS_PROXY) did not let the request through."),
+    _trouble(r"refused HTTP CONNECT|proxy", "outgoing_proxy_failed", "The outgoing proxy (HTTPS_PROXY) did not let the request through."),
     _trouble(
-        r"name or service|getaddrinfo|nodename nor|name resolution|no address associated|not known", 502, "backend_unknown_host",
+        r"name or service|getaddrinfo|nodename nor|name resolution|no address associated|not known", "backend_unknown_host",
         "The name {host} can't be resolved. Is the network up?",
     ),
-    _trouble(clock.OF_TIME.pattern, 502, "backend_certificate", "The certificate of {host} is of another time than this machine's."),
-    _trouble(r"certificate", 502, "backend_certificate", "The certificate of {host} is not trusted. Behind a company proxy, name its CA in SSL_CERT_FILE."),
-    _trouble(r"TLS|SSL|handshake", 502, "backend_tls", "No TLS connection to {host} came about."),
-    _trouble(r"refused|connect call failed|unreachable|no route", 502, "backend_unreachable", "{host} can't be reached. Is the network up?"),
-    _trouble(r"without sending complete", 502, "backend_closed", CLOSED),
-    _trouble(r"protocol error|cannot parse|unexpected server response|invalid header|illegal|content-length|transfer-encoding|malformed", 502, "backend_garbled", "What {host} answered is not HTTP."),
-    _trouble(r"not the way to the Codex backend|unclaimed", 500, "not_sent", "The request was not sent, because another addon of this mitmproxy failed or redirected it."),
-    _trouble(r"closed connection|reset|disconnected|broken pipe", 502, "backend_closed", CLOSED),
+    _trouble(clock.OF_TIME.pattern, "backend_certificate", "The certificate of {host} is of another time than this machine's."),
+    _trouble(r"certificate", "backend_certificate", "The certificate of {host} is not trusted. Behind a company proxy, name its CA in SSL_CERT_FILE."),
+    _trouble(r"TLS|SSL|handshake", "backend_tls", "No TLS connection to {host} came about."),
+    _trouble(r"refused|connect call failed|unreachable|no route", "backend_unreachable", "{host} can't be reached. Is the network up?"),
+    _trouble(r"without sending complete", "backend_closed", CLOSED),
+    _trouble(r"protocol error|cannot parse|unexpected server response|invalid header|illegal|content-length|transfer-encoding|malformed", "backend_garbled", "What {host} answered is not HTTP."),
+    _trouble(r"not the way to the Codex backend|unclaimed", "not_sent", "The request was not sent, because another addon of this mitmproxy failed or redirected it."),
+    _trouble(r"closed connection|reset|disconnected|broken pipe", "backend_closed", CLOSED),
 )  # fmt: skip
 
-OTHER = _trouble("", 502, "backend_unreachable", "{host} gave no answer.")
+OTHER = _trouble("", "backend_unreachable", "{host} gave no answer.")
 
 
 # Codes that, with an outgoing proxy in between, speak of that proxy.
@@ -74,5 +73,5 @@ def explain(message: str, host: str, gave_up: str = "", via: str = "", after: fl
         detail = f" {doubt}{detail}"
     if via and trouble.code in ON_THE_WAY:
         text = f"The outgoing proxy {via} (HTTPS_PROXY) can't be reached."
-        return ProxyError(502, "outgoing_proxy_failed", text + detail)
-    return ProxyError(trouble.status, trouble.code, trouble.explanation.format(host=host, after=waited) + detail)
+        return ProxyError("outgoing_proxy_failed", text + detail)
+    return ProxyError(trouble.code, trouble.explanation.format(host=host, after=waited) + detail)

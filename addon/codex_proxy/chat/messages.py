@@ -219,7 +219,7 @@ class Messages:
 
     def _wrong(self, what: str, param: str) -> ProxyError:
         where = self._where if param == self._where else f"{self._where}.{param}"
-        return ProxyError(400, "invalid_messages", f"{where} {what}.", extra={"param": where})
+        return ProxyError("invalid_messages", f"{where} {what}.", extra={"param": where})
 
 
 def there(values: Object) -> Object:

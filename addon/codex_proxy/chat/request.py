@@ -114,7 +114,7 @@ def _refuse(body: Object) -> None:
     for name, (is_meant, instead) in MEANINGFUL.items():
         if name in body and is_meant(value(body[name])):
             told = bytes(memoryview(body[name])[:60]).decode("utf-8", "replace")
-            raise ProxyError(400, "not_supported", f"`{name}` can't be {told} here: {instead}.", extra={"param": name})
+            raise ProxyError("not_supported", f"`{name}` can't be {told} here: {instead}.", extra={"param": name})
 
 
 def _conversation(
@@ -128,7 +128,7 @@ def _conversation(
     if not messages:
         where = "; with `input`, POST it to /responses" if "input" in body else ""
         raise ProxyError(
-            400, "invalid_messages", f"`messages` has to be a list with at least one message{where}.",
+            "invalid_messages", f"`messages` has to be a list with at least one message{where}.",
             extra={"param": "messages"},
         )  # fmt: skip
     bounds.check_count("messages", messages, bounds.ITEMS)
@@ -189,7 +189,7 @@ def _stop(body: Object) -> tuple[str, ...]:
     said = value(body.get("stop", ABSENT))
     texts = [said] if isinstance(said, str) else said or []
     if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
-        raise ProxyError(400, "not_supported", "`stop` has to be a text or a list of texts.", extra={"param": "stop"})
+        raise ProxyError("not_supported", "`stop` has to be a text or a list of texts.", extra={"param": "stop"})
     bounds.check_count("texts in `stop`", texts, bounds.STOPS)
     bounds.check_count("characters in a text of `stop`", max(map(len, texts), default=0), bounds.LONGEST_STOP)
     return tuple(one for one in texts if one)

@@ -69,23 +69,19 @@ def find(method: str, path: str) -> Route:
     if route is None:
         if canonical(path).startswith("/responses/"):
             raise ProxyError(
-                404,
                 "unknown_path",
                 f"No such path here: {method} {bare(path)}. Answers can't be fetched or deleted later, as nothing is stored behind this"
                 " backend.",
             )
         served = ", ".join(f"{' '.join(r.methods)} {p}" for p, r in ROUTES.items())
         raise ProxyError(
-            404,
             "unknown_path",
             f"No such path here: {method} {bare(path)}. Served are {served}; each also with /v1 in front, so a base URL of"
             " http://HOST:PORT and one of http://HOST:PORT/v1 both work (but not /v1/v1).",
         )
     if method not in route.methods:
         allowed = ", ".join(route.methods)
-        raise ProxyError(
-            405, "wrong_method", f"{bare(path)} takes {allowed}, not {method}.", headers={"Allow": allowed}
-        )
+        raise ProxyError("wrong_method", f"{bare(path)} takes {allowed}, not {method}.", headers={"Allow": allowed})
     return CATALOGUE if route.name == "models" and client_version(path) else route
 
 

@@ -26,15 +26,14 @@ AHEAD = 1 << 20
 TOLD = 100
 
 TOO_LARGE = {
-    "line": (414, "path_too_long", "The request's path is too long"),
-    "fields": (431, "head_too_large", "The request's head is too large"),
-    "size": (431, "head_too_large", "The request's head is too large"),
+    "line": ("path_too_long", "The request's path is too long"),
+    "fields": ("head_too_large", "The request's head is too large"),
+    "size": ("head_too_large", "The request's head is too large"),
 }
 
 
 def malformed(why: str) -> ProxyError:
     return ProxyError(
-        400,
         "malformed_request",
         f"The request is malformed; nothing was sent to the backend. ({redact.short(why, TOLD)})",
     )
@@ -79,7 +78,6 @@ class ClientSide(OurHttp1, Http1Server):
                 yield from self._wake_in(left)
                 return
             late = ProxyError(
-                408,
                 "head_timeout",
                 f"The request's head did not come within {self.head_time:g} seconds (option codex_head_timeout).",
             )
@@ -95,8 +93,8 @@ class ClientSide(OurHttp1, Http1Server):
         try:
             lines = self.head_reader.read(self.buf)
         except heads.HeadTooLarge as e:
-            status, code, what = TOO_LARGE[e.part]
-            yield from self.refuse(ProxyError(status, code, f"{what}: {e}. Nothing was sent to the backend."))
+            code, what = TOO_LARGE[e.part]
+            yield from self.refuse(ProxyError(code, f"{what}: {e}. Nothing was sent to the backend."))
             return
         if lines is None:
             if self.buf and self.began is None:
@@ -113,7 +111,7 @@ class ClientSide(OurHttp1, Http1Server):
             yield from self.refuse(malformed(str(e)))
             return
         if self.request.http_version not in ("HTTP/1.0", "HTTP/1.1"):
-            other = ProxyError(505, "http_version", f"This proxy speaks HTTP/1.1, not {self.request.http_version}.")
+            other = ProxyError("http_version", f"This proxy speaks HTTP/1.1, not {self.request.http_version}.")
             yield from self.refuse(other)
             return
         yield ReceiveHttp(RequestHeaders(self.stream_id, self.request, size == 0))

@@ -58,7 +58,6 @@ def item(item_id: str, past: Past | None) -> msgspec.Raw:
 def not_found(code: str, param: str, what: str, instead: str) -> ProxyError:
     """In the words of OpenAI's own refusal, which clients look for, and then in ours."""
     return ProxyError(
-        400,
         code,
         f"{what}. Nothing is stored behind this backend, and in the proxy's memory of what passed here (codex_memory) it is not,"
         f" or not any more. {instead}",

@@ -48,29 +48,26 @@ def decode(body: bytes, header: str, limit: int) -> bytes:
     names = codings(header)
     if len(names) > MOST_CODINGS:
         raise ProxyError(
-            415, "unsupported_encoding",
-            f"A request body with {len(names)} codings one over the other is not read here; at most {MOST_CODINGS} are.",
+            "unsupported_encoding",
+            f"A request body with {len(names)} codings one over the other is not read here; at most {MOST_CODINGS} are.", status=415,
         )  # fmt: skip
     for name in reversed(names):
         reader = READERS.get(name)
         if reader is None:
             raise ProxyError(
-                415,
                 "unsupported_encoding",
                 f"A request body with Content-Encoding: {name[:40]} can't be read here; {', '.join(READERS)} can.",
+                status=415,
             )
         try:
             body = reader(body, limit)
         except TooManyFrames as e:
             raise ProxyError(
-                400,
                 "bad_encoding",
                 f"The request body has more than {MOST_FRAMES} frames of {name}; so many are not read.",
             ) from e
         except (zlib.error, EOFError, brotli.error, zstandard.ZstdError) as e:
-            raise ProxyError(
-                400, "bad_encoding", f"The request body is not what its Content-Encoding: {name} says."
-            ) from e
+            raise ProxyError("bad_encoding", f"The request body is not what its Content-Encoding: {name} says.") from e
     return body
 
 
@@ -164,16 +161,15 @@ class StreamDecoder:
                 data = step(data, int(room))
         except TooLarge:
             raise ProxyError(
-                502,
                 "backend_garbled",
                 f"The backend's answer, in Content-Encoding: {self._header}, which was not asked for, becomes too large when it is"
                 f" decoded: {self._came:,} bytes become more than {room:,.0f}.",
             ) from None
         except (zlib.error, brotli.error, zstandard.ZstdError) as e:
             raise ProxyError(
-                502,
                 "unsupported_encoding",
                 f"The backend's answer can't be decoded as its Content-Encoding says: {self._header}.",
+                status=502,
             ) from e
         return data
 
@@ -265,9 +261,9 @@ def stream_decoder(header: str, limit: float = float("inf")) -> StreamDecoder | 
     names = codings(header)
     if len(names) > MOST_CODINGS or not set(names) <= set(STEPS):
         raise ProxyError(
-            502,
             "unsupported_encoding",
             f"The backend's answer is encoded with {header[:100]}, which nobody asked for.",
+            status=502,
         )
     return StreamDecoder(names, limit) if names else None
 

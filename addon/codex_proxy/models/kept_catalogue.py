@@ -80,7 +80,7 @@ class KeptCatalogue:
             async with asyncio.timeout(WHOLE):
                 found = await self._ask()
             if not found:
-                raise ProxyError(502, "no_models", NO_MODELS)
+                raise ProxyError("no_models", NO_MODELS)
         except Exception as e:
             self._failed(e)
             return
@@ -92,7 +92,7 @@ class KeptCatalogue:
     def _failed(self, e: Exception) -> None:
         if not isinstance(e, ProxyError):
             said = "it took too long" if isinstance(e, TimeoutError) else redact(str(e)) or type(e).__name__
-            e = ProxyError(502, "backend_error", f"The list of models can't be had: {said}.")
+            e = ProxyError("backend_error", f"The list of models can't be had: {said}.")
         if self.error is None or self.error.message != e.message:
             serves = " The last one serves on." if self.catalogue else ""
             logger.warning(f"The list of models can't be had: {e.message}{serves}")

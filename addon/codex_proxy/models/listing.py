@@ -29,7 +29,7 @@ def one(name: str, catalogue: Catalogue, models: ModelMap) -> Entry:
     model = catalogue.model(meant.model)
     if model is None or catalogue.is_locked(model):
         told = hint(meant.model, catalogue)
-        raise ProxyError(404, "model_not_found", f"The model {name!r} is not among those of this subscription.{told}")
+        raise ProxyError("model_not_found", f"The model {name!r} is not among those of this subscription.{told}")
     return entry(model, name, meant.effort)
 
 

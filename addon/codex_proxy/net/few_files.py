@@ -35,7 +35,6 @@ def is_for_the_backend(fd: int, most: int | None) -> bool:
 def out_of_files(most: int | None) -> ProxyError:
     have = f" ({most})" if most else ""
     return ProxyError(
-        503,
         "proxy_out_of_files",
         f"This proxy has no more open files{have}: too many clients keep connections to it. Close some, or start it with a higher"
         " `ulimit -n`.",

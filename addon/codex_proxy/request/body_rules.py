@@ -211,7 +211,7 @@ def written(body: Object) -> bytes:
 def refuse_meaningful(body: Mapping[str, msgspec.Raw]) -> None:
     for name, instead in MEANINGFUL.items():
         if name in body and value(body[name]) not in (None, False, ""):
-            raise ProxyError(400, "not_supported", f"`{name}` can't be used: {NOT_STORED}; {instead}.", kind=None)
+            raise ProxyError("not_supported", f"`{name}` can't be used: {NOT_STORED}; {instead}.")
 
 
 def compact_fields(body: Object) -> list[Change]:

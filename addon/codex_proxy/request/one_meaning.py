@@ -71,7 +71,7 @@ def _check(raw: msgspec.Raw, level: int) -> None:
         values = list(body.values())
     if level >= DEEP:
         raise ProxyError(
-            400, "too_much", f"More than {SMALL >> 10} KB of the request body stand more than {DEEP} levels deep; so much is not taken."
+            "too_much", f"More than {SMALL >> 10} KB of the request body stand more than {DEEP} levels deep; so much is not taken.", status=400
         )  # fmt: skip
     for value in values:
         _check(value, level + 1)
@@ -125,6 +125,6 @@ def _after_space(data: bytes, at: int) -> int:
 
 def twice(key: str) -> ProxyError:
     return ProxyError(
-        400, "duplicate_key", f"The key {json.dumps(key[:60])} stands twice in one object of the request, which leaves open what is meant: send"
+        "duplicate_key", f"The key {json.dumps(key[:60])} stands twice in one object of the request, which leaves open what is meant: send"
         " each key once.",
     )  # fmt: skip

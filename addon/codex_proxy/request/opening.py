@@ -23,26 +23,24 @@ def readable() -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as e:
-        raise ProxyError(400, "invalid_json", f"The request body is not JSON: it is not UTF-8 ({e.reason}).") from e
+        raise ProxyError("invalid_json", f"The request body is not JSON: it is not UTF-8 ({e.reason}).") from e
     except (msgspec.MsgspecError, RecursionError) as e:
-        raise ProxyError(400, "invalid_json", f"The request body can't be read: {e}.") from e
+        raise ProxyError("invalid_json", f"The request body can't be read: {e}.") from e
 
 
 def decode(data: bytes) -> Object:
     """The top level of a body. Raises ProxyError."""
     if not data.strip():
-        raise ProxyError(
-            400, "empty_body", "The request has no body; a JSON object with `model` and `input` is expected."
-        )
+        raise ProxyError("empty_body", "The request has no body; a JSON object with `model` and `input` is expected.")
     bounds.check_size(data)
     try:
         body = OBJECT.decode(data)
     except msgspec.DecodeError as e:
         if isinstance(e, msgspec.ValidationError):
-            raise ProxyError(400, "not_an_object", "The request body is JSON, but not an object.") from e
+            raise ProxyError("not_an_object", "The request body is JSON, but not an object.") from e
         if (mended := lone_surrogates.replaced(data)) is not None:
             return lone_surrogates.Mended(decode(mended))
-        raise ProxyError(400, "invalid_json", f"The request body is not JSON: {e}.") from e
+        raise ProxyError("invalid_json", f"The request body is not JSON: {e}.") from e
     bounds.check_fields(body)
     one_meaning.check(data, body)
     return body

@@ -63,9 +63,7 @@ def begun(answer: http_client.Answer, issuer: str) -> Device:
         )
     user_code, number = given.get("user_code") or given.get("usercode"), given.get("device_auth_id")
     if answer.status != 200 or not isinstance(user_code, str) or not isinstance(number, str):
-        raise IssuerError(
-            503, "issuer_unavailable", f"The device login can't begin: {issuer} says: {oauth.said(answer)}."
-        )
+        raise IssuerError("issuer_unavailable", f"The device login can't begin: {issuer} says: {oauth.said(answer)}.")
     page = issuer.rstrip("/") + DEVICE_PAGE_PATH
     return Device(printable(user_code)[:40], page, number, _interval(given.get("interval")))
 
@@ -114,7 +112,7 @@ def polled(answer: http_client.Answer, issuer: str) -> Approved | str:
     given = oauth.document_of(answer.body)
     code = oauth.code_of(given)
     if oauth.is_page(answer) or answer.status >= 500:
-        raise IssuerError(503, "issuer_unavailable", f"{UNFINISHED}: {issuer} answers with {oauth.said(answer)}.")
+        raise IssuerError("issuer_unavailable", f"{UNFINISHED}: {issuer} answers with {oauth.said(answer)}.")
     if answer.status == 200:
         grant, verifier = given.get("authorization_code"), given.get("code_verifier")
         if isinstance(grant, str) and isinstance(verifier, str):

@@ -49,7 +49,7 @@ async def revoke(issuer: str, document: Mapping[str, Any], found: tuple[str, str
     """End what `token_of` found, where it was made. Raises IssuerError, also if that is another issuer."""
     made = provenance.of(document)
     if other := provenance.trouble(made, issuer):
-        raise IssuerError(503, other.code, f"The login can't be ended at the server. {other.message}")
+        raise IssuerError("login_other_issuer", f"The login can't be ended at the server. {other.message}")
     token, hint = found
     await oauth.revoke(
         issuer,

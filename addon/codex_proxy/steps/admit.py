@@ -55,7 +55,6 @@ def is_of_another_site(headers: http.Headers) -> bool:
 def wrong_key(*, in_browser: bool) -> ProxyError:
     """`in_browser`: it asks the person for a user name and a password (RFC 7617)."""
     return ProxyError(
-        401,
         "wrong_client_key",
         "This proxy wants its client key: give it as the API key (Authorization: Bearer KEY, or x-api-key: KEY)"
         + (", or here in the browser as the password, with any user name." if in_browser else "."),
@@ -77,7 +76,6 @@ def refusal(
     headers = flow.request.headers
     if ("origin" in headers or is_of_another_site(headers)) and not exchange.page:
         return ProxyError(
-            403,
             "origin_refused",
             f"A web page ({headers.get('origin', 'of another site')[:100]}) may not use this proxy; programs may, they send no Origin."
             " A page of your own may if codex_allow_origins names its origin.",
@@ -89,7 +87,6 @@ def refusal(
         return None
     if not is_loopback(caller_address(flow.client_conn).partition("%")[0]):
         return ProxyError(
-            403,
             "not_this_machine",
             "Without a client key only this machine may use the proxy. Set codex_client_key to let others in.",
         )
@@ -99,7 +96,6 @@ def refusal(
         names.append(host_of(flow.request.authority))
     if not names or not all(is_loopback(name) or name.strip("[]") == listening for name in names):
         return ProxyError(
-            403,
             "host_refused",
             f"Host {', '.join(names)[:100] or '(none)'} is not a name of this machine; a web page may be behind it. Call the proxy as"
             " localhost or 127.0.0.1, or set codex_client_key, with which any name will do.",

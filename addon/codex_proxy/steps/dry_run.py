@@ -51,7 +51,7 @@ class DryRun:
             flow.response = self.listed(listing.entry(Model(routes.model(flow.request.path))))
         else:
             raise ProxyError(
-                501, "not_in_dry_run", "A dry run has no answer for this path; nothing was sent to the backend."
+                "not_in_dry_run", "A dry run has no answer for this path; nothing was sent to the backend."
             )
 
     def answer(self, flow: http.HTTPFlow, exchange: Exchange) -> http.Response:

@@ -99,7 +99,7 @@ class Models:
             exchange.note(f"no list of models can be had just now; this is the one of {at}")
         elif not known:
             late = f"The list of models did not come within {PATIENCE:g} s; try again."
-            raise self.kept.error or ProxyError(504, "backend_timeout", late)
+            raise self.kept.error or ProxyError("backend_timeout", late)
         return known
 
     async def _ask(self) -> Catalogue:

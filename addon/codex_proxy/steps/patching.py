@@ -32,6 +32,6 @@ class Patching:
 
     def too_large(self) -> ProxyError:
         return ProxyError(
-            413, "body_too_large", f"The request body is larger than {ctx.options.codex_body_limit}, which is the most this proxy takes"
+            "body_too_large", f"The request body is larger than {ctx.options.codex_body_limit}, which is the most this proxy takes"
             " (option codex_body_limit).",
         )  # fmt: skip

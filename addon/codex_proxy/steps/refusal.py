@@ -35,7 +35,7 @@ def unforeseen(where: str, e: Exception, of: Outcome | None = None) -> ProxyErro
     logger.error(f"{where} failed.", exc_info=e)
     what = type(e).__name__
     return ProxyError(
-        500, "proxy_failed", f"The proxy itself failed ({where}: {what}); {sent(of)}. Its log has the details."
+        "proxy_failed", f"The proxy itself failed ({where}: {what}); {sent(of)}. Its log has the details."
     )
 
 
@@ -49,6 +49,6 @@ def sent(of: Outcome | None) -> str:
 def malformed(name: str) -> ProxyError:
     """A head that two readers could understand in two ways goes nowhere (RFC 9110, section 5.5)."""
     return ProxyError(
-        400, "malformed_request",
+        "malformed_request",
         f"The header {name} has a character in it that no header may have (RFC 9110, section 5.5); nothing was sent to the backend.",
     )  # fmt: skip

@@ -73,7 +73,7 @@ class Retry:
         """An upgrade can't be sent again from here; the client's next one finds another token."""
         await self.login.store.replaced(exchange.token)
         raise ProxyError(
-            503, "token_replaced", "The backend refused the token; now there is another. Connect again.",
+            "token_replaced", "The backend refused the token; now there is another. Connect again.",
             headers={"retry-after": "0"},
         )  # fmt: skip
 
@@ -117,7 +117,7 @@ class Retry:
         while not (await asyncio.wait({task}, timeout=LOOK_EVERY))[0]:
             if not flow.is_replay and wire.client_is_gone(flow):
                 task.cancel()
-                raise ProxyError(499, "client_gone", "The client hung up.")
+                raise ProxyError("client_gone", "The client hung up.")
         return task.result()
 
 

@@ -28,7 +28,6 @@ class Route:
         if ours.is_dry_run() or ctx.options.codex_capture:
             # 426 at once sends the Codex CLI to HTTP for the rest of its session (docs/backend.md, 11).
             raise ProxyError(
-                426,
                 "use_http",
                 "A dry run and capture mode take requests over HTTP only: POST them instead.",
                 headers={"Upgrade": "HTTP/1.1"},

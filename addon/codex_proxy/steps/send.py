@@ -37,7 +37,7 @@ class Send:
     def request(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         target, request = ours.backend(), flow.request
         if not exchange.token:
-            raise ProxyError(500, "proxy_failed", "The request has no token on it; nothing was sent to the backend.")
+            raise ProxyError("proxy_failed", "The request has no token on it; nothing was sent to the backend.")
         if outgoing := self.way_out.outgoing:
             flow.server_conn.via = (outgoing.scheme, (outgoing.host, outgoing.port))
         body = request.raw_content or b""

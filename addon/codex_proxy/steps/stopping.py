@@ -10,4 +10,4 @@ class Stopping:
 
 
 def stopped(why: str, headers: dict[str, str] | None = None) -> ProxyError:
-    return ProxyError(503, "stopping", f"The proxy is being stopped, and {why}. Try again.", headers=headers)
+    return ProxyError("stopping", f"The proxy is being stopped, and {why}. Try again.", headers=headers)

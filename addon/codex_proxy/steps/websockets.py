@@ -87,7 +87,7 @@ class WebSockets:
         elif status == 101 or (is_socket and status < 400):
             flow.websocket = None
             wire.hang_up_upstream(flow, "no upgrade")
-            raise ProxyError(502, "backend_garbled", f"The backend answered the upgrade with status {status}.")
+            raise ProxyError("backend_garbled", f"The backend answered the upgrade with status {status}.")
 
     def websocket_start(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         if flow.websocket:
@@ -147,7 +147,7 @@ class WebSockets:
         if websocket_wire.was_too_large(flow):
             raise turns.TOO_LARGE.with_traceback(None)
         if not message.is_text:
-            raise ProxyError(400, "invalid_json", "The message is binary; the backend takes JSON as text.")
+            raise ProxyError("invalid_json", "The message is binary; the backend takes JSON as text.")
         kind, body = await workers.run(len(message.content), turns.read, message.content)
         if kind == turns.CREATE:
             turn = await self._patch(flow, exchange, socket, message, body)
@@ -334,6 +334,6 @@ class WebSockets:
             return
         by = "client" if flow.websocket.closed_by_client else "backend"
         code = "client_gone" if by == "client" else "stream_broken"
-        error = ProxyError(499, code, f"The {by} closed the connection before the last event.")
+        error = ProxyError(code, f"The {by} closed the connection before the last event.")
         self._fail(flow, exchange, socket, error)
         request_log.websocket_end(flow, exchange, "proxy" if socket.closing else by, socket.turns.number)

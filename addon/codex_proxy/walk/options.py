@@ -30,7 +30,8 @@ OPTIONS = (
     Option("codex_issuer", str, defaults.ISSUER, "Base address of the OAuth server that renews the token."),
     Option(
         "codex_auth_file", str, "",
-        "The login. Empty: $CODEX_HOME/auth.json, else ~/.codex/auth.json, or what the environment has.",
+        "The file of the login. Empty: what the environment has, else $CODEX_HOME/auth.json, else ~/.codex/auth.json, or the"
+        " keyring where the Codex CLI has it.",
     ),
     Option("codex_originator", str, defaults.ORIGINATOR, "Who we say we are: header originator, and User-Agent."),
     Option(
@@ -69,7 +70,8 @@ OPTIONS = (
     ),
     Option(
         "codex_instructions", str, "none",
-        "Instructions where a client sends none: none; model: those the account's list of models has; a file; an https address.",
+        "Instructions where a client sends none: none; model: those the account's list of models has; a file, read again when it"
+        " changes; an https address, asked again every hour and kept in ~/.local/state/codex-proxy.",
     ),
     *(
         Option(name, str, "", f"The {name.removeprefix('codex_')} where a client asks for none: {', '.join(words)}.")
@@ -107,7 +109,10 @@ OPTIONS = (
         "codex_stop_timeout", str, "30",
         "How long running answers may go on after SIGTERM, while new connections are refused; seconds.",
     ),
-    Option("codex_capture", str, "", "Folder that gets what clients send, without secrets. Empty: nothing is kept."),
+    Option(
+        "codex_capture", str, "",
+        "Folder that gets what clients send, one readable file for each request, without secrets. Empty: nothing is kept.",
+    ),
     Option(
         "codex_dry_run", bool, False,
         "Answer from a canned stream and send nothing to the backend; needs no login. The client is taken through a text,"

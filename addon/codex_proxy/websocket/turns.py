@@ -32,15 +32,15 @@ METADATA = 64 << 10
 # The longest message taken from a client, in bytes: mitmproxy goes through it several times on the event loop.
 LONGEST = 32 << 20
 
-LOST = ProxyError(502, "stream_broken", "The connection to the backend was lost before the answer's last event.")
+LOST = ProxyError("stream_broken", "The connection to the backend was lost before the answer's last event.")
 TOO_LARGE = ProxyError(
-    413, "body_too_large",
+    "body_too_large",
     f"The message is larger than {LONGEST >> 20} MB, or than codex_body_limit; what is larger can be posted to /responses"
     " instead, up to codex_body_limit.",
 )  # fmt: skip
-FLOODED = ProxyError(429, "too_much", REASON)
+FLOODED = ProxyError("too_much", REASON, status=429)
 NOT_SEEN = ProxyError(
-    500, "not_claimed",
+    "not_claimed",
     "The proxy did not get to see this connection or message, because another addon failed; nothing was sent to the backend."
     " mitmproxy's log says which.",
 )  # fmt: skip
@@ -216,4 +216,4 @@ def error_event(error: ProxyError) -> bytes:
 
 
 def connect_anew(why: str) -> ProxyError:
-    return ProxyError(400, CONNECT_ANEW, f"{why} Create a new websocket connection to continue.")
+    return ProxyError(CONNECT_ANEW, f"{why} Create a new websocket connection to continue.")

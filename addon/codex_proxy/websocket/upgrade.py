@@ -23,9 +23,9 @@ def check(headers: Mapping[str, str]) -> None:
     """Raises ProxyError for what mitmproxy would not take for a WebSocket, and pass on unseen."""
     if headers.get("sec-websocket-version", "").strip() != VERSION:
         raise ProxyError(
-            426,
             "bad_upgrade",
             f"The WebSocket has to be of version {VERSION} (RFC 6455).",
+            status=426,
             headers={"Sec-WebSocket-Version": VERSION, "Upgrade": "websocket"},
         )
     try:
@@ -33,7 +33,9 @@ def check(headers: Mapping[str, str]) -> None:
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != 16:
-        raise ProxyError(400, "bad_upgrade", "The WebSocket's Sec-WebSocket-Key is not one (RFC 6455 section 4.1).")
+        raise ProxyError(
+            "bad_upgrade", "The WebSocket's Sec-WebSocket-Key is not one (RFC 6455 section 4.1).", status=400
+        )
 
 
 def upward(client: Mapping[str, str], codex: bool) -> dict[str, str]:
