@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import httpx2
 
@@ -67,7 +67,12 @@ def captured(file: Path) -> Request:
     method, path = document["request_line"].split()[:2]
     headers = {name: value for name, value in document["headers"] if HIDDEN not in value}
     kept = {name: value for name, value in headers.items() if name.lower() not in NOT_AGAIN}
-    return Request(method, path.replace(HIDDEN, ""), kept, capture_folder.restored(document, file.parent))
+    return Request(
+        method,
+        path.replace(HIDDEN, ""),
+        kept,
+        capture_folder.restored(cast(capture_folder.Document, document), file.parent),
+    )
 
 
 def again(file: Path) -> Request:

@@ -18,13 +18,17 @@ class Modules:
         }
         self.trees = {name: ast.parse(path.read_text()) for name, path in self.paths.items()}
         self.names = [name for name in self.paths if name and name not in folders]
+        self._imported: dict[str, set[str]] = {}
+        self._reached: dict[str, set[str]] = {}
 
     def folder(self, name: str) -> str:
         return name if name in self.folders else name.rpartition(".")[0]
 
     def imported(self, name: str) -> set[str]:
         """The modules that one imports, in full; those of the package with a dot in front."""
-        found = set()
+        if name in self._imported:
+            return self._imported[name]
+        found = self._imported[name] = set()
         for node in ast.walk(self.trees[name]):
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
@@ -48,7 +52,9 @@ class Modules:
 
     def reached(self, name: str) -> set[str]:
         """The modules that come with one; itself among them where there is a circle."""
-        reached: set[str] = set()
+        if name in self._reached:
+            return self._reached[name]
+        reached = self._reached[name] = set()
         ahead = self.neighbours(name)
         while ahead:
             reached |= ahead

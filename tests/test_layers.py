@@ -21,6 +21,9 @@ SHELL = ("layers", "steps", "addons")
 MODULES = Modules(PACKAGE, FOLDERS)
 NAMES = MODULES.names
 
+# What knows nothing of mitmproxy.
+CORE = [name for name in NAMES if MODULES.folder(name) not in SHELL]
+
 # What a step does at one of mitmproxy's hooks.
 HOOKS = {"requestheaders", "request", "responseheaders", "response", "error"}
 
@@ -87,29 +90,26 @@ def test_every_folder_has_its_place_and_its_word() -> None:
     assert [name for name in FOLDERS if not MODULES.documented(name)] == []
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_module_leans_on_its_own_folder_and_those_before_it(name: str) -> None:
-    assert MODULES.misplaced(name) == []
+def test_a_module_leans_on_its_own_folder_and_those_before_it() -> None:
+    assert {name: found for name in NAMES if (found := MODULES.misplaced(name))} == {}
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if MODULES.folder(name) not in SHELL])
-def test_only_the_shell_knows_of_mitmproxy(name: str) -> None:
-    assert [found for found in MODULES.imported(name) if found.split(".")[0] == "mitmproxy"] == []
+def test_only_the_shell_knows_of_mitmproxy() -> None:
+    knows = [name for name in CORE if any(found.split(".")[0] == "mitmproxy" for found in MODULES.imported(name))]
+    assert knows == []
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_module_imports_the_script(name: str) -> None:
-    assert not {part for found in MODULES.imported(name) for part in found.split(".")} & {"codex", "codex_proxy"}
+def test_no_module_imports_the_script() -> None:
+    parts = {name: {part for found in MODULES.imported(name) for part in found.split(".")} for name in NAMES}
+    assert [name for name in NAMES if parts[name] & {"codex", "codex_proxy"}] == []
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_imports_stand_at_the_top(name: str) -> None:
-    assert MODULES.nested(name) == []
+def test_imports_stand_at_the_top() -> None:
+    assert {name: found for name in NAMES if (found := MODULES.nested(name))} == {}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_two_modules_import_each_other(name: str) -> None:
-    assert name not in MODULES.reached(name)
+def test_no_two_modules_import_each_other() -> None:
+    assert [name for name in NAMES if name in MODULES.reached(name)] == []
 
 
 @pytest.mark.parametrize("name", IMPORTED)
@@ -142,7 +142,15 @@ def test_the_script_holds_a_docstring_imports_and_assignments() -> None:
     assert rest == [*imports, *ASSIGNED]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if MODULES.folder(name) not in SHELL])
-def test_every_module_without_mitmproxy_has_a_test_module_of_its_name(name: str) -> None:
+def test_every_module_without_mitmproxy_has_a_test_module_of_its_name() -> None:
+    assert [name for name in CORE if not module_of_tests(name).exists()] == []
+
+
+def module_of_tests(name: str) -> Path:
     *folders, last = name.split(".")
-    assert Path(__file__).parent.joinpath(*folders, f"test_{last}.py").exists()
+    return Path(__file__).parent.joinpath(*folders, f"test_{last}.py")
+
+
+def test_no_file_repeats_its_folders_name() -> None:
+    halves = [name.rpartition(".") for name in NAMES]
+    assert [file for folder, _, file in halves if folder and folder in file.split("_")] == []

@@ -3,6 +3,7 @@ import secrets
 import pytest
 
 from codex_proxy.backend.transport_errors import GARBLED, explain
+from codex_proxy.output import redact
 
 # As mitmproxy 12.2.3 and httpx2 word them.
 MESSAGES = [
@@ -121,3 +122,10 @@ def test_each_side_is_told_its_own_mistakes(message: str, status: int, code: str
 
 def test_a_message_of_any_length_is_told_in_short() -> None:
     assert len(explain(GARBLED + "bearer " * 3_000_000, "chatgpt.com").message) < 400
+
+
+def test_what_hides_a_secret_is_no_sign() -> None:
+    secret = secrets.token_hex(12)
+    redact.KNOWN.know("token", secret)
+    error = explain(f"connection reset by {secret}", "chatgpt.com")
+    assert error.code == "backend_closed" and secret not in error.message

@@ -1,17 +1,19 @@
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from codex_proxy.capture import assessment
 from codex_proxy.capture.assessment import ACCEPTED, CHANGED, PUT_IN, REFUSED, TAKEN_OFF, Fate
+from codex_proxy.capture.folder import Document
 from codex_proxy.dry_run import canned
 
 GOOD = {"model": "gpt-6-sol", "input": [], "instructions": "", "store": False, "stream": True,
         "include": ["reasoning.encrypted_content"]}  # fmt: skip
 
 
-def document(body: Any = None, line: str = "POST /v1/responses HTTP/1.1", **more: Any) -> dict[str, Any]:
-    return {"request_line": line, "headers": [["Host", "x"]], "sent": {}, "body": body or GOOD, **more}
+def document(body: Any = None, line: str = "POST /v1/responses HTTP/1.1", **more: Any) -> Document:
+    made = {"request_line": line, "headers": [["Host", "x"]], "sent": {}, "body": body or GOOD, **more}
+    return cast(Document, made)
 
 
 def fate_of(name: str, **fields: Any) -> list[tuple[str, str]]:

@@ -7,22 +7,22 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from codex_proxy.capture import folder as capture_folder
+from codex_proxy.capture.folder import Document
 from codex_proxy.output.redact import HIDDEN
 
 from ..places import ADDON
 
 IMAGE = base64.b64encode(random.Random(1).randbytes(300_000)).decode()
-HEAD = {"request_line": "POST /v1/responses HTTP/1.1", "headers": [["Host", "x"], ["A", "b"]]}
+HEAD: Document = {"request_line": "POST /v1/responses HTTP/1.1", "headers": [["Host", "x"], ["A", "b"]]}
 
 
-def kept(folder: Path, body: bytes) -> dict[str, Any]:
+def kept(folder: Path, body: bytes) -> Document:
     """A body as it comes back from the file."""
-    document: dict[str, Any] = dict(HEAD)
+    document: Document = {**HEAD}
     parts = capture_folder.put_body(document, body)
     capture_folder.Folder(folder).add(document, parts)
     return capture_folder.read(folder)[-1]

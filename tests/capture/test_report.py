@@ -6,6 +6,7 @@ import pytest
 
 from codex_proxy.capture import folder as capture_folder
 from codex_proxy.capture import report as capture_report
+from codex_proxy.capture.folder import Document
 from codex_proxy.dry_run import canned
 
 from ..places import NANOBOT
@@ -15,7 +16,7 @@ GOOD = {"model": "gpt-6-sol", "input": [], "instructions": "", "store": False, "
 DATE = "by docs/backend.md as of 2026-11-28."
 
 
-def document(line: str = "POST /v1/responses HTTP/1.1", **fields: Any) -> dict[str, Any]:
+def document(line: str = "POST /v1/responses HTTP/1.1", **fields: Any) -> Document:
     return {"request_line": line, "headers": [["User-Agent", "me/1"]], "sent": {}, "body": {**GOOD, **fields}}
 
 
@@ -26,7 +27,7 @@ def rows(markdown: str, title: str) -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
 
 
-VERDICTS: list[tuple[str, list[dict[str, Any]], str]] = [
+VERDICTS: list[tuple[str, list[Document], str]] = [
     ("accepted", [document()], "Works as it is"),
     ("changed", [document(temperature=1)], "Works with the patch"),
     ("one of both", [document(), document(temperature=1)], "Works with the patch"),
@@ -43,7 +44,7 @@ VERDICTS: list[tuple[str, list[dict[str, Any]], str]] = [
 
 
 @pytest.mark.parametrize(("documents", "sentence"), [row[1:] for row in VERDICTS], ids=[row[0] for row in VERDICTS])
-def test_the_verdict(documents: list[dict[str, Any]], sentence: str) -> None:
+def test_the_verdict(documents: list[Document], sentence: str) -> None:
     report = capture_report.make(documents)
 
     assert report.verdict == f"{sentence}, {DATE}"
@@ -111,10 +112,8 @@ def test_the_report_is_left_in_the_folder(tmp_path: Path) -> None:
 
 def test_a_clients_words_are_no_markup() -> None:
     bad = "![x](http://evil.example/a) [y]: <script> <http://evil.example>"
-    asked = {
-        **document(model=bad, tools=[{"type": "function", "name": bad}]),
-        "headers": [["User-Agent", bad], [bad, bad]],
-    }
+    asked = document(model=bad, tools=[{"type": "function", "name": bad}])
+    asked["headers"] = [["User-Agent", bad], [bad, bad]]
     asked["body"][bad] = 1
     markdown = capture_report.make([asked]).markdown
 

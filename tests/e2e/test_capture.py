@@ -48,7 +48,7 @@ async def dry(start: Start, standin: Standin, folder: Path, tmp_path: Path) -> A
     assert standin.requests == []
 
 
-def captured(folder: Path) -> list[dict[str, Any]]:
+def captured(folder: Path) -> list[capture_folder.Document]:
     found = capture_folder.read(folder)
     assert [document["number"] for document in found] == list(range(1, len(found) + 1))
     return found

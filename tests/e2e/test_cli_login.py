@@ -217,7 +217,7 @@ async def test_what_is_no_login_for_us_is_explained(standin: Standin, home: Path
     ):
         (home / "auth.json").write_text(json.dumps(held))
         answer = await refused(proxy)
-        assert answer["code"] == code and said in answer["message"] and "Run: scripts/login" in answer["message"], held
+        assert answer["code"] == code and said in answer["message"] and "scripts/login" in answer["message"], held
     assert "my-own" not in proxy.log and standin.requests == []
 
 

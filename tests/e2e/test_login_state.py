@@ -187,7 +187,7 @@ def lock_of_another_user(folder: Path) -> None:
 import asyncio, os, sys
 sys.path.insert(0, {str(ROOT / "addon")!r})
 from pathlib import Path
-from codex_proxy.account import sign_in
+from codex_proxy.signing_in import sign_in
 from codex_proxy.account.login_file import LoginFile
 from codex_proxy.errors import ProxyError
 file = LoginFile(Path(sys.argv[1]))

@@ -125,7 +125,7 @@ async def test_without_memory_nothing_is_kept(start: Start, standin: Standin, lo
         assert (await client.post("/v1/responses", json=body)).status_code == 400
     wrong = await start(codex_memory="much", wait=False)
     assert await wrong.ended() == 1
-    assert "codex_memory='much' is no size" in wrong.log
+    assert "codex_memory='much' is not a size" in wrong.log
 
 
 async def test_a_dry_run_remembers_what_it_made_up(start: Start) -> None:

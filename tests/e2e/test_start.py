@@ -20,7 +20,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"codex_issuer": "x"}, r"codex_issuer: 'x' is no"),
     ({"codex_patch": "most"}, r"codex_patch='most'; it can be full or store"),
     ({"codex_model_map": "gpt-4"}, r"codex_model_map: 'gpt-4' is not PATTERN=MODEL"),
-    ({"codex_body_limit": "much"}, r"codex_body_limit='much' is no size"),
+    ({"codex_body_limit": "much"}, r"codex_body_limit='much' is not a size"),
     ({"codex_client_key": "[hidden by the proxy]"}, r"codex_client_key: of a key that was hidden only that is left"),
     ({"codex_client_key": "env:NOT_THERE"}, r"codex_client_key: the environment has no NOT_THERE"),
     ({"codex_client_key": "file:/not/there"}, r"codex_client_key: /not/there can't be read"),

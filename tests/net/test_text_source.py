@@ -106,8 +106,7 @@ class Clock:
 
 
 async def settled(text: WebText) -> None:
-    assert text._asking
-    await asyncio.wait({text._asking}, timeout=10)
+    await text._refreshed.wait(10)
 
 
 async def test_a_text_from_an_address_is_asked_for_once_an_hour_by_its_mark(web: Web, tmp_path: Path) -> None:
@@ -173,7 +172,7 @@ async def test_the_last_good_text_serves_while_none_can_be_had(
         await text.current()
         await settled(text)
         assert await text.current() == "official"
-        assert text._asking and text._asking.done()  # not asked again at once
+        assert text._refreshed.rests  # not asked again at once
     assert len(caplog.records) == 1 and says in caplog.text and "the last good text serves on" in caplog.text
     assert "key=mine" not in caplog.text and len(web.asked) == 3
 

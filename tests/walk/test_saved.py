@@ -223,3 +223,15 @@ STATES = ALMOST | st.builds(
 @settings(max_examples=300, deadline=None)
 def test_nothing_that_a_flow_may_hold_raises(value: Any) -> None:
     assert_as_it_should_be(loaded(value))
+
+
+def test_a_turn_is_saved_as_it_is_until_it_has_ended() -> None:
+    turn = TurnRecord(number=1, asked=5.5, model="one")
+    exchange = Exchange(turns=[turn])
+    assert saved(exchange)["turns"] == [{"number": 1, "asked": 5.5, "model": "one"}]
+    turn.ended = "response.completed"
+    ended = saved(exchange)["turns"]
+    assert (
+        ended == [{"number": 1, "asked": 5.5, "model": "one", "ended": "response.completed"}]
+        and saved(exchange)["turns"] == ended
+    )

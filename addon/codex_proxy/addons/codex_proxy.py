@@ -43,7 +43,7 @@ class CodexProxy:
         self.services = services
         # Each once, though it may stand on both ways.
         self.parts = [*dict.fromkeys((*services, *up, *down, *watch))]
-        self._up_head = [Call("Claim", begin, False), *calls(up, "requestheaders")]
+        self._up_head = [Call("Claim", begin, True), *calls(up, "requestheaders")]
         self._up_body = calls(up, "request")
         self._down_head, self._down_body = calls(down, "responseheaders"), calls(down, "response")
         self._down_error = calls(down, "error")

@@ -20,7 +20,7 @@ from mitmproxy.addons.termlog import TermLogHandler
 from mitmproxy.io import tnetstring
 
 from ..layers.found_addon import found
-from ..output.careful_output import CarefulOutput
+from ..output.tolerant_file import TolerantFile
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ class Outlast:
 
     def load(self, loader: Loader) -> None:
         for handler in logging.getLogger().handlers:
-            if isinstance(handler, TermLogHandler) and not isinstance(handler.file, CarefulOutput):
-                handler.file = CarefulOutput(handler.file, self.stop)  # type: ignore[assignment]
+            if isinstance(handler, TermLogHandler) and not isinstance(handler.file, TolerantFile):
+                handler.file = TolerantFile(handler.file, self.stop)  # type: ignore[assignment]
         dumper = found(Dumper)
-        if dumper and not isinstance(dumper.outfp, CarefulOutput):
-            dumper.outfp = CarefulOutput(dumper.outfp, self.stop)  # type: ignore[assignment]
+        if dumper and not isinstance(dumper.outfp, TolerantFile):
+            dumper.outfp = TolerantFile(dumper.outfp, self.stop)  # type: ignore[assignment]
         if save := found(Save):
             self._save = save
             save.save_flow, save.done = self.save_flow, self.end_saving  # type: ignore[method-assign]

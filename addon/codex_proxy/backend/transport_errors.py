@@ -65,8 +65,10 @@ ON_THE_WAY = ("backend_unknown_host", "backend_unreachable")
 def explain(message: str, host: str, gave_up: str = "", via: str = "", after: float = 0) -> ProxyError:
     """The error for a failed exchange; `message` as mitmproxy or httpx2 worded it, `gave_up` which time-out of ours it was,
     `via` the outgoing proxy, if there is one, `after` how long it was waited, in seconds."""
-    message = f"{gave_up} timeout" if gave_up else redact.short(message, LOOKED_AT)
-    trouble = next((t for t in TROUBLES if t.signs.search(message)), OTHER)
+    said = f"{gave_up} timeout" if gave_up else message[:LOOKED_AT]
+    # By its own words: those that stand in the place of a secret are signs as well.
+    trouble = next((t for t in TROUBLES if t.signs.search(said)), OTHER)
+    message = said if gave_up else redact.short(message, LOOKED_AT)
     waited = f" for {after:g} s" if after else ""
     detail = "" if gave_up else f" ({message[:TOLD]})"
     if doubt := clock.doubt(message):

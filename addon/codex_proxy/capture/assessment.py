@@ -21,7 +21,7 @@ from ..front.routes import NO_ROUTE, Route
 from ..models import name_map as model_map
 from ..request import body_rules, tool_rules
 from . import folder as capture_folder
-from .folder import Document
+from .folder import Document, ProxySettings
 
 # Names a subscription can have (docs/backend.md, 10).
 MODELS = frozenset(
@@ -128,7 +128,7 @@ def answered(document: Document) -> str:
 
 
 def _look_at_body(one: Looked) -> None:
-    settings = one.document.get("proxy") or {}
+    settings = one.document.get("proxy") or ProxySettings(version="", dry_run=False, patch="full", model_map=[])
     headers = {name.lower(): value for name, value in reversed(one.document.get("headers") or [])}
     lite = header_rules.is_lite(headers) and header_rules.is_codex(headers)
     options = body_rules.PatchOptions(

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import msgspec
 
@@ -20,7 +20,47 @@ from ..files import bounded as bounded_files
 from ..output.redact import TOKENS, by_form
 from ..printable import in_json
 
-Document = dict[str, Any]
+
+class Sent(TypedDict, total=False):
+    """How the body came, sizes in bytes; `note` says why it is not all there."""
+
+    body_bytes: int
+    coded_bytes: int
+    content_encoding: str
+    note: str
+
+
+class ProxySettings(TypedDict):
+    """With which options the proxy ran."""
+
+    version: str
+    dry_run: bool
+    patch: str
+    model_map: list[str]
+
+
+class Answered(TypedDict, total=False):
+    """How the request was answered, by the backend or by the proxy."""
+
+    status: int | None
+    by: str
+    code: str
+    message: str
+
+
+class Document(TypedDict, total=False):
+    """A captured request. A file that is read may hold anything under these names."""
+
+    number: int
+    time: str
+    request_line: str
+    headers: list[list[str]]
+    sent: Sent
+    proxy: ProxySettings
+    answer: Answered
+    body: Any
+    text: str
+
 
 NAME = re.compile(r"(\d{4,9})\.json")
 PARTS = "parts"
@@ -151,10 +191,9 @@ def indented(value: Any) -> bytes:
 def rendered(document: Document) -> bytes:
     """The file's text: a header a line, everything else indented."""
     lines = []
-    for key in sorted(document, key=lambda key: KEYS.index(key) if key in KEYS else -1):
-        value = document[key]
+    for key, value in sorted(document.items(), key=lambda row: KEYS.index(row[0]) if row[0] in KEYS else -1):
         if key == "headers":
-            rows = b",\n".join(b"    " + encoded(pair) for pair in value)
+            rows = b",\n".join(b"    " + encoded(pair) for pair in document["headers"])
             shown = b"[\n" + rows + b"\n  ]"
         else:
             shown = indented(value).replace(b"\n", b"\n  ")
@@ -195,10 +234,11 @@ class Folder:
             atomic_files.replace(path, text.encode())
 
 
-def tell(path: Path, answer: Document) -> None:
+def tell(path: Path, answer: Answered) -> None:
     """Add to a capture how it was answered. Raises OSError."""
-    document = json.loads(bounded_files.read(path, LARGEST))
-    atomic_files.replace(path, rendered({**document, "answer": answer}))
+    document = cast(Document, json.loads(bounded_files.read(path, LARGEST)))
+    document["answer"] = answer
+    atomic_files.replace(path, rendered(document))
 
 
 def read(folder: Path) -> list[Document]:
@@ -209,5 +249,5 @@ def read(folder: Path) -> list[Document]:
             with contextlib.suppress(OSError, json_text.NotJson):
                 document = json_text.decode(bounded_files.read(path, LARGEST), deepest=1000)
                 if isinstance(document, dict) and "request_line" in document:
-                    found.append(document)
+                    found.append(cast(Document, document))
     return found

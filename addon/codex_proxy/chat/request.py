@@ -66,14 +66,6 @@ class Chat:
     functions: bool = False
     json: bool = False
 
-    def record(self) -> dict[str, Any]:
-        """As it is kept in a flow's state, which is saved with it."""
-        return {"usage": self.usage, "stop": list(self.stop), "functions": self.functions, "json": self.json}
-
-    @classmethod
-    def of(cls, record: dict[str, Any]) -> "Chat":
-        return cls(record["usage"], tuple(record["stop"]), record["functions"], record.get("json", False))
-
 
 def translate(body: Object, reasoning_before: Callable[[str], list[msgspec.Raw]]) -> tuple[Object, Chat, list[Change]]:
     """The Responses request for a decoded chat body, how it is to be answered, and what was done. Raises ProxyError 400."""

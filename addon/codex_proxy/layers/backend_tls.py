@@ -10,7 +10,6 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509StoreFlags
 
 from .. import daemon_threads
-from ..files import bounded as bounded_files
 from ..net import policy as network
 
 HTTP1 = b"http/1.1"
@@ -47,7 +46,7 @@ def connect(server: connection.Server) -> SSL.Connection:
     trust = network.trust()
     try:
         made = SSL.Connection(
-            daemon_threads.call("certificates of TLS", lambda: context(trust), bounded_files.PATIENCE)
+            daemon_threads.call("certificates of TLS", lambda: context(trust), network.CERTIFICATES_TIME)
         )
     except OSError as e:
         raise ValueError(f"the certificates in {trust.file or trust.folder} can't be read: {e.strerror}") from None

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from ..errors import ProxyError
 from ..output.redact import redact
+from ..refreshed import Refreshed
 from .catalogue import NO_MODELS, UNKNOWN, Catalogue
 
 logger = logging.getLogger(__name__)
@@ -15,67 +16,49 @@ logger = logging.getLogger(__name__)
 # How long a catalogue is good, how long one that fails is not asked for again, and what asking may take in all; seconds.
 LIFE, REST, WHOLE = 300.0, 30.0, 60.0
 
-# So many marks of other catalogues are remembered: those of clients with a version of their own, for instance.
+# So many ETags of other catalogues are remembered: those of clients with a version of their own, for instance.
 OTHERS = 64
 
 
 class KeptCatalogue:
     def __init__(self, ask: Callable[[], Awaitable[Catalogue]], clock: Callable[[], float] = time.monotonic) -> None:
-        self._ask, self._clock = ask, clock
+        self._ask = ask
+        self._refreshed = Refreshed(self._get, LIFE, REST, clock)
         self.catalogue = UNKNOWN
         self.error: ProxyError | None = None
         """Why the last try failed."""
         self.got_at = 0.0
         """When it came, in unix seconds."""
-        self._good_until = self._rests_until = float("-inf")
         self._others: set[str] = set()
-        self._asking: asyncio.Task[None] | None = None
+        self.renew, self.refresh, self.close = self._refreshed.renew, self._refreshed.refresh, self._refreshed.close
 
     @property
     def is_old(self) -> bool:
-        return self._clock() >= self._good_until
+        return self._refreshed.is_old
 
     async def fresh(self, patience: float, insist: bool = False) -> Catalogue:
         """One that is not old, if it can be had within `patience` seconds; else the last good one, which may be none.
 
         Soon after a failure the backend is not asked again, unless one should `insist`.
         """
-        if self.is_old and (insist or not self._rests):
-            await asyncio.wait({self.refresh()}, timeout=patience)
+        if self.is_old and (insist or not self._refreshed.rests):
+            self.refresh()
+            await self._refreshed.wait(patience)
         return self.catalogue
 
-    def renew(self) -> None:
-        """Ask in the background, if it is old."""
-        if self.is_old and not self._rests:
-            self.refresh()
-
     def heard(self, etag: str) -> None:
-        """What a turn's answer says: by the same mark the catalogue is good for longer, by a new one it has changed."""
+        """What a turn's answer says: by the same ETag the catalogue is good for longer, by a new one it has changed."""
         if not self.catalogue or not etag:
             return
         if etag == self.catalogue.etag:
-            self._good_until = self._clock() + LIFE
-        elif etag not in self._others and not self._rests:
+            self._refreshed.still_good()
+        elif etag not in self._others and not self._refreshed.rests:
             if len(self._others) >= OTHERS:
                 self._others.clear()
             self._others.add(etag)
             self.refresh()
 
-    def refresh(self) -> asyncio.Task[None]:
-        """The one request that is under way, or a new one. It raises nothing."""
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._refresh())
-        return self._asking
-
-    def close(self) -> None:
-        if self._asking:
-            self._asking.cancel()
-
-    @property
-    def _rests(self) -> bool:
-        return self._clock() < self._rests_until
-
-    async def _refresh(self) -> None:
+    async def _get(self) -> bool:
         try:
             async with asyncio.timeout(WHOLE):
                 found = await self._ask()
@@ -83,11 +66,11 @@ class KeptCatalogue:
                 raise ProxyError("no_models", NO_MODELS)
         except Exception as e:
             self._failed(e)
-            return
+            return False
         if self.error:
             logger.info("The list of models can be had again.")
         self.catalogue, self.error, self.got_at = found, None, time.time()
-        self._good_until, self._rests_until = self._clock() + LIFE, float("-inf")
+        return True
 
     def _failed(self, e: Exception) -> None:
         if not isinstance(e, ProxyError):
@@ -97,5 +80,4 @@ class KeptCatalogue:
             serves = " The last one serves on." if self.catalogue else ""
             logger.warning(f"The list of models can't be had: {e.message}{serves}")
         self.error = e
-        self._rests_until = self._clock() + REST
         self._others.clear()

@@ -10,7 +10,6 @@ import httpx2
 
 from .. import daemon_threads
 from ..errors import ProxyError
-from ..files import bounded as bounded_files
 from ..message import encodings
 from . import policy as network
 from .bounded_stream import Backend
@@ -91,7 +90,9 @@ async def _exchange(
     if not any(name.lower() == b"accept" for name, _ in fields):
         fields.append((b"Accept", b"*/*"))
     # Reading the list of certificates takes tens of milliseconds, which would be everybody's.
-    verify = await daemon_threads.run("certificates", lambda: network.context(network.trust()), bounded_files.PATIENCE)
+    verify = await daemon_threads.run(
+        "certificates", lambda: network.context(network.trust()), network.CERTIFICATES_TIME
+    )
     handshakes = 1 + (proxy.scheme == "https") if proxy and address.scheme == "https" else 0
     backend = Backend(limits.largest, handshakes)
     pool = httpcore2.AsyncConnectionPool(

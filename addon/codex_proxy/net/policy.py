@@ -19,10 +19,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import certifi
 
 from .. import daemon_threads
-from ..files import bounded as bounded_files
 
 # How long a connection may take, TLS included, and how long the backend may be silent in an answer; seconds.
 CONNECT_TIMEOUT, IDLE_TIMEOUT = 20.0, 300.0
+
+# How long certificates may take to be read and made ready: on a busy machine their work takes a while, on a dead disk it never ends;
+# seconds.
+CERTIFICATES_TIME = 10.0
 
 
 class Limits(NamedTuple):
@@ -248,7 +251,7 @@ def _named_trust(file: str, folder: str) -> Trust:
     for name, value, check in (("SSL_CERT_FILE", file, _check_file), ("SSL_CERT_DIR", folder, _check_folder)):
         try:
             if value:
-                daemon_threads.call(f"{name}={value}", partial(check, value), bounded_files.PATIENCE)
+                daemon_threads.call(f"{name}={value}", partial(check, value), CERTIFICATES_TIME)
         except TimeoutError as e:
             raise ValueError(f"{name}={value}: {e.strerror}") from None
     return Trust(file or None, folder or None)

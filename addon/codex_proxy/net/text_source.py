@@ -1,6 +1,5 @@
 """Instructions from a file or an address: read again when they change, and the last good text serves until then."""
 
-import asyncio
 import hashlib
 import json
 import logging
@@ -12,6 +11,7 @@ from .. import clock, daemon_threads, json_text
 from ..files import atomic as atomic_files
 from ..files import bounded as bounded_files
 from ..message.field_values import is_plain
+from ..refreshed import Refreshed
 from . import http_client, upstream
 from . import policy as network
 
@@ -70,39 +70,31 @@ class FileText:
 class WebText:
     def __init__(self, url: str, folder: Path, user_agent: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.url, self.text, self.etag = url, "", ""
-        self._user_agent, self._clock = user_agent, clock
+        self._user_agent = user_agent
+        self._refreshed = Refreshed(self._get, LIFE, REST, clock)
+        self.renew, self.close = self._refreshed.renew, self._refreshed.close
         self._kept = folder / f"instructions-{hashlib.sha256(url.encode()).hexdigest()[:16]}.json"
-        self._next = float("-inf")
         self._trouble = ""
-        self._asking: asyncio.Task[None] | None = None
         self._read_kept()
 
     async def current(self) -> str:
         self.renew()
-        if not self.text and self._asking:
-            await asyncio.wait({self._asking}, timeout=PATIENCE)
+        if not self.text:
+            await self._refreshed.wait(PATIENCE)
         return self.text
 
-    def renew(self) -> None:
-        """Ask for it in the background, if it is time to."""
-        if self._clock() >= self._next and (self._asking is None or self._asking.done()):
-            self._asking = asyncio.create_task(self._renew())
-
-    def close(self) -> None:
-        if self._asking:
-            self._asking.cancel()
-
-    async def _renew(self) -> None:
+    async def _get(self) -> bool:
         try:
             await self._ask()
-            self._trouble, self._next = "", self._clock() + LIFE
         except (ValueError, OSError, http_client.Failed) as e:
-            self._next = self._clock() + REST
             said = f"{str(e) or type(e).__name__} {clock.doubt(str(e))}".rstrip(". ")
             if said != self._trouble:
                 self._trouble = said
                 serves = "the last good text serves on" if self.text else "requests go without it"
                 logger.warning(f"codex_instructions: {self.url.partition('?')[0]} can't be had: {said}; {serves}.")
+            return False
+        self._trouble = ""
+        return True
 
     async def _ask(self) -> None:
         headers = {"user-agent": self._user_agent, "accept": "text/*, */*;q=0.5"}

@@ -106,6 +106,9 @@ def refusal(
 class Admit:
     """The first step: takes the client's credentials off before anything can fail."""
 
+    # mitmproxy calls a CONNECT an error before it asks.
+    even_answered = True
+
     def __init__(self, key: ClientKey, origins: Origins) -> None:
         self.key, self.origins = key, origins
 

@@ -209,11 +209,11 @@ def head(flow: http.HTTPFlow, exchange: Exchange) -> capture_folder.Document:
     return document
 
 
-def answer(flow: http.HTTPFlow, exchange: Exchange) -> capture_folder.Document:
+def answer(flow: http.HTTPFlow, exchange: Exchange) -> capture_folder.Answered:
     """How a request was answered, and by whom."""
     assert flow.response
     response = flow.response
-    told: capture_folder.Document = {
+    told: capture_folder.Answered = {
         "status": response.status_code,
         "by": "backend" if exchange.was_sent else "proxy",
     }
@@ -242,7 +242,7 @@ def keep(
     folder: capture_folder.Folder, document: capture_folder.Document, body: bytes, coding: str, limit: int
 ) -> Path:
     """Decode, clean and write; for the thread. Raises OSError."""
-    sent: dict[str, Any] = {"body_bytes": len(body)}
+    sent: capture_folder.Sent = {"body_bytes": len(body)}
     if encodings.codings(coding):
         sent |= {"coded_bytes": len(body), "content_encoding": coding}
         try:

@@ -66,6 +66,9 @@ FIELDS = Saved.__struct_fields__
 # Of the first form these are monotonic times.
 TIMES = ("sent_at", "first_at")
 
+# What is saved as it is.
+PLAIN = tuple(name for name in FIELDS if name not in ("version", "route", "original", "tokens", "turns", *TIMES))
+
 
 def shown(exchange: Exchange) -> Saved:
     """An exchange as it is now."""
@@ -76,11 +79,34 @@ def shown(exchange: Exchange) -> Saved:
 
 
 def saved(exchange: Exchange) -> dict[str, Any]:
-    """As it goes into `flow.metadata[KEY]`: numbers, texts, lists and dictionaries of them."""
-    now = shown(exchange)
-    kept = {name: value for name in FIELDS if (value := getattr(now, name))}
-    # The lists of marks may be long, and are as they should be.
-    return kept | {name: msgspec.to_builtins(kept[name]) for name in ("original", "tokens", "turns") if name in kept}
+    """As it goes into `flow.metadata[KEY]`: numbers, texts, lists and dictionaries of them. Made several times a request, so by hand;
+    lists of texts and tuples, which may be long, are the exchange's own."""
+    kept: dict[str, Any] = {"version": VERSION}
+    for name in PLAIN:
+        if value := getattr(exchange, name):
+            kept[name] = value
+    if exchange.route.name:
+        kept["route"] = exchange.route.name
+    if exchange.sent_at is not None:
+        shift = time.time() - time.monotonic()
+        kept |= {name: at + shift for name in TIMES if (at := getattr(exchange, name)) is not None}
+    if original := exchange.original:
+        kept["original"] = {name: getattr(original, name) for name in Original.__struct_fields__}
+    if exchange.tokens:
+        kept["tokens"] = msgspec.to_builtins(exchange.tokens)
+    if exchange.turns:
+        kept["turns"] = [_saved_turn(turn) for turn in exchange.turns]
+    return kept
+
+
+def _saved_turn(turn: TurnRecord) -> dict[str, Any]:
+    """Of a long connection all turns are saved after each one: those that have ended are made once."""
+    if turn.as_saved is not None:
+        return turn.as_saved
+    made: dict[str, Any] = msgspec.to_builtins(_turn(turn, time.time() - time.monotonic()))
+    if turn.ended:
+        turn.as_saved = made
+    return made
 
 
 def loaded(value: Any) -> Saved:

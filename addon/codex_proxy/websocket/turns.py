@@ -69,6 +69,8 @@ class TurnRecord(Outcome, kw_only=True, eq=False, weakref=True):
     number: int = 0
     asked: float = 0.0
     answered: float | None = None
+    as_saved: dict[str, Any] | None = None
+    """Its saved form, once it was made (walk/saved.py)."""
 
 
 @dataclass(eq=False)

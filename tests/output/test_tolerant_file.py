@@ -8,7 +8,7 @@ from typing import IO
 
 import pytest
 
-from codex_proxy.output.careful_output import CarefulOutput
+from codex_proxy.output.tolerant_file import TolerantFile
 
 from ..places import ADDON
 from ..small_disk import small_disk
@@ -20,7 +20,7 @@ def writable(fd: int) -> IO[str]:
 
 def test_what_can_be_written_is() -> None:
     file = io.StringIO()
-    out = CarefulOutput(file, pytest.fail)
+    out = TolerantFile(file, pytest.fail)
     print("a line", file=out)
     out.flush()
     assert file.getvalue() == "a line\n" and not out.isatty()
@@ -31,7 +31,7 @@ def test_a_closed_pipe_is_told_once_and_nothing_is_raised() -> None:
     os.close(reading)
     told: list[bool] = []
     file = writable(writing)
-    out = CarefulOutput(file, lambda: told.append(True))
+    out = TolerantFile(file, lambda: told.append(True))
     for _ in range(3):
         print("a line", file=out)
         out.flush()
@@ -45,7 +45,7 @@ def test_a_terminal_that_is_closed_is_told() -> None:
     end, ours = pty.openpty()
     told: list[bool] = []
     with writable(ours) as file:
-        out = CarefulOutput(file, lambda: told.append(True))
+        out = TolerantFile(file, lambda: told.append(True))
         os.close(end)
         print("a line", file=out)
     assert told == [True]
@@ -54,9 +54,9 @@ def test_a_terminal_that_is_closed_is_told() -> None:
 FILL = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from codex_proxy.output.careful_output import CarefulOutput
+from codex_proxy.output.tolerant_file import TolerantFile
 def gone(): raise SystemExit("gone")
-out = CarefulOutput(open(sys.argv[2], "w", buffering=1), gone)
+out = TolerantFile(open(sys.argv[2], "w", buffering=1), gone)
 for number in range(9000): print("x" * 100, file=out)
 open(sys.argv[3], "w").close()
 print("again", file=out)

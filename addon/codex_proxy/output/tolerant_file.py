@@ -10,7 +10,7 @@ from typing import IO, Any
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class CarefulOutput:
+class TolerantFile:
     """A text file that raises nothing when it is written to: whoever logs is in the middle of something.
 
     `gone` is called once, from whatever thread, when nobody reads any more what is written (a closed pipe or terminal).
