@@ -1,9 +1,9 @@
-"""Your ChatGPT subscription for any program that speaks OpenAI's API.
+"""Use your ChatGPT subscription with any program that speaks OpenAI's API.
 
     mitmdump -s addon/codex.py --mode reverse:https://chatgpt.com@127.0.0.1:9090
 
-or `mitmweb` with the same arguments, then point the program at http://127.0.0.1:9090 (any API key). Below is who is handed what,
-and the walk of a request: each step is a class in the module of its name in `codex_proxy/steps`.
+or `mitmweb` with the same arguments, then point the program at http://127.0.0.1:9090 (any API key). Below are the services, who
+gets which, and the steps of a request in order: each step is a class in the module of its name in `codex_proxy/steps`.
 """
 
 from codex_proxy.addons.cert_folder import CertFolder
@@ -64,51 +64,51 @@ shutdown = GracefulShutdown(stopping, websockets)
 walk = CodexProxy(
     services=[key, origins, login, patching, defaults, memory, timeouts],
     up=[
-        Admit(key, origins),  # the client's credentials come off; who may not call gets 401 or 403
-        shutdown,  # after SIGTERM nothing new is taken
+        Admit(key, origins),  # removes the client's credentials; 401 or 403 for callers without access
+        shutdown,  # refuses new requests after SIGTERM
         Route(),  # client path → backend path, or 404, 405
-        HidePolling(),  # what the open status page asks for is not logged
+        HidePolling(),  # keeps the status page's polling out of the log
         StatusPage(key, login, models, usage, recent),  # our own answers: / and /healthz
         inject_token,  # a fresh token, on the wire only, or 401
-        SetHeaders(),  # what the backend wants, and nothing the client brought for itself
+        SetHeaders(),  # the headers for the backend, without the client's own
         capture,  # capture mode: what the client sent, in a file
-        patch_body,  # what the backend would refuse is put right, or 400, 413
-        Remember(memory),  # what was asked, for clients that rely on storage at the server
-        Affinity(),  # a session that stays the same, for the prompt cache
-        DryRun(memory),  # a canned answer, and nothing goes
+        patch_body,  # patches what the backend would refuse, or 400, 413
+        Remember(memory),  # notes the request's items, for clients that rely on server-side storage
+        Affinity(),  # a session header for the prompt cache
+        DryRun(memory),  # a canned answer in a dry run; nothing is sent
         ListModels(models, patching),  # the account's models
-        Compress(),  # large bodies go up as zstd
-        Send(way_out, timeouts),  # the backend's address is written
+        Compress(),  # compresses large bodies (zstd)
+        Send(way_out, timeouts),  # sets the backend's address
     ],
     down=[
-        inject_token,  # a token that was accepted; cookies stay here
-        models,  # a catalogue that has changed
+        inject_token,  # notes an accepted token; keeps the cookies
+        models,  # notices a changed catalogue
         capture,  # capture mode: how it was answered
-        Retry(login, patching, timeouts),  # once, after a refused token or a dead connection
-        Answer(memory, models, login),  # events as they come, the last one repaired; errors readable
-        Cors(),  # pages that may call can read it
-        websockets,  # each message as a request, each turn's events as its answer
+        Retry(login, patching, timeouts),  # retries once, after a refused token or a dead connection
+        Answer(memory, models, login),  # repairs the last event, makes errors readable
+        Cors(),  # CORS headers for pages that may call
+        websockets,  # each message is a request, each turn's events its answer
     ],
     watch=[
-        usage,  # what is left of the usage windows
+        usage,  # remaining usage
         RequestLog(),  # one log line, the flow's comment
         recent,  # the last requests, for the status page
-        LiveView(),  # mitmweb sees an answer growing
-        KeepFlows(),  # so many flows are kept
+        LiveView(),  # shows growing answers in mitmweb
+        KeepFlows(),  # limits the number of kept flows
     ],
 )
 
 addons = [
-    Journal(),  # how the log is written, where systemd reads it
-    OwnFiles(),  # what flows are saved to, for its owner alone
-    Outlast(shutdown.asked),  # a full disk and a closed pipe end nothing that is under way
+    Journal(),  # log format, also for systemd
+    OwnFiles(),  # flow files with mode 0600
+    Outlast(shutdown.asked),  # survives a full disk and a closed pipe
     Options(),  # the table of options
-    Listeners(),  # which listeners the process may have
+    Listeners(),  # checks the listeners of the process
     CertFolder(),  # where mitmproxy keeps its certificates
-    FlowReading(),  # files of flows that are not whole
+    FlowReading(),  # reads damaged flow files
     Connections(way_out),  # a connection of ours leads nowhere until the last step
-    HeadTime(),  # and ends where a request's head takes too long
+    HeadTime(),  # time limit for a request's head
     walk,
     Views(),  # how mitmproxy shows requests and answers
-    Originals(),  # commands: what the client sent beside what went up
+    Originals(),  # commands: compare what the client sent with what went up
 ]

@@ -1,4 +1,4 @@
-"""One question to the proxy that runs, the answer printed as it comes; or a captured request once more."""
+"""Ask the running proxy a question and print the answer as it arrives, or send a captured request again."""
 
 import argparse
 import base64
@@ -26,8 +26,8 @@ from command_line import Parser
 from terminal import say
 
 EXAMPLES = """\
-The key that goes with it is $OPENAI_API_KEY, if it is set; the proxy wants one only if it has a codex_client_key.
-Exit status: 0 for a whole answer, 1 for an error, 2 for wrong arguments.
+The API key is $OPENAI_API_KEY, if set; the proxy needs one only if codex_client_key is set.
+Exit status: 0 for a complete answer, 1 for an error, 2 for wrong arguments.
 
 Examples:
   scripts/ask 'How high is Galdhøpiggen?'
@@ -76,7 +76,7 @@ def captured(file: Path) -> Request:
 
 
 def again(file: Path) -> Request:
-    """As `captured`; ends the program for what is none."""
+    """As `captured`; ends the program if the file is not a capture."""
     try:
         return captured(file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
@@ -92,7 +92,7 @@ def attached(file: Path) -> dict[str, Any]:
             return {"type": "input_text", "text": f"{file.name}:\n\n{data.decode()}"}
     except UnicodeDecodeError:
         raise SystemExit(
-            lines(f"{file} can't be sent: it is no text in UTF-8, and by its name no image or PDF.")
+            lines(f"{file} can't be sent: it is not text in UTF-8, and by its name no image or PDF.")
         ) from None
     except OSError as e:
         raise SystemExit(lines(f"{file} can't be sent: {e.strerror}.")) from e
@@ -121,7 +121,9 @@ def first_model(client: httpx2.Client) -> str:
     first = an_object(models[0]) if isinstance(models, list) and models else {}
     if not (name := first.get("slug") or first.get("id")):
         raise SystemExit(
-            lines(f"{told(response.content)}\nNo list of models came; name one: scripts/ask --model NAME …")
+            lines(
+                f"{text_of(response.content)}\nThe list of models could not be fetched; name a model: scripts/ask --model NAME …"
+            )
         )
     return str(name)
 
@@ -139,7 +141,7 @@ def send(client: httpx2.Client, request: Request, form: str) -> int:
         body = response.read()
         if response.is_success and form == "json":
             return show_object(an_object(json_text.decode(body)))
-        say(told(body), errors=not response.is_success)
+        say(text_of(body), errors=not response.is_success)
         return 0 if response.is_success else 1
 
 
@@ -186,7 +188,7 @@ def show_last(stream: Iterator[dict[str, Any]]) -> int:
     """The response as the last event has it; the exit status."""
     last: dict[str, Any] = functools.reduce(lambda _, event: event, stream, {})
     if "response" not in last:
-        say(told(json.dumps(last).encode()), errors=True)
+        say(text_of(json.dumps(last).encode()), errors=True)
         return 1
     return show_object(last["response"])
 
@@ -209,7 +211,7 @@ def show_stream(stream: Iterator[dict[str, Any]]) -> int:
         if kind == "response.output_item.done" and str(item.get("type")).endswith("_call"):
             say(f"[calls {item.get('name') or item['type']}({item.get('arguments', '')})]", errors=True)
         if (whole := is_whole(event)) is False:
-            say(("" if at_start else "\n") + told(json.dumps(event).encode()), errors=True)
+            say(("" if at_start else "\n") + text_of(json.dumps(event).encode()), errors=True)
             at_start = True
         elif whole:
             status = 0
@@ -224,7 +226,7 @@ def chat_text(answer: dict[str, Any], part: str) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def told(body: bytes) -> str:
+def text_of(body: bytes) -> str:
     """What an answer in JSON says: its error, or its text; anything else as it is."""
     try:
         whole = an_object(json_text.decode(body))
@@ -252,18 +254,22 @@ def main() -> int:
     parser = Parser(
         prog="scripts/ask", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("question", nargs="*", help="the question; what standard input holds is put below it")
-    parser.add_argument("--model", default="", help="the model; without it the first one of the account's list")
-    parser.add_argument("--effort", default="", help="how hard it thinks: low, medium, high, … as the model knows it")
+    parser.add_argument("question", nargs="*", help="the question; standard input, if any, is appended")
+    parser.add_argument("--model", default="", help="the model; by default the first of the account's list")
+    parser.add_argument(
+        "--effort", default="", help="the reasoning effort: low, medium, high, … as the model supports it"
+    )
     parser.add_argument(
         "--file",
         metavar="FILE",
         type=Path,
         action="append",
         default=[],
-        help="a text, an image or a PDF that goes along; may be given again",
+        help="a text file, image or PDF to send along; may be repeated",
     )
-    parser.add_argument("--capture", metavar="FILE", type=Path, help="send the request in a file of scripts/capture")
+    parser.add_argument(
+        "--capture", metavar="FILE", type=Path, help="send the request in a file written by scripts/capture"
+    )
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument(
         "--json",
@@ -274,7 +280,7 @@ def main() -> int:
         help="print the whole response object",
     )
     forms.add_argument(
-        "--raw", dest="form", action="store_const", const="raw", help="print the answer as it comes, events and all"
+        "--raw", dest="form", action="store_const", const="raw", help="print the answer as it arrives, with all events"
     )
     terminal.add_proxy(parser)
     args = parser.read()
@@ -293,7 +299,7 @@ def main() -> int:
     except ValueError as e:
         say(f"The answer of {args.url} can't be read: {e}", errors=True)
     except OSError as e:
-        say(f"The answer can't be passed on: {e.strerror}", errors=True)
+        say(f"The answer can't be printed: {e.strerror}", errors=True)
     except httpx2.ConnectError:
         say(f"No proxy listens at {args.url}. Start it: scripts/serve", errors=True)
     except httpx2.HTTPError as e:

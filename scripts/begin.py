@@ -1,7 +1,7 @@
-"""Becomes one of the scripts beside it, a file or a package: Ctrl-C while it is still being imported ends it without a word.
+"""Start one of the scripts next to it, a file or a package; Ctrl-C during the imports ends it without a message.
 
-As an exception it would come out of any import, as a traceback. `_env` has blocked the signal up to here, where that can be
-done. A script that has something to put away says so when it begins (`ctrl_c.py`).
+As an exception it would come out of any import, as a traceback. `_env` has blocked the signal up to here, where that is
+possible. A script that has something to clean up says so when it starts (`ctrl_c.py`).
 """
 
 import runpy

@@ -1,4 +1,4 @@
-"""What does a client send, and would it work? The proxy in capture mode, a client in front of it, a report at the end."""
+"""What does a client send, and would it work? Runs the proxy in capture mode with a client, and prints a report."""
 
 import argparse
 import asyncio
@@ -26,8 +26,8 @@ Starts the proxy, runs COMMAND with OPENAI_BASE_URL and OPENAI_API_KEY set, prin
 work, and exits with its status. Without a command it runs until Ctrl-C; point the client at the address it prints.
 
 Nothing goes to the backend and no login is needed: the answers are canned. If the client sends tools, the first answer
-calls one of them with made-up arguments, and the client will carry that out: one that reads where a name tells of one,
-none whose name tells of deleting or sending.
+calls one of them with made-up arguments, and the client will carry that out: preferably one whose name suggests reading,
+never one whose name suggests deleting or sending.
 """
 
 EXAMPLES = """\
@@ -84,7 +84,7 @@ class Proxy:
             line = raw.decode("utf-8", "replace").rstrip()
             self.lines.append(line)
             if self.listening.done():
-                if not self.quiet or "can't be kept" in line:
+                if not self.quiet or "can't be saved" in line:
                     say(line)
             elif found := re.search(r"listening at \S+:(\d+)\.", line):
                 port = int(found[1])
@@ -93,7 +93,7 @@ class Proxy:
                 # Not before: mitmproxy may listen without the addon.
                 self.listening.set_result(port)
         if not self.listening.done():
-            self.listening.set_exception(Failed("\n".join(self.lines) or "The proxy ended without a word."))
+            self.listening.set_exception(Failed("\n".join(self.lines) or "The proxy ended without a message."))
 
     def _miss(self) -> None:
         if not self.listening.done():
@@ -116,13 +116,13 @@ async def end(process: asyncio.subprocess.Process, patience: float) -> None:
 
 
 class Stop:
-    """Ctrl-C and its like: noted, and acted on by who waits."""
+    """Ctrl-C and similar signals: noted, for the code that waits."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.signal = 0
         self.act: Callable[[], object] | None = None
-        """What is done at once, where nobody waits yet."""
+        """The action to take at once while no code waits yet."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._note, number)
 
@@ -207,9 +207,11 @@ def main() -> None:
         prog="scripts/capture", usage=USAGE, description=ABOUT, epilog=EXAMPLES, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--dir", metavar="DIR", help="where the captured requests and report.md go; else a new folder")
+    parser.add_argument(
+        "--dir", metavar="DIR", help="where the captured requests and report.md go; by default a new folder"
+    )
     parser.add_argument("--live", action="store_true", help="send the requests to the backend as well (needs a login)")
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="where to listen; else a free one is taken")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="the port to listen on; by default a free one")
     options, rest = parser.parse_known_args(arguments)
     folder = Path(options.dir or tempfile.mkdtemp(prefix="codex-capture-")).expanduser().absolute()
     try:

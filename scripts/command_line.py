@@ -1,4 +1,4 @@
-"""A command line whose mistakes are told with the line that was probably meant."""
+"""Argument parser whose errors suggest the command line that was probably meant."""
 
 import argparse
 import difflib
@@ -47,14 +47,14 @@ class Parser(argparse.ArgumentParser):
         elif self.otherwise and not rest[0].startswith("-"):
             problem += f" {self.otherwise.format(word=shlex.quote(rest[0]))}"
         else:
-            problem += f" What it takes: {self.prog} --help"
+            problem += f" For help: {self.prog} --help"
         self.exit(2, f"{problem}\n")
 
     def _problem(self, rest: Sequence[str]) -> str:
         told = rest[0] if rest[0].isprintable() else ascii(rest[0])
         if told.startswith("-") and not PORT.fullmatch(told):
             return f"{self.prog} has no option {told.partition('=')[0]}."
-        return f"{self.prog} does not take the word {told} by itself."
+        return f"{self.prog} does not take the argument {told}."
 
     def _meant(self, rest: Sequence[str]) -> list[str]:
         """Arguments in the place of all that had none; empty if one of them has no meaning."""
@@ -68,7 +68,7 @@ class Parser(argparse.ArgumentParser):
         return parts
 
     def _with_value(self, word: str, ahead: list[str]) -> str | None:
-        """The option that a word names, with the next word as its value, which is taken off."""
+        """The option that a word names, with the next word, which is consumed, as its value."""
         name = self._option(word)
         is_ours = self.has("--set") and OURS.fullmatch(word)
         if "=" in word or not (is_ours or (name and self._option_string_actions[name].nargs not in (0, "?"))):

@@ -1,4 +1,4 @@
-"""What Ctrl-C does while a script works."""
+"""How Ctrl-C ends a script."""
 
 import signal
 

@@ -124,13 +124,13 @@ class Demo:
         changed = [found[1] for line in lines if (found := re.search(r"changed: (.*?) · ", line))]
         if len(lines) != 2 or not all(changed) or refused:
             print("\n".join(self.log), file=sys.stderr)
-            raise SystemExit(f"That is not what should have happened: {refused or lines}")
+            raise SystemExit(f"Unexpected result: {refused or lines}")
         say(
-            "\nWhat the proxy changed in the first request, so that the backend takes it, and its cache serves the next one:"
+            "\nWhat the proxy changed in the first request, so that the backend accepts it and its cache serves the next one:"
         )
         for change in changed[0].split(", "):
             say(f"  {change}")
-        say("and how it told of each in its log:")
+        say("and its log lines:")
         for line in lines:
             say(f"  POST /v1/responses {line}")
 
@@ -140,7 +140,7 @@ def say(text: str) -> None:
 
 
 NEXT = """
-Where to look next:
+Next steps:
   scripts/serve      the proxy on your own subscription (after `scripts/login`)
   scripts/backend    the stand-in alone, with failures to switch on
   README.md          everything else"""

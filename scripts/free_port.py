@@ -1,15 +1,15 @@
-"""A port for a program that has to be told one."""
+"""Find a free port, for programs that have to be told one."""
 
 import random
 import socket
 
-# Below those that systems give out to who asks for any (Linux: 32768 on, others: 49152 on): in the moment until it is listened
-# on, nobody else is given it.
+# Below the ephemeral ports (Linux: from 32768, others: from 49152): in the moment until it is listened
+# on, no other program is given it.
 PORTS = range(10_000, 32_000)
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """A port that is free at the moment."""
     while True:
         port = random.SystemRandom().choice(PORTS)
         with socket.socket() as probe:
@@ -21,7 +21,7 @@ def free_port() -> int:
 
 
 def next_free(host: str, port: int) -> int:
-    """The first port from this one on that nobody listens on at an address; the port itself where there is none."""
+    """The first free port from this one on at an address; the port itself if there is none."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in range(port, min(port + 100, 65536)):
         with socket.socket(family) as probe:

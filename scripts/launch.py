@@ -1,6 +1,6 @@
-"""The proxy as scripts/serve, scripts/capture (mitmdump) and scripts/inspect (mitmweb) start it.
+"""Start the proxy for scripts/serve and scripts/capture (mitmdump) and scripts/inspect (mitmweb).
 
-Their arguments are read by mitmproxy's own parser, with ours beside them.
+Their arguments are read by mitmproxy's own parser, extended with ours.
 """
 
 import argparse
@@ -30,7 +30,7 @@ USAGE = {
     "capture": "scripts/capture [--dir DIR] [--live] [--port N] [ARGUMENTS OF mitmdump …] [-- COMMAND …]",
 }
 
-# Told of a word that means nothing; for mitmdump it would be a filter of flows.
+# Said about an unknown word; for mitmdump it would be a filter of flows.
 OTHERWISE = {
     "serve": "A filter of flows goes with its option: --set save_stream_filter={word}",
     "inspect": "A filter of flows goes with its option: --set view_filter={word}",
@@ -40,7 +40,7 @@ OTHERWISE = {
 # What mitmweb's list shows: the comment says what was changed and how it ended.
 COLUMNS = ("icon", "method", "path", "comment", "status", "size", "time")
 
-# Options of mitmproxy that an option of the command line would win over without a word, and that option.
+# Options of mitmproxy that a command-line option would silently override, and that option.
 INSTEAD = {
     "mode": "--mode", "listen_host": "--host", "listen_port": "--port", "server": "--server", "web_host": "--web-host",
     "web_port": "--web-port",
@@ -99,7 +99,7 @@ def as_file(name: str) -> Meaning:
 
 
 def read(name: str, options: Options, arguments: Sequence[str], env: Any = os.environ) -> argparse.Namespace:
-    """What mitmproxy is to be started with. Ends with status 2 where an argument is none."""
+    """What mitmproxy is to be started with. Ends with status 2 for an unknown argument."""
     parser = parser_of(name, options)
     arguments = [each for each in arguments if each != "--"]
     args, rest = parser.parse_known_args(arguments)
@@ -126,7 +126,7 @@ def read(name: str, options: Options, arguments: Sequence[str], env: Any = os.en
             )
             parser.exit(2, f"--set {option} has no effect here. Did you mean:\n  {parser.prog} {way}\n")
     for option, value in sets.items():
-        # mitmproxy keeps a name that it does not know for a script that may bring it, without a word.
+        # mitmproxy keeps a name that it does not know for a script that may define it, silently.
         meant = None
         if option not in options and parser.has(flag := f"--{option.replace('_', '-')}"):
             meant = f"{flag} {shlex.quote(value)}" if value else flag
@@ -139,12 +139,12 @@ def read(name: str, options: Options, arguments: Sequence[str], env: Any = os.en
     if name == "inspect":
         show(parser, args, sets, env)
     elif args.flow_detail is None and "flow_detail" not in sets:
-        args.flow_detail = 0  # the addon logs one line a request; mitmdump's own two say less
+        args.flow_detail = 0  # the addon logs one line per request; mitmdump's own two say less
     return args
 
 
 def listen(parser: Parser, args: argparse.Namespace, sets: dict[str, str], env: Any) -> None:
-    """Where it listens: as our listener, unless a mode of the person's own takes its place; not at all to read flows."""
+    """Where it listens: as our listener, unless the user sets a mode; not at all to read flows."""
     is_given = args.mode or args.listen_host or args.listen_port is not None
     if args.server is None:
         args.server = bool(is_given) or not (args.rfile or sets.get("rfile"))

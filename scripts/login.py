@@ -1,4 +1,4 @@
-"""Log in with your ChatGPT account; the login is kept in the file the proxy and the Codex CLI use."""
+"""Log in with your ChatGPT account; the login is saved in the file that the proxy and the Codex CLI use."""
 
 import argparse
 import asyncio
@@ -31,7 +31,7 @@ EXAMPLES = """\
 Without --browser, --device or --paste the browser is used where there is a display, a code where there is none (or over
 ssh). The file is $CODEX_HOME/auth.json, else ~/.codex/auth.json, or the system's keyring where the Codex CLI is set to keep
 its login there (docs/keyring.md); for several accounts, name several files.
-Exit status: 0 for a login, 1 for none, 2 for wrong arguments.
+Exit status: 0 logged in, 1 not logged in, 2 wrong arguments.
 
 Examples:
   scripts/login
@@ -39,7 +39,7 @@ Examples:
   scripts/login --auth-file ~/work.json    then: scripts/serve --set codex_auth_file=~/work.json
 """
 
-# How long a person may take in the browser, in seconds.
+# How long the login in the browser may take, in seconds.
 BROWSER_PATIENCE = 300.0
 
 # A login in the environment goes before the file's (README.md).
@@ -61,31 +61,33 @@ def arguments() -> argparse.Namespace:
     )
     ways = parser.add_mutually_exclusive_group()
     ways.add_argument(
-        "--browser", dest="way", action="store_const", const="browser", help="in the browser of this machine"
+        "--browser", dest="way", action="store_const", const="browser", help="use the browser of this machine"
     )
     ways.add_argument(
-        "--device", dest="way", action="store_const", const="device", help="with a code that is typed in on any device"
+        "--device", dest="way", action="store_const", const="device", help="use a code that is entered on any device"
     )
     ways.add_argument(
         "--paste", dest="way", action="store_const", const="paste",
-        help="in a browser elsewhere; the address it ends at is pasted here",
+        help="use a browser elsewhere; paste the address it ends at",
     )  # fmt: skip
     terminal.add_auth_file(parser)
-    parser.add_argument("--workspace", metavar="ID", default="", help="the account that the login has to be for")
-    parser.add_argument("--yes", action="store_true", help="replace the login there is without asking")
-    parser.add_argument("--verbose", action="store_true", help="tell each step, without secrets")
+    parser.add_argument(
+        "--workspace", metavar="ID", default="", help="the account or workspace that the login has to be for"
+    )
+    parser.add_argument("--yes", action="store_true", help="replace an existing login without asking")
+    parser.add_argument("--verbose", action="store_true", help="log each step, without secrets")
     terminal.add_server(parser)
     # The default is what the CLI of today sends; no resolver and no second address (::1) can lead it astray.
     parser.add_argument(
         "--redirect-host", choices=issuer.CALLBACK_HOSTS, default=issuer.CALLBACK_HOSTS[0],
-        help="how the address the browser comes back to names this machine (%(default)s)",
+        help="the name of this machine in the redirect address (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--port", type=int, metavar="N", help="where the browser comes back to; the server knows 1455 and 1457 only"
+        "--port", type=int, metavar="N", help="the port of the redirect address; the server accepts only 1455 and 1457"
     )
     parser.add_argument(
         "--timeout", type=float, metavar="SECONDS", default=device.LIFE,
-        help="give up after so long; 300 at most for the browser, 900 for a code",
+        help="give up after this time; at most 300 for the browser, 900 for a code",
     )  # fmt: skip
     args = parser.read()
     if args.port is not None and not 0 < args.port < 65536:
@@ -105,7 +107,7 @@ def main() -> int:
 
 def login(args: argparse.Namespace) -> int:
     file = place(args.auth_file)
-    log.info(f"The login will be kept in {file.name}.")
+    log.info(f"The login will be saved in {file.name}.")
     sign_in.check_place(file)
     signing_in = SignIn(file, args.issuer, args.originator, args.workspace)
     there = may_replace(file, args.yes)
@@ -122,9 +124,7 @@ def login(args: argparse.Namespace) -> int:
         whose = asyncio.run(by_browser(args, signing_in) if way == "browser" else by_device(args, signing_in))
     out.print(f"Logged in as {whose}. The login is in {file.name}.", style="green")
     for name in filter(os.environ.get, IN_THE_ENVIRONMENT):
-        tell(
-            f"The environment has a login too ({name}), and the proxy takes that one as long as no file is named to it."
-        )
+        tell(f"The environment has a login too ({name}), and the proxy uses that one unless codex_auth_file is set.")
     asyncio.run(end_replaced(signing_in))
     return 0
 
@@ -150,12 +150,12 @@ def may_replace(file: LoginFile, yes: bool) -> Identity | None:
         if e.code != "login_unreadable" or not has_something:
             raise
         whose = identity.of({})
-        what = f"{sentence(file.name)} holds something else than a login, which would be lost."
+        what = f"{sentence(file.name)} holds something other than a login, which would be lost."
     if yes:
         tell(f"{what} It is replaced.")
         return whose
     if not terminal.is_terminal():
-        tell(f"{what} To replace it without being asked: --yes")
+        tell(f"{what} To replace it without a question: --yes")
         return None
     tell(what)
     if terminal.agrees("Replace it? [y/N] "):
@@ -165,14 +165,14 @@ def may_replace(file: LoginFile, yes: bool) -> Identity | None:
 
 
 def usual_way(env: Mapping[str, str], platform: str) -> str:
-    """The browser where a person could see one."""
+    """Use the browser if there is a display."""
     why = ""
     if env.get("SSH_CONNECTION") or env.get("SSH_TTY"):
         why = "Over ssh"
     elif not has_display(env, platform):
         why = "Without a display"
     if why:
-        tell(f"{why} the login is done with a code (--browser and --paste are the other ways).")
+        tell(f"{why} this login uses a code (--browser and --paste are the alternatives).")
     return "device" if why else "browser"
 
 
@@ -195,12 +195,12 @@ async def by_browser(args: argparse.Namespace, signing_in: SignIn) -> Identity:
         out.print(f"If the browser does not open by itself, open this address in it:\n\n{url}\n")
         open_browser(url)
         try:
-            with waiting("Waiting for you to log in there …"):
+            with waiting("Waiting for the login in the browser …"):
                 code = await listener.code(min(args.timeout, BROWSER_PATIENCE))
             log.info("The browser came back with a code.")
             whose = await finished(signing_in, code, listener.redirect_uri, pkce.verifier)
         except TimeoutError:
-            raise Unfinished("Nobody has logged in in time. Run the same command again.") from None
+            raise Unfinished("The login was not completed in time. Run the same command again.") from None
         except ProxyError as e:
             await listener.tell(callback_page.failed(e.message))
             raise
@@ -212,23 +212,23 @@ async def by_device(args: argparse.Namespace, signing_in: SignIn) -> Identity:
     server, us = signing_in.issuer, signing_in.originator
     begun = await device.begin(server, originator=us, user_agent=signing_in.user_agent)
     out.print(f"1. Open this address, on any device, and log in:\n\n   {begun.page}\n")
-    out.print(f"2. Type in this code; it is good for 15 minutes:\n\n   {begun.user_code}\n")
-    out.print("Give the code to nobody: whoever has you type in theirs gets your account.")
+    out.print(f"2. Enter this code; it is valid for 15 minutes:\n\n   {begun.user_code}\n")
+    out.print("Never share the code, and never enter one that somebody sends you: that would give them your account.")
     try:
-        with waiting("Waiting for you to type in the code …"):
+        with waiting("Waiting for the code to be entered …"):
             approved = await device.approved(
                 server, begun, min(args.timeout, device.LIFE), originator=us, user_agent=signing_in.user_agent
             )
     except TimeoutError:
-        raise Unfinished("The code was not typed in in time. Run the same command again.") from None
-    log.info("The code was typed in.")
+        raise Unfinished("The code was not entered in time. Run the same command again.") from None
+    log.info("The code was entered.")
     return await finished(signing_in, approved.code, approved.redirect_uri, approved.verifier)
 
 
 def pasted(url: str, state: str) -> str:
     """The code in an address that is typed in. Raises LoginError."""
     out.print(f"Open this address in a browser, and log in:\n\n{url}\n")
-    out.print("The browser then goes to an address on its own machine, where nothing is. Copy that address.")
+    out.print('The browser then shows "cannot connect". That is expected: copy the address from its address bar.')
     while True:
         given = terminal.typed("Paste it here: ")
         if given is None:
@@ -236,34 +236,36 @@ def pasted(url: str, state: str) -> str:
         try:
             return callback.code_of(urlsplit(given).query, state)
         except (callback.WrongState, ValueError):
-            tell("That is not the address this login ends at. It begins with http:// and has code= and state= in it.")
+            tell(
+                "That is not the redirect address of this login. It begins with http:// and contains code= and state=."
+            )
 
 
 async def finished(signing_in: SignIn, code: str, redirect_uri: str, verifier: str) -> Identity:
     log.info(f"Asking {signing_in.issuer} for the tokens.")
     with waiting("Fetching the login …"):
         whose = await signing_in.finish(code, redirect_uri, verifier)
-    log.info(f"The tokens came, and are written to {signing_in.file.name}: {whose}.")
+    log.info(f"The tokens have arrived; writing them to {signing_in.file.name}: {whose}.")
     return whose
 
 
 async def end_replaced(signing_in: SignIn) -> None:
     try:
         if await signing_in.end_replaced():
-            log.info("The login that was replaced has been ended at the server.")
+            log.info("The replaced login was revoked at the server.")
     except ProxyError as e:
-        tell(f"The login that was replaced could not be ended, and runs out by itself. {e.message}")
+        tell(f"The replaced login could not be revoked; it expires by itself. {e.message}")
 
 
 def open_browser(url: str) -> None:
-    """In a thread that nobody waits for: some browsers run until they are closed."""
+    """On a daemon thread: some browsers run until they are closed."""
 
     def work() -> None:
         # Without a display it would be a text browser, in this very terminal.
         can = has_display(os.environ, sys.platform) or os.environ.get("BROWSER")
         with contextlib.suppress(webbrowser.Error, OSError):
             if can and webbrowser.open(url):
-                log.info("The browser has been asked to open the address.")
+                log.info("The browser was told to open the address.")
                 return
         tell("No browser could be opened here.")
 

@@ -1,4 +1,4 @@
-"""End the login at the server, and take it out of its file. Logins on other machines live on."""
+"""Revoke the login at the server, and remove it from its file. Logins on other machines stay valid."""
 
 import argparse
 import asyncio
@@ -22,8 +22,8 @@ from terminal import err, out, tell
 
 EXAMPLES = """\
 The login is that of the proxy: --auth-file, else one in the environment, else $CODEX_HOME/auth.json or ~/.codex/auth.json.
-What else the file holds, such as an API key, stays. A proxy that runs on the file notices within a second.
-Exit status: 0 if there is no login any more, 1 if there still is one, 2 for wrong arguments.
+Anything else in the file, such as an API key, stays. A running proxy that uses the file notices within a second.
+Exit status: 0 logged out, 1 still logged in, 2 wrong arguments.
 
 Examples:
   scripts/logout
@@ -36,9 +36,9 @@ def arguments() -> argparse.Namespace:
         prog="scripts/logout", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )  # fmt: skip
     terminal.add_auth_file(parser)
-    parser.add_argument("--yes", action="store_true", help="do it without asking, if the server ends the login")
+    parser.add_argument("--yes", action="store_true", help="do it without asking, if the server revokes the login")
     parser.add_argument(
-        "--force", action="store_true", help="do it without asking, whether the server ends the login or not"
+        "--force", action="store_true", help="do it without asking, even if the server does not revoke the login"
     )
     terminal.add_server(parser)
     args = parser.read()
@@ -69,7 +69,7 @@ def logout(args: argparse.Namespace) -> int:
     if whose.kind != "chatgpt":
         return nothing_to_end(file, place, whose)
     tell(f"{sentence(place)} holds a login: {whose}.")
-    if not (args.yes or args.force or agreed("End it at the server and remove it? [y/N] ", "--yes")):
+    if not (args.yes or args.force or agreed("Revoke it at the server and remove it? [y/N] ", "--yes")):
         return 1
     signing_out = SignOut(file, args.issuer, args.originator, whose)
     ended = True
@@ -79,52 +79,50 @@ def logout(args: argparse.Namespace) -> int:
         if e.code == "login_busy":
             raise
         tell(e.message)
-        if not (
-            args.force or agreed("Remove it all the same? Its tokens stay good until they run out. [y/N] ", "--force")
-        ):
+        if not (args.force or agreed("Remove it anyway? Its tokens stay valid until they expire. [y/N] ", "--force")):
             return 1
         done, ended = asyncio.run(signing_out.finish(revoke=False)), False
     out.print(
         {
             "removed": f"Logged out: {whose}. {removed(file, place)}",
-            "emptied": f"Logged out: {whose}. {place} is empty now; it can't be removed where it is.",
-            "kept others": f"Logged out: {whose}. {place} keeps what else it holds.",
+            "emptied": f"Logged out: {whose}. {place} is empty now; the file itself can't be removed.",
+            "kept others": f"Logged out: {whose}. {place} keeps its other content.",
             "nothing there": f"Logged out: {whose}.",
         }[done],
         style="green" if ended else "yellow",
     )
     if not ended:
-        tell("The server has not ended it: log out of all devices in ChatGPT's settings, under Security, to be sure.")
+        tell("The server did not revoke it: log out of all devices in ChatGPT's settings, under Security, to be sure.")
     still_in_the_environment(file)
     return 0
 
 
 def removed(file: LoginFile, place: str) -> str:
     if login_source.kind(file) == "keyring":
-        return f"It is out of {place}."
+        return f"It was removed from {place}."
     return f"Removed {login_source.shown_path(file.path, Path.home())}."
 
 
 def nothing_to_end(file: LoginFile, place: str, whose: Identity) -> int:
-    """What is no login of this kind is the person's own to remove."""
+    """Other kinds of credentials are the user's own to remove."""
     instead = {
         "environment": "unset it where it is set", "file": "remove the file yourself", "keyring": "run codex logout",
     }[login_source.kind(file)]  # fmt: skip
-    tell(f"{sentence(place)} holds {KINDS[whose.kind].name}, and no login that could be ended here.")
-    tell(f"{KINDS[whose.kind].about} Nothing has been changed; to be rid of it, {instead}.")
+    tell(f"{sentence(place)} holds {KINDS[whose.kind].name}, which can't be logged out here.")
+    tell(f"{KINDS[whose.kind].about} Nothing has been changed; to remove it, {instead}.")
     return 1
 
 
 def still_in_the_environment(file: LoginFile) -> None:
     if login_source.is_from_environment(file):
         names = " and ".join(login_source.variables(os.environ))
-        tell(f"The environment still has {names}, of no more use now: unset it where it is set.")
+        tell(f"The environment still has {names}, which is useless now: unset it where it is set.")
 
 
 def agreed(question: str, flag: str) -> bool:
-    """A person says yes; without one to be asked it is no."""
+    """Whether the user says yes; without a terminal it is no."""
     if not terminal.is_terminal():
-        tell(f"Nothing has been removed. To do it without being asked: {flag}")
+        tell(f"Nothing has been removed. To do it without a question: {flag}")
         return False
     if terminal.agrees(question):
         return True

@@ -1,4 +1,4 @@
-"""The proxy as a service of the person who is logged in: a systemd user unit, or a launchd agent on macOS.
+"""Install the proxy as a user service: a systemd user unit, or a launchd agent on macOS.
 
 `scripts/serve` calls this: COMMAND is install, uninstall, print-unit or check, the rest are arguments of `scripts/serve`; with
 run they are those of mitmdump.
@@ -38,7 +38,7 @@ WRONG_CONFIGURATION = 78
 SPARE = 10
 
 UNIT = """\
-# Written by scripts/serve --install, and written anew by the next.
+# Written by scripts/serve --install, which overwrites it.
 [Unit]
 Description=codex proxy: OpenAI clients on a person's own ChatGPT subscription
 
@@ -210,7 +210,7 @@ def uninstall(service: Systemd | Launchd) -> None:
 
 
 def check(arguments: Sequence[str]) -> int:
-    """Would the service start, with its own environment? What is wrong is told as at a start; nothing listens."""
+    """Check that the service would start with its own environment; errors are printed as at a start, nothing listens."""
     env = {name: os.environ[name] for name in (*KEPT, *ITS_OWN) if name in os.environ}
     command = [sys.executable, str(Path(__file__).with_name("launch.py")), "serve", *arguments, "--options"]
     checked = subprocess.run(command, env=env, stdout=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""Whose login it is, where it comes from, how long it is good, and what is left of its usage."""
+"""Show whose login it is, where it comes from, how long it is valid, and how much usage is left."""
 
 import argparse
 import asyncio
@@ -22,8 +22,7 @@ from codex_proxy.account import credentials, login_source
 from codex_proxy.backend import calls as backend_calls
 from codex_proxy.backend.calls import BackendCalls
 from codex_proxy.errors import ProxyError
-from codex_proxy.net import policy as network
-from codex_proxy.net import upstream
+from codex_proxy.net import policy, upstream
 from codex_proxy.printable import in_json
 from codex_proxy.status import probe, usage_api
 from codex_proxy.status.account_state import AccountState
@@ -43,21 +42,21 @@ about the backend has changed.
 Examples:
   scripts/status
   scripts/status --json | jq '.usage.windows[] | {window, used_percent}'
-  scripts/status --probe        is the backend still as the proxy takes it to be? For a bug report.
-  scripts/status --probe=all    and does it still refuse all that the proxy takes off?
+  scripts/status --probe        does the backend still behave as the proxy expects? For a bug report.
+  scripts/status --probe=all    and does it still refuse everything that the proxy removes?
 """
 
 # How long the proxy may be silent, in seconds.
 PROXY_PATIENCE = 2.0
 
-# A probe is a short question: who asks it waits no hour for the answer.
-SHORT_TURN = network.TURN._replace(silence=120.0, total=600.0)
+# A probe is a short question; its answer should not take an hour.
+SHORT_TURN = policy.TURN._replace(silence=120.0, total=600.0)
 
 log = logging.getLogger("status")
 
 
 class ToTheTerminal(logging.Handler):
-    """What is logged, as lines on standard error, without whose login it is."""
+    """Log lines on standard error, without the login's identity."""
 
     def __init__(self, state: AccountState) -> None:
         super().__init__()
@@ -73,24 +72,24 @@ def arguments() -> argparse.Namespace:
     )  # fmt: skip
     terminal.add_auth_file(parser)
     parser.add_argument("--json", action="store_true", help="for scripts: one JSON object on standard output")
-    parser.add_argument("--full", action="store_true", help="e-mail and account in full, which else are shortened")
+    parser.add_argument("--full", action="store_true", help="show e-mail and account in full instead of shortened")
     parser.add_argument(
         "--probe", nargs="?", const="one", choices=("one", "all"), metavar="all",
-        help="send a minimal request, and say what of the backend is as before; all: also one for each thing it refuses",
+        help="send a minimal request, and report what of the backend is as expected; all: also one request for each thing it refuses",
     )  # fmt: skip
     parser.add_argument("--yes", action="store_true", help="probe without asking")
-    parser.add_argument("--model", default="", help="the model to probe; without it the first of the account's list")
+    parser.add_argument("--model", default="", help="the model to probe; by default the first of the account's list")
     terminal.add_proxy(parser)
     parser.add_argument("--upstream", metavar="URL", default=defaults.UPSTREAM, help="the backend (%(default)s)")
     terminal.add_server(parser)
     parser.add_argument(
         "--client-version", metavar="VERSION", default=defaults.CLIENT_VERSION, help="for the list of models (%(default)s)"
     )  # fmt: skip
-    parser.add_argument("--verbose", action="store_true", help="tell each step, without secrets")
+    parser.add_argument("--verbose", action="store_true", help="log each step, without secrets")
     args = parser.read()
     terminal.check_server(parser, args, "upstream", "issuer")
     if args.probe and not args.yes and not terminal.is_terminal():
-        parser.error("--probe uses up a few tokens; to have it do so without being asked: --yes")
+        parser.error("--probe uses a few tokens; to do so without a question: --yes")
     return args
 
 
@@ -126,7 +125,7 @@ async def unhurried(state: AccountState, args: argparse.Namespace) -> None:
             await asyncio.wait(writing)  # which has been told, and why it is not done yet
     except asyncio.CancelledError:
         if renewing := asyncio.all_tasks() - {task}:
-            log.warning("The token is just being renewed; that is waited for.")
+            log.warning("The token is being renewed; waiting for it.")
             await asyncio.wait(renewing)
         raise
 
@@ -136,9 +135,9 @@ async def find_out(state: AccountState, args: argparse.Namespace) -> None:
     store = backend_calls.token_store(state.file, args.issuer, args.originator)
     try:
         state.take_document(state.file.load())
-        # What is there is told even if it turns out to be of no use.
+        # The login is described even if it turns out to be useless.
         state.login = store.look_now()
-        log.info("There is a login; its token is made sure of.")
+        log.info("There is a login; checking its token.")
         state.login = await store.fresh()
         state.take_document(state.file.load())
         calls = BackendCalls(args.upstream, args.originator, store)
@@ -155,13 +154,13 @@ async def ask_usage(state: AccountState, calls: BackendCalls, args: argparse.Nam
     state.report = usage_api.seen_by_proxy(page, upstream.parse(args.upstream).url, left)
     if state.report:
         state.report_from = "proxy"
-        log.info(f"The proxy at {args.url} uses this login, and has seen its usage.")
+        log.info(f"The proxy at {args.url} uses this login, and knows its usage.")
         return
-    log.info(f"No proxy at {args.url} knows the usage of this login; the backend is asked.")
+    log.info(f"No proxy at {args.url} knows the usage of this login; asking the backend.")
     url = usage_api.usage_url(args.upstream)
-    answer = await calls.get(url, network.DOCUMENT)
+    answer = await calls.get(url, policy.DOCUMENT)
     if answer.status == 404:
-        log.warning(f"The backend has no {url}: what is left of the usage is not known.")
+        log.warning(f"The backend has no {url}: the remaining usage is not known.")
     elif answer.status != 200:
         raise backend_calls.problem(answer, state.file.remedy)
     else:
@@ -179,18 +178,18 @@ async def page_of_proxy(url: str) -> Any:
 
 
 async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Namespace) -> None:
-    """Real requests, after a person said yes. Raises ProxyError if the backend answers nothing that could be judged."""
+    """Real requests, after the user said yes. Raises ProxyError if the backend's answer can't be assessed."""
     base = upstream.parse(args.upstream).url
-    listed = await calls.get(f"{base}/models?client_version={args.client_version}", network.DOCUMENT)
+    listed = await calls.get(f"{base}/models?client_version={args.client_version}", policy.DOCUMENT)
     models, state.findings = probe.catalogue(listed, args.client_version)
     state.findings.append(
-        probe.usage_document(await calls.get(usage_api.usage_url(base), network.DOCUMENT), time.time())
+        probe.usage_document(await calls.get(usage_api.usage_url(base), policy.DOCUMENT), time.time())
     )
     model = args.model or next(iter(models), "")
     if not model and listed.status != 200:
         raise backend_calls.problem(listed, state.file.remedy)
     if not model:
-        log.warning("Without a list of models none can be asked; name one with --model.")
+        log.warning("The list of models could not be fetched; name a model with --model.")
         return
     trials = list(probe.trials(model)) if args.probe == "all" else []
     if not (args.yes or agreed(model, len(trials))):
@@ -210,9 +209,11 @@ async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Names
 
 
 def agreed(model: str, trials: int) -> bool:
-    err.print(f"A short question is sent to {model}, which uses up a few tokens of the subscription.")
+    err.print(f"A short question is sent to {model}, which uses a few tokens of the subscription.")
     if trials:
-        err.print(f"Then {trials} requests that the backend should refuse; those it takes use up a few tokens as well.")
+        err.print(
+            f"Then {trials} requests that the backend should refuse; any that it accepts use a few tokens as well."
+        )
     yes = terminal.agrees("Send them? [y/N] ")
     if not yes:
         err.print("Nothing has been sent.")

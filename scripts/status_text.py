@@ -1,4 +1,4 @@
-"""What `scripts/status` prints for a person: bars in a terminal, plain text elsewhere."""
+"""The text that `scripts/status` prints: bars in a terminal, plain text elsewhere."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from codex_proxy import __version__
 from codex_proxy.account import login_source
 from codex_proxy.account.identity import printable
 from codex_proxy.account.login import Login
-from codex_proxy.backend import usage_windows as usage
+from codex_proxy.backend import usage_windows
 from codex_proxy.backend.usage_windows import Window
 from codex_proxy.status.account_state import AccountState, instant
 from codex_proxy.status.usage_api import Report
@@ -32,7 +32,7 @@ def show(state: AccountState, args: argparse.Namespace) -> None:
     elif state.login:
         show_login(state, state.login, args.full)
         if state.report:
-            show_usage(state.report, f"as the proxy at {args.url} has seen it" if state.report_from == "proxy" else "")
+            show_usage(state.report, f"as seen by the proxy at {args.url}" if state.report_from == "proxy" else "")
 
 
 def show_login(state: AccountState, login: Login, full: bool) -> None:
@@ -44,37 +44,37 @@ def show_login(state: AccountState, login: Login, full: bool) -> None:
     line("Token", validity(login, now))
     if state.refreshed_at is not None:
         past = int(now - state.refreshed_at)
-        ago = f"{usage.span(past)} ago" if past >= 60 else "just now"
-        line("Renewed", f"{usage.when(state.refreshed_at, now)} ({ago})")
+        ago = f"{usage_windows.span(past)} ago" if past >= 60 else "just now"
+        line("Renewed", f"{usage_windows.local_time(state.refreshed_at, now)} ({ago})")
 
 
 def validity(login: Login, now: float) -> str:
     if login.expires_at is None:
-        return "good until somebody ends it"
+        return "valid until it is revoked"
     left = login.expires_at - now
     if left <= 0:
-        return f"ended {usage.when(login.expires_at, now)}"
-    then = "renewed by itself" if login.refresh_token else "not renewed, because there is no refresh token with it"
-    until = usage.when(login.expires_at, now).removeprefix("at ").removeprefix("on ")
-    return f"good until {until} (in {usage.span(int(left))}), {then}"
+        return f"ended {usage_windows.local_time(login.expires_at, now)}"
+    then = "renewed automatically" if login.refresh_token else "not renewed, because there is no refresh token"
+    until = usage_windows.local_time(login.expires_at, now).removeprefix("at ").removeprefix("on ")
+    return f"good until {until} (in {usage_windows.span(int(left))}), {then}"
 
 
 def show_usage(report: Report, seen: str) -> None:
     now = time.time()
-    line("Usage", seen or "as the backend tells it")
+    line("Usage", seen or "as reported by the backend")
     wide = max((len(one.name) for one in report.windows), default=0)
     for one in report.windows:
         out.print(
             f"  {printable(one.name):{wide}}  ", bar(one.used), f"  {one.used:4g} % used{reset(one, now)}", sep=""
         )
     if not report.windows:
-        line("", "no windows are named")
+        line("", "no windows are reported")
     if report.credits:
         line("Credits", printable(str(report.credits)))
     if report.resets_left:
-        line("Resets", f"{report.resets_left} left: each empties the windows at once, in ChatGPT's Codex settings")
+        line("Resets", f"{report.resets_left} left: each resets the windows at once, in ChatGPT's Codex settings")
     if report.reached:
-        out.print(f"Nothing more is answered just now: {printable(report.reached)}.", style="red")
+        out.print(f"No more requests are answered at the moment: {printable(report.reached)}.", style="red")
 
 
 def bar(used: float) -> Text:
@@ -90,11 +90,11 @@ def reset(window: Window, now: float) -> str:
     if window.resets_at is None:
         return ""
     left = max(0, int(window.resets_at - now))
-    return f", resets {usage.when(window.resets_at, now)} (in {usage.span(left)})"
+    return f", resets {usage_windows.local_time(window.resets_at, now)} (in {usage_windows.span(left)})"
 
 
 def show_findings(state: AccountState, args: argparse.Namespace) -> None:
-    """Fit to be pasted into a bug report."""
+    """Text for a bug report."""
     python = f"Python {platform.python_version()} on {platform.system()}"
     out.print(f"Probe of {instant(time.time())}: codex proxy {__version__}, {python}", style="bold")
     out.print(

@@ -1,4 +1,4 @@
-"""Writes the tables of error codes and options into README.md, docs/errors.md and docs/options.md, from those the proxy goes by.
+"""Write the tables of error codes and options in README.md, docs/errors.md and docs/options.md from the proxy's own tables.
 
 Usage: python scripts/tables.py [--check]
 """
@@ -18,13 +18,13 @@ from codex_proxy.walk.options import OPTIONS  # noqa: E402
 
 PAGES = ("README.md", "docs/errors.md", "docs/options.md")
 
-# What a newcomer meets, in the README.
+# The rows that the README shows.
 FIRST_ERRORS = (
     "login_missing", "refresh_token_reused", "usage_limit_reached", "model_not_found", "cloudflare_challenge",
 )  # fmt: skip
 FIRST_OPTIONS = ("codex_model_map", "codex_model_default", "codex_effort", "codex_auth_file", "codex_client_key")
 
-# What stands between these two lines of a page is written here.
+# The text between these two lines of a page is generated.
 MARKED = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end of table -->)", re.S)
 
 SPECIAL = re.compile(r"[|*~<]")
@@ -85,7 +85,7 @@ def default(value: Any) -> str:
 
 
 def plain(text: str) -> str:
-    """A text without marks, as Markdown."""
+    """Plain text, escaped for Markdown."""
     return SPECIAL.sub(lambda sign: "\\" + sign[0], text)
 
 
@@ -98,7 +98,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def written(page: str) -> str:
-    """A page with its tables as they have to be. Raises KeyError for a table that is not known."""
+    """A page with up-to-date tables. Raises KeyError for a table that is not known."""
     return MARKED.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n\n{found[3]}", page)
 
 

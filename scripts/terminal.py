@@ -1,4 +1,4 @@
-"""What the scripts print: colour and bars in a terminal, plain text elsewhere. `NO_COLOR` is respected (rich does)."""
+"""Terminal output of the scripts: colour and bars in a terminal, plain text elsewhere. `NO_COLOR` is respected (rich does)."""
 
 import argparse
 import os
@@ -13,8 +13,7 @@ from rich.console import Console
 from codex_proxy import defaults
 from codex_proxy.account.identity import printable
 from codex_proxy.errors import ProxyError
-from codex_proxy.net import policy as network
-from codex_proxy.net import upstream
+from codex_proxy.net import policy, upstream
 from codex_proxy.output.redact import redact
 from codex_proxy.printable import lines
 from ctrl_c import stop_as_by_ctrl_c
@@ -46,7 +45,7 @@ def tell(text: str) -> None:
 
 
 def typed(question: str) -> str | None:
-    """What the person types in; None at the end of the input."""
+    """The line that the user types; None at the end of the input."""
     try:
         return err.input(question, markup=False).strip()
     except (EOFError, RuntimeError):  # the second is how Python says that there is no input at all
@@ -54,19 +53,19 @@ def typed(question: str) -> str | None:
 
 
 def agrees(question: str) -> bool:
-    """Does the person say yes? The end of the input is no."""
+    """Whether the user says yes; the end of the input is no."""
     return (typed(question) or "").lower() in ("y", "yes")
 
 
 def status_of(what: str, work: Callable[[], int]) -> int:
-    """The exit status of a script's work; why the `what` did not work is told in a sentence."""
+    """Run a script's work and return its exit status; a failure of `what` is printed as a sentence."""
     stop_as_by_ctrl_c()
     try:
         return work()
     except ProxyError as e:
         tell(e.message)
     except OSError as e:
-        tell(f"The {what} did not work: {e}.")
+        tell(f"The {what} failed: {e}.")
     return 1
 
 
@@ -74,31 +73,31 @@ def add_server(parser: argparse.ArgumentParser) -> None:
     """`--issuer` and `--originator`, as the proxy has them."""
     parser.add_argument("--issuer", metavar="URL", default=defaults.ISSUER, help="the OAuth server (%(default)s)")
     parser.add_argument(
-        "--originator", metavar="NAME", default=defaults.ORIGINATOR, help="who we say we are (%(default)s)"
+        "--originator", metavar="NAME", default=defaults.ORIGINATOR, help="the originator that is sent (%(default)s)"
     )
 
 
 def add_proxy(parser: argparse.ArgumentParser) -> None:
     port = os.environ.get("CODEX_PROXY_PORT") or "9090"
     parser.add_argument(
-        "--url", type=address, default=f"http://127.0.0.1:{port}", help="where the proxy is (%(default)s)"
+        "--url", type=address, default=f"http://127.0.0.1:{port}", help="the proxy's address (%(default)s)"
     )
 
 
 def address(text: str) -> str:
-    """For argparse, which also looks so at what the environment says."""
+    """A converter for argparse, which also applies it to the environment's default."""
     try:
         url = httpx2.URL(text)
         good = url.scheme in ("http", "https") and bool(url.host) and 0 < (url.port or 80) < 65536
     except (httpx2.InvalidURL, ValueError):
         good = False
     if not good:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address such as http://127.0.0.1:9090")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address such as http://127.0.0.1:9090")
     return text
 
 
 def add_auth_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--auth-file", metavar="FILE", type=file, help="where the login is kept")
+    parser.add_argument("--auth-file", metavar="FILE", type=file, help="the file of the login")
 
 
 def file(text: str) -> Path:
@@ -106,13 +105,13 @@ def file(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise argparse.ArgumentTypeError(f"{text!r}: nobody here has this name") from None
+        raise argparse.ArgumentTypeError(f"{text!r}: there is no user of this name") from None
 
 
 def check_server(parser: argparse.ArgumentParser, args: argparse.Namespace, *addresses: str) -> None:
-    """Ends with status 2 if an originator is none, or one of the options named `addresses`, or if the environment leads to none."""
+    """Ends with status 2 if the originator, an option named in `addresses` or the environment's proxy settings are invalid."""
     if not args.originator.isascii() or not args.originator.isprintable() or not args.originator.strip():
-        parser.error("--originator: letters that a header may have")
+        parser.error("--originator: only characters that a header may have")
     for name in addresses:
         try:
             upstream.parse(getattr(args, name))
@@ -121,15 +120,15 @@ def check_server(parser: argparse.ArgumentParser, args: argparse.Namespace, *add
     for name in addresses:
         target = upstream.parse(getattr(args, name))
         try:
-            network.outgoing_proxy(target.scheme, target.host, target.port)
+            policy.outgoing_proxy(target.scheme, target.host, target.port)
         except ValueError as e:
             parser.error(str(e))
     try:
-        network.trust()
+        policy.trust()
     except ValueError as e:
         parser.error(str(e))
 
 
 def is_terminal() -> bool:
-    """Is there a person who can be asked?"""
+    """Whether there is a user who can be asked."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

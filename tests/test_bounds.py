@@ -53,8 +53,8 @@ def test_a_piece_may_end_anywhere(end: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 FIELDS: list[tuple[Callable[[], dict[str, str]], str]] = [
-    (lambda: {f"k{n}": "" for n in range(bounds.FIELDS + 1)}, "has 1,001 fields; at most 1,000 are taken"),
-    (lambda: {"model": "m" * 1_000_000}, "`model` has 1,000,002 bytes; at most 512 are taken"),
+    (lambda: {f"k{n}": "" for n in range(bounds.FIELDS + 1)}, "has 1,001 fields; at most 1,000 are accepted"),
+    (lambda: {"model": "m" * 1_000_000}, "`model` has 1,000,002 bytes; at most 512 are accepted"),
     (lambda: {"prompt_cache_key": "m" * 5000}, "`prompt_cache_key` has 5,002 bytes"),
 ]
 
@@ -68,5 +68,5 @@ def test_fields_are_bounded(body: Callable[[], dict[str, str]], told: str) -> No
 
 def test_as_many_as_are_taken_are_taken() -> None:
     bounds.check_count("tools", [1, 2], 2)
-    with pytest.raises(ProxyError, match="There are 3 tools; at most 2 are taken"):
+    with pytest.raises(ProxyError, match="There are 3 tools; at most 2 are accepted"):
         bounds.check_count("tools", 3, 2)

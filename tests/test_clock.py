@@ -28,7 +28,7 @@ def test_how_far_the_clock_is_ahead_is_known_from_a_date(date: str, ahead: float
     [(10800, "3 hours ahead"), (-10800, "3 hours behind"), (86400 * 400, "400 days ahead"), (-300, "5 minutes behind")],
 )
 def test_a_wrong_clock_is_told_as_one(ahead: float, words: str) -> None:
-    assert clock.told(ahead) == f"This machine's clock is {words}: set it right."
+    assert clock.describe(ahead) == f"This machine's clock is {words}: set it."
 
 
 @pytest.mark.parametrize(
@@ -43,5 +43,5 @@ def test_a_wrong_clock_is_told_as_one(ahead: float, words: str) -> None:
 def test_a_certificate_of_another_time_is_told_with_the_clock(message: str, is_time: bool) -> None:
     doubt = clock.doubt(message, NOW)
     assert doubt == (
-        "By this machine's clock it is 2026-11-24 11:00 UTC: if that is wrong, set the clock right." if is_time else ""
+        "By this machine's clock it is 2026-11-24 11:00 UTC: if that is wrong, set the clock." if is_time else ""
     )

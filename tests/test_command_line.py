@@ -38,9 +38,7 @@ def test_a_word_is_told_with_what_was_meant(
         parser().read(words)
     said = capsys.readouterr().err
     assert ended.value.code == 2 and "\x1b" not in said
-    assert said.endswith(f"Did you mean:\n  scripts/x {meant}\n" if meant else "What it takes: scripts/x --help\n"), (
-        said
-    )
+    assert said.endswith(f"Did you mean:\n  scripts/x {meant}\n" if meant else "For help: scripts/x --help\n"), said
 
 
 def test_what_has_its_place_is_read() -> None:

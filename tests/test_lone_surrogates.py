@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from codex_proxy.lone_surrogates import replaced
 
-# As it stands in JSON → what becomes of it; None: nothing.
+# As it stands in JSON → what happens to it; None: nothing.
 TEXTS = [
     (r"ok \ud83d", r"ok \ufffd"),
     (r"ok \uD83D and more", r"ok \ufffd and more"),

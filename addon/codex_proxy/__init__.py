@@ -1,7 +1,7 @@
-"""The parts of the proxy: one concern a module, a folder for those that belong together; `addons` has the walk of a request.
+"""The parts of the proxy: one concern in each module, related modules in a folder; `addons` runs the steps of a request.
 
-Loading it checks that the packages are there that mitmproxy does not bring along: a `SystemExit` here passes
-through mitmproxy's script loader without a traceback (mitmproxy/addons/script.py).
+Importing it checks for the packages that mitmproxy does not bring along: a `SystemExit` here passes through mitmproxy's
+script loader without a traceback (mitmproxy/addons/script.py).
 """
 
 import importlib.util
@@ -14,7 +14,7 @@ PACKAGES = {"filelock": "filelock", "httpx2": "httpx2", "jwt": "pyjwt", "msgspec
 
 
 def how_to_install(missing: list[str], prefix: str, executable: str, frozen: bool) -> str:
-    """One line: what is missing and the command that installs it for the Python mitmproxy runs on."""
+    """One line: what is missing, and the command that installs it for mitmproxy's Python."""
     names = " ".join(missing)
     folders = prefix.replace("\\", "/").split("/")
     if frozen:

@@ -1,6 +1,6 @@
-"""How much of anything one request may hold. No client known comes near; a caller that means harm is refused before it costs.
+"""Upper bounds for the contents of one request. No known client comes near them; abuse is refused before it costs anything.
 
-Beside these, `codex_body_limit` bounds the bytes.
+In addition `codex_body_limit` bounds the bytes.
 """
 
 from collections.abc import Iterator, Sized
@@ -15,7 +15,7 @@ UNCOUNTED, COMMAS = 1 << 20, 100_000
 # them; tools.
 VALUES, ESCAPES, FIELDS, ITEMS, PARTS, TOOLS = 200_000, 2_000_000, 1_000, 20_000, 5_000, 5_000
 
-# What has to be put right in all items together.
+# Corrections in all items together.
 CHANGES = 100_000
 
 # Looked through at a time, in bytes.
@@ -39,7 +39,7 @@ def check_size(data: bytes) -> None:
 
 
 def _values(data: bytes) -> int:
-    """How many values of their lists and objects follow a comma: commas outside of texts, up to the first too many."""
+    """The number of commas outside of strings, which precede values; counting stops above the limit."""
     found, inside = 0, False
     for piece in _pieces(data):
         # Escaped quotes do not end a text, and escaped backslashes escape none.
@@ -52,7 +52,7 @@ def _values(data: bytes) -> int:
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
-    """The bytes in pieces of which none ends inside an escape."""
+    """The bytes in pieces, none of which ends inside an escape."""
     start = 0
     while start < len(data):
         end = start + PIECE
@@ -66,20 +66,20 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 def check_fields(body: Object) -> None:
     """The top level of a body. Raises ProxyError 400."""
     if len(body) > FIELDS:
-        raise too_much(f"The request body has {len(body):,} fields; at most {FIELDS:,} are taken", "")
+        raise too_much(f"The request body has {len(body):,} fields; at most {FIELDS:,} are accepted", "")
     for name, most in LONGEST.items():
         size = memoryview(body.get(name, ABSENT)).nbytes
         if size > most:
-            raise too_much(f"`{name}` has {size:,} bytes; at most {most:,} are taken", "", name)
+            raise too_much(f"`{name}` has {size:,} bytes; at most {most:,} are accepted", "", name)
 
 
 def check_count(what: str, found: Sized | int, most: int) -> None:
     """Raises ProxyError 400 where there are too many of `what`."""
     number = found if isinstance(found, int) else len(found)
     if number > most:
-        raise too_much(f"There are {number:,} {what}; at most {most:,} are taken", "")
+        raise too_much(f"There are {number:,} {what}; at most {most:,} are accepted", "")
 
 
-def too_much(what: str, most: str = "; so many are not taken", param: str | None = None) -> ProxyError:
+def too_much(what: str, most: str = ", more than the proxy accepts", param: str | None = None) -> ProxyError:
     extra = {"param": param} if param else {}
     return ProxyError("too_much", f"{what}{most}. Nothing was sent to the backend.", status=400, extra=extra)

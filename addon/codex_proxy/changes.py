@@ -1,4 +1,4 @@
-"""A change to a request, in words a person reads."""
+"""Describe a change to a request for the log and the views."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -13,7 +13,7 @@ class Change(NamedTuple):
     short: str = ""
 
 
-# Names and values in it are the client's words: told up to so many characters. Of a request so many different changes are told.
+# Limits for the log: characters of a change, as it quotes the client, and different changes of a request.
 LONGEST, MOST = 120, 100
 
 
@@ -40,7 +40,7 @@ def merged(changes: Iterable[Change]) -> list[Change]:
         change if n == 1 else change._replace(what=f"{change.what} (x{n})", short=f"{change.short} (x{n})")
         for change, n in counts.items()
     ]
-    return [*told, put("request", f"{others} more changes", "too many to be told one by one")] if others else told
+    return [*told, put("request", f"{others} more changes", "too many to list one by one")] if others else told
 
 
 def _cut(text: str) -> str:

@@ -1,11 +1,11 @@
-"""A clock of this machine that is wrong: noticed by what servers say the time is, and told as a clock."""
+"""Detect a wrong clock on this machine from servers' `Date` headers, and report it as such."""
 
 import re
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-# A difference up to this is the network's, or of no matter for tokens, in seconds.
+# A difference up to this comes from the network or does not matter for tokens, in seconds.
 TOLERANCE = 120.0
 
 # What OpenSSL says of a certificate whose time has not come, or is over; mitmproxy and Python pass it on.
@@ -23,13 +23,13 @@ def ahead(date: str, now: float) -> float | None:
     return difference if abs(difference) > TOLERANCE else 0.0
 
 
-def told(ahead: float) -> str:
-    """A sentence of a clock that is off by so many seconds."""
+def describe(ahead: float) -> str:
+    """A sentence about a clock that is `ahead` by this many seconds."""
     size = abs(ahead)
     unit, name = next(
         (u, n) for u, n in ((86400, "days"), (3600, "hours"), (60, "minutes")) if size >= 2 * u or u == 60
     )
-    return f"This machine's clock is {size / unit:.0f} {name} {'ahead' if ahead > 0 else 'behind'}: set it right."
+    return f"This machine's clock is {size / unit:.0f} {name} {'ahead' if ahead > 0 else 'behind'}: set it."
 
 
 def doubt(message: str, now: float | None = None) -> str:
@@ -37,4 +37,4 @@ def doubt(message: str, now: float | None = None) -> str:
     if not OF_TIME.search(message):
         return ""
     at = datetime.fromtimestamp(time.time() if now is None else now, UTC)
-    return f"By this machine's clock it is {at:%Y-%m-%d %H:%M} UTC: if that is wrong, set the clock right."
+    return f"By this machine's clock it is {at:%Y-%m-%d %H:%M} UTC: if that is wrong, set the clock."

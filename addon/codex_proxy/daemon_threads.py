@@ -1,6 +1,6 @@
-"""Work that may hang, on threads that hold up neither the event loop nor the end of the process.
+"""Run work that may hang on daemon threads, which block neither the event loop nor the process's exit.
 
-asyncio's own executor is joined at exit, so one read of a network disk that went away would keep the process for ever.
+asyncio's own executor is joined at exit, so one read from a lost network disk would keep the process alive for ever.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class OneByOne(DaemonThreads):
 
 DAEMONS = DaemonThreads()
 
-# What has not come back in time, by name: it is not tried again before it does, so one thread hangs, not one a request.
+# Calls that have not returned in time, by name: not tried again until they return, so one thread hangs, not one per request.
 _stuck: dict[str, Future[Any]] = {}
 
 
@@ -75,7 +75,7 @@ def call[T](name: str, work: Callable[[], T], patience: float) -> T:
         return future.result(patience)
     except TimeoutError:
         if future.done():
-            return future.result()  # its own error, or what came just now
+            return future.result()  # its own error, or a result that arrived just in time
         _stuck[name] = future
         raise unanswered(patience) from None
 
@@ -104,7 +104,7 @@ async def aside[T](work: Callable[[], T]) -> T:
 
 async def to_its_end[T](work: Coroutine[Any, Any, T]) -> T:
     """`work` in an event loop of its own, which neither a busy one holds up nor the end of the program cuts short. Raises OSError
-    where there are no files for one."""
+    if there are no file descriptors for one."""
 
     def run() -> T:
         try:
@@ -117,7 +117,7 @@ async def to_its_end[T](work: Coroutine[Any, Any, T]) -> T:
     try:
         await asyncio.wait([running])
     except asyncio.CancelledError:
-        logger.warning("The token is just being renewed; that is waited for, or the login would be lost.")
+        logger.warning("The token is being renewed; waiting for it, or the login would be lost.")
         await asyncio.wait([running])
         running.exception()
         raise

@@ -1,4 +1,4 @@
-"""Where requests go, who we say we are and where things are kept, where nobody says anything else: for the proxy and the scripts."""
+"""Default addresses, names and paths, for the proxy and the scripts."""
 
 from collections.abc import Mapping
 from pathlib import Path

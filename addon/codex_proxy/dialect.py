@@ -1,4 +1,4 @@
-"""What a dialect is: another API's form of a turn, translated to a Responses request and its answer back.
+"""The interface of a dialect: another API's form of a turn, translated to a Responses request and its answer back.
 
 To add one: a module with a `Translate`, and a row in front/routes.py.
 """
@@ -36,7 +36,7 @@ class Document(Protocol):
 
 
 class Translation(Protocol):
-    """How one request wants to be answered; `model` is the one that was asked."""
+    """How to answer one request; `model` is the requested one."""
 
     @property
     def may_stop(self) -> bool:

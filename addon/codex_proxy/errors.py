@@ -1,8 +1,8 @@
-"""What a client is told when its request can't be done, in the shape OpenAI's SDKs print.
+"""Errors that clients are told, in the shape that OpenAI's SDKs print.
 
 ProxyError                  status, code and a message of one or two sentences
-├── LoginError              401: there is no login, or it can't be used any more
-└── IssuerError             502/503: the OAuth server can't be asked just now; the login stays
+├── LoginError              401: there is no login, or it can no longer be used
+└── IssuerError             502/503: the OAuth server can't be reached at the moment; the login is kept
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from .printable import lines, printable, whole
 # OpenAI's error types by status (docs/backend.md, 7.1; the SDKs show the type beside the message).
 TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
-# So deep goes what is told beside the message.
+# Nesting depth of extra fields in an error.
 DEEPEST = 32
 
 
@@ -39,7 +39,7 @@ class ProxyError(Exception):
         kind: str | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        # A client's, a server's or a file's words may be in them, and a client prints them to its terminal.
+        # They may quote a client, a server or a file, and clients print them to a terminal.
         self.message = lines(message)
         super().__init__(self.message)
         self.status = status if of_backend and status is not None else status_of(code, status)
@@ -73,12 +73,12 @@ def encodable(value: Any, depth: int = 0) -> Any:
 
 
 class LoginError(ProxyError):
-    """There is no login that could be used; the message names the one command that mends it."""
+    """There is no login that could be used; the message names the one command that helps."""
 
     def __init__(self, code: str, message: str, *, of_backend: bool = False) -> None:
-        # The same request would fail the same way until a person has logged in (docs/backend.md, 8.4).
+        # The same request would fail the same way until the user has logged in (docs/backend.md, 8.4).
         super().__init__(code, message, status=401, of_backend=of_backend, headers={"x-should-retry": "false"})
 
 
 class IssuerError(ProxyError):
-    """The token could not be renewed just now; nothing about the login has changed."""
+    """The token could not be renewed at the moment; the login is unchanged."""

@@ -1,4 +1,4 @@
-"""JSON of other programs and servers: decoded, or refused in one way, whatever is wrong with it."""
+"""Decode JSON from other programs and servers; any fault raises the same exception."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ DEEPEST = 100
 
 
 class NotJson(ValueError):
-    """It is no JSON, or none that can be worked with."""
+    """Not JSON, or not usable."""
 
 
 def decode(data: bytes | str, deepest: int = DEEPEST) -> Any:

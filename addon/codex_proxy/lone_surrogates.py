@@ -1,6 +1,6 @@
-r"""Halves of characters in JSON: `"\ud83d"` without the half that belongs to it, as JavaScript leaves it where it cuts a text.
+r"""Lone surrogates in JSON: `"\ud83d"` without its other half, as JavaScript leaves it when it cuts a text.
 
-JSON's grammar allows them (RFC 8259, section 8.2); they are no Unicode, and no strict reader takes them.
+JSON's grammar allows them (RFC 8259, section 8.2); they are not valid Unicode, and strict readers refuse them.
 """
 
 import re
@@ -8,27 +8,27 @@ import re
 from .changes import put
 from .raw_json import Object
 
-# What may be half a character, and the two forms: the first of two, with the second behind it or not, and the second alone.
+# A possible surrogate, and its two forms: a high one, with or without a low one behind it, and a low one alone.
 BEGIN = re.compile(rb"\\u[dD]")
 HALF = re.compile(
     rb"\\u(?:[dD][89abAB][0-9a-fA-F]{2}(?P<other>\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[dD][c-fC-F][0-9a-fA-F]{2})"
 )
 
-# Backslashes are looked at in stretches of so many.
+# Backslashes are examined in runs of this many.
 STRETCH = 256
 
-# Bodies up to this size are mended, in bytes, and with up to so many characters written in such halves.
+# Limits for the replacement: bytes of a body, and surrogates in it.
 LARGEST, MOST = 16 << 20, 200_000
 
-REPLACED = put("body", "half a character replaced", "a text was cut inside a character, and what is left of it is none")
+REPLACED = put("body", "lone surrogate replaced", "a text was cut inside a character, which left an invalid half")
 
 
 class Mended(Object):
-    """The top level of a body in which halves have been replaced."""
+    """The top level of a body in which lone surrogates have been replaced."""
 
 
 def replaced(data: bytes) -> bytes | None:
-    r"""JSON with U+FFFD for each half, as long as it was; None where there is none, or it is too much to look through."""
+    r"""JSON with U+FFFD for each lone surrogate, of the same length; None if there is none, or the body is too large."""
     if len(data) > LARGEST:
         return None
     mended, done = bytearray(data), 0
@@ -47,7 +47,7 @@ def replaced(data: bytes) -> bytes | None:
 
 
 def _backslashes(data: bytes, end: int) -> int:
-    """How many stand before `end`, side by side."""
+    """The number of consecutive backslashes before `end`."""
     start = end
     while start > 0:
         stretch = data[max(0, start - STRETCH) : start]

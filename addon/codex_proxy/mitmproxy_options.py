@@ -1,15 +1,15 @@
-"""How each option of mitmproxy is for our connections, a client's and a replay's alike: decided once, here.
+"""For each option of mitmproxy, whether it applies to our connections (those of clients and of replays).
 
-Whoever uses mitmproxy for other things has options set for them, in `~/.mitmproxy/config.yaml` perhaps. None of them may come
-between our last step and the backend, weaken whom we trust, or keep the addon from a client's requests. An option that is
-missing here has mitmproxy's default on our connections, and a test asks for the decision.
+Users of mitmproxy may have options set for other uses, perhaps in `~/.mitmproxy/config.yaml`. None of them may change a request
+after our last step, weaken the verification of the backend, or hide a client's request from the addon. An option that is missing
+here has mitmproxy's default on our connections, and a test asks for the decision.
 """
 
 from typing import Any, Literal, NamedTuple
 
 
 class Decision(NamedTuple):
-    """`fixed`: always `value`. `ignored`: mitmproxy's default. `followed`: as the person has it."""
+    """`fixed`: always `value`. `ignored`: mitmproxy's default. `followed`: the user's value."""
 
     how: Literal["fixed", "ignored", "followed"]
     why: str
@@ -87,7 +87,7 @@ DECISIONS: dict[str, Decision] = {
         "callers have to present that password too; what clients of OpenAI's API can present is codex_client_key",
         told=True,
     ),
-    # A person's own, with us as without us.
+    # The user's own, with or without this addon.
     "client_replay": _FILES,
     "client_replay_concurrency": _FILES,
     "hardump": _FILES,

@@ -1,4 +1,4 @@
-"""What became of a request, or of one turn of a WebSocket: what the log, the page and the views tell of it."""
+"""The outcome of a request, or of one turn of a WebSocket, for the log, the page and the views."""
 
 from typing import Any
 
@@ -78,5 +78,5 @@ class Outcome(msgspec.Struct, kw_only=True, eq=False, weakref=True):
 
 
 def integer(value: Any) -> int:
-    """A count of the backend's, 0 where it is no number."""
+    """A count of the backend's, 0 if it is not a number."""
     return value if isinstance(value, int) else 0

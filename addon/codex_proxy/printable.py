@@ -1,4 +1,4 @@
-r"""Text from outside, made safe to be shown: what a terminal would follow or a reader would not see is escaped (`\x1b`, `\u202e`)."""
+r"""Make text from outside safe to show: escape what a terminal would obey or a reader would not see (`\x1b`, `\u202e`)."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Small questions to JSON values that stay undecoded (`msgspec.Raw`)."""
+"""Helpers for peeking into undecoded JSON (`msgspec.Raw`)."""
 
 from typing import Any
 

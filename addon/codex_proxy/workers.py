@@ -1,4 +1,4 @@
-"""Work that grows with what a caller sends, off the event loop: on threads of its own, so that asyncio's own stay free for the rest."""
+"""Run work that grows with a request off the event loop, on separate threads, so that asyncio's own stay free."""
 
 import asyncio
 from collections.abc import Callable

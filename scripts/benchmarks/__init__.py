@@ -1,1 +1,1 @@
-"""What the proxy costs: time of a request, delay of events while somebody watches, memory."""
+"""What the proxy costs: time per request, delay of events while being watched, memory."""

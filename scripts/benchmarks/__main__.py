@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: what a request costs; `live` and `memory` are the other two."""
+"""`python -m benchmarks`: the cost of a request; `live` and `memory` are the other two benchmarks."""
 
 import asyncio
 import sys

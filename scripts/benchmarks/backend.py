@@ -1,6 +1,4 @@
-"""The canned backend, in a process of its own. The request's text says what the answer is: by itself a short one that
-comes at once, or a `Stream`.
-"""
+"""The canned backend, in a separate process. The request's text selects the answer: a short one at once, or a `Stream`."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A client that asks again and again over one connection."""
+"""A client that sends request after request over one connection."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ class Client:
         self.writer.close()
 
     async def ask(self, came: Callable[[int], None] = lambda size: None) -> float:
-        """Seconds to the first byte of the answer's body; reads all of it. `came` is told the size of each chunk."""
+        """Seconds to the first byte of the answer's body; reads all of it. `came` is called with the size of each chunk."""
         start = time.perf_counter()
         self.writer.write(self.request)
         status = await self.reader.readuntil(b"\r\n\r\n")

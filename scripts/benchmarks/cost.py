@@ -1,7 +1,7 @@
-"""What the proxy costs: first byte and requests a second, beside plain mitmdump and no proxy at all, in one run.
+"""What the proxy costs: first byte and requests per second, compared with plain mitmdump and no proxy at all, in one run.
 
-All three carry the same request to the same canned backend, in turns, so that a change of the machine's speed meets all.
-Others: `scripts/bench live` (delay of events while somebody watches) and `scripts/bench memory`; each has --help too.
+All three send the same request to the same canned backend, in turns, so that a change of the machine's speed affects all.
+Others: `scripts/bench live` (delay of events while being watched) and `scripts/bench memory`; each has --help too.
 """
 
 import argparse
@@ -42,7 +42,7 @@ async def main(arguments: list[str]) -> None:
     formatter = argparse.RawDescriptionHelpFormatter
     parser = Parser(prog="scripts/bench", description=__doc__, formatter_class=formatter)
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured, in turns (default 5)")
-    parser.add_argument("--requests", type=int, default=40, help="requests a client and round (default 40)")
+    parser.add_argument("--requests", type=int, default=40, help="requests per client and round (default 40)")
     parser.add_argument("--clients", type=int, default=16, help="clients at once (default 16)")
     parser.add_argument("--body", type=int, default=24_000, help="size of the request body in bytes (default 24000)")
     args = parser.read(arguments)

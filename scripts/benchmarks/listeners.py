@@ -1,4 +1,4 @@
-"""Clients that hear many streams at once, in a process of their own, and note how late each event came."""
+"""Clients that receive many streams at once, in a separate process, and note how late each event arrives."""
 
 import asyncio
 import multiprocessing
@@ -12,7 +12,7 @@ from .client import request
 
 SENT = re.compile(rb'"sent": (\d+)[,}]')
 
-# An event that came in two pieces is found with the second: so much of the first is kept, in bytes.
+# How much of the previous piece is kept to find an event that is split in two, in bytes.
 KEPT = 40
 
 

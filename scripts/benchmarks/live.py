@@ -1,4 +1,4 @@
-"""How late events come while somebody watches: many streams at once through mitmweb, with a tab open and without.
+"""How late events arrive while being watched: many streams at once through mitmweb, with a tab open and without.
 
 The first stream is a long one, which the tab has open; it ends while the others go on. An event's delay is the time from
 the backend to the client, on this machine's clock.
@@ -30,7 +30,7 @@ EVENT = len(backend.chunk(backend.delta(10_000)))
 
 @dataclass
 class Figures:
-    """Of one case: delays in milliseconds and updates a second, a round each."""
+    """Of one case: delays in milliseconds and updates per second, one for each round."""
 
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
@@ -95,8 +95,8 @@ async def main(arguments: list[str]) -> None:
         ):
             cases = {
                 "no proxy": (port, None),
-                "plain mitmweb, nobody watches": (plain.port, None),
-                "codex proxy, nobody watches": (codex.port, None),
+                "plain mitmweb, not watched": (plain.port, None),
+                "codex proxy, not watched": (codex.port, None),
                 "codex proxy, a tab on the list": (codex.port, lambda: Tab(codex, opens=False)),
                 "codex proxy, a tab on the long stream": (codex.port, lambda: Tab(codex, opens=True)),
             }

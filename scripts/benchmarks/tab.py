@@ -1,4 +1,4 @@
-"""A tab of a browser at mitmweb's page, as far as mitmweb sees it: what the page asks for, and when."""
+"""A browser tab at mitmweb's page, as mitmweb sees it: what the page requests, and when."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ class Tab:
     def __init__(self, tool: Tool, opens: bool) -> None:
         self.port, self.opens = tool.web_port, opens
         self.updates = 0
-        """How often a running answer was seen anew, whichever it was."""
+        """How often an update of a running answer arrived."""
         self.shown: list[float] = []
         """How long each showing of the opened answer took, in seconds."""
 

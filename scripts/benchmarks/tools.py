@@ -1,4 +1,4 @@
-"""mitmproxy's tools as processes, with the addon and without it."""
+"""mitmproxy's tools as processes, with and without the addon."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ PASSWORD = "made-here"
 
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
-    """A folder for mitmproxy's files, with a login in it that is good for nothing."""
+    """A folder for mitmproxy's files, with a fake login in it."""
     with tempfile.TemporaryDirectory() as name:
         token = jwt.encode({"exp": int(time.time()) + 864000}, "made here, good for nothing" * 2, algorithm="HS256")
         tokens = {"access_token": token, "refresh_token": "", "account_id": "made-here"}
@@ -81,6 +81,6 @@ async def started(name: str, arguments: list[str]) -> AsyncIterator[Tool]:
 
 
 async def _drop(output: asyncio.StreamReader) -> None:
-    """A log that nobody reads would stop the tool."""
+    """Drain the log: a full pipe would stop the tool."""
     while await output.read(1 << 16):
         pass

@@ -1,4 +1,4 @@
-"""`python -m standin`: the stand-in for people who want to try the proxy without an account."""
+"""A strict stand-in for the Codex backend and its OAuth server, to try the proxy without an account."""
 
 import argparse
 import asyncio
@@ -34,35 +34,37 @@ def arguments() -> argparse.Namespace:
         metavar="NAME",
         action="append",
         default=[],
-        help="a failure for the requests until it is recovered; given again, they take turns",
+        help="a failure for all requests until it is recovered; repeated, they take turns",
     )
-    parser.add_argument("--list-failures", action="store_true", help="print the failures there are, and stop")
-    parser.add_argument("--no-instructions", action="store_true", help="take requests without instructions")
-    parser.add_argument("--take-status", action="store_true", help="take `status` in function calls that are sent back")
-    parser.add_argument("--no-account", action="store_true", help="take requests without the account header")
+    parser.add_argument("--list-failures", action="store_true", help="list the failures and exit")
+    parser.add_argument("--no-instructions", action="store_true", help="accept requests without instructions")
+    parser.add_argument(
+        "--take-status", action="store_true", help="accept `status` in function calls that are sent back"
+    )
+    parser.add_argument("--no-account", action="store_true", help="accept requests without the account header")
     parser.add_argument(
         "--trust-encrypted",
         metavar="PREFIX",
         action="append",
         default=[],
-        help="take encrypted content that begins so on trust",
+        help="accept encrypted content with this prefix unchecked",
     )
     parser.add_argument(
         "--refuse-bare-agents",
         action="store_true",
-        help="meet user agents of bare libraries with Cloudflare's challenge",
+        help="answer user agents of bare libraries with Cloudflare's challenge",
     )
     parser.add_argument(
         "--consent",
         action="store_true",
-        help="ask the person in the browser, where a login is let in at once otherwise",
+        help="ask for consent in the browser instead of accepting a login at once",
     )
     parser.add_argument(
         "--callback-port",
         metavar="N",
         type=int,
         action="append",
-        help="where a browser may come back to after a login; 1455 and 1457 without",
+        help="allowed port of the redirect address; by default 1455 and 1457",
     )
     parser.add_argument("--verbose", action="store_true", help="print the headers of each request, without secrets")
     args = parser.read()
@@ -103,7 +105,7 @@ async def serve(args: argparse.Namespace) -> None:
 
 
 def write_login(path: Path, text: str) -> None:
-    """Beside it first, with mode 0600, then in its place: nobody reads half a login."""
+    """Written next to it with mode 0600, then renamed: readers never see half a login."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

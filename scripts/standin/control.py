@@ -1,4 +1,4 @@
-"""The switches of a running stand-in, for people: `/_standin/…`. Nothing of the real backend is like this."""
+"""Control interface of a running stand-in, for people: `/_standin/…`. The real backend has nothing like it."""
 
 import json
 from typing import Any
@@ -17,7 +17,9 @@ def handle(state: State, request: Request) -> Reply:
             state.recover()
             return ok({"failing": []})
         case "GET", "/_standin/requests":
-            return ok({"requests": list(map(told, state.requests)), "oauth": list(map(told, state.refresh_calls))})
+            return ok(
+                {"requests": list(map(as_json, state.requests)), "oauth": list(map(as_json, state.refresh_calls))}
+            )
     raise detail("Not Found", 404)
 
 
@@ -32,7 +34,7 @@ def _fail(state: State, request: Request) -> Reply:
     return ok({"failing": state.failing()})
 
 
-def told(seen: Seen) -> dict[str, Any]:
+def as_json(seen: Seen) -> dict[str, Any]:
     """A request without its secrets."""
     return {
         "connection": seen.connection,

@@ -1,4 +1,4 @@
-"""Device login (docs/backend.md, 8.6): the program asks for a code, the person types it in, the program polls."""
+"""Device login (docs/backend.md, 8.6): the program requests a code, the user enters it, the program polls."""
 
 import json
 import secrets

@@ -40,7 +40,7 @@ class Code:
 
 @dataclass
 class OAuth:
-    """`consent`: a person says yes or no on a page, where otherwise it is yes at once."""
+    """`consent`: the user agrees or declines on a page; otherwise a login is accepted at once."""
 
     tokens: Tokens
     person: Login
@@ -54,7 +54,7 @@ class OAuth:
         return code
 
     def authorize(self, request: Request) -> Reply:
-        """Sends the browser back with a code, or first asks the person in it."""
+        """Sends the browser back with a code, or first asks the user in it."""
         query = self._authorization(request)
         if not self.consent:
             return self._allowed(query)
@@ -112,7 +112,7 @@ class OAuth:
         raise refusal(400, {"error": "unsupported_grant_type"}, "unsupported_grant_type")
 
     def refresh(self, fields: dict[str, Any]) -> Reply:
-        """Each refresh token is good for one use; the answer has the next one."""
+        """Each refresh token works once; the answer has the next one."""
         token = self.refreshable(fields)
         self.tokens.states[token] = "used"
         return self._granted(self.tokens.refresh[token])

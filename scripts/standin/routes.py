@@ -1,4 +1,4 @@
-"""Path by path: the checks in their order, then what a good request gets."""
+"""The paths of the stand-in: the checks in order, then the answer to a correct request."""
 
 import json
 import secrets
@@ -111,7 +111,7 @@ def request_ids() -> Headers:
 
 
 def compact(state: State, request: Request) -> Reply:
-    """One JSON answer: what the person said, and the rest in sealed form (docs/backend.md, 1.1)."""
+    """One JSON answer: the user's messages, and the rest encrypted (docs/backend.md, 1.1)."""
     login = _login(state, request)
     case = _case(state, request, login)
     check_compact(case)

@@ -1,4 +1,4 @@
-"""`GET /responses` as a WebSocket: the upgrade, and one turn after the other on it (docs/backend.md, 11)."""
+"""`GET /responses` as a WebSocket: the upgrade, and its turns, one after the other (docs/backend.md, 11)."""
 
 import asyncio
 import json
@@ -252,7 +252,7 @@ def remembered(items: list[Any]) -> list[Any]:
 
 
 def warm_up(body: dict[str, Any]) -> list[StreamEvent]:
-    """`generate: false`: a response with an id, and nothing in it."""
+    """`generate: false`: a response with an id, and an empty body."""
     response = response_object(body)
     done = {**response, "status": "completed", "output": [], "usage": None}
     return numbered(

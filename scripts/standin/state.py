@@ -1,4 +1,4 @@
-"""What the stand-in knows: where it is found, what it was asked, what it says, which failures wait, who has a login."""
+"""The state of the stand-in: its address, the requests received, its answers, pending failures, known logins."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass
 from typing import Any, Literal
 
-from .answers.items import Item, Pieces, Says
+from .answers.items import AnswerContent, Item, Pieces
 from .answers.usage import PromptCache
 from .failures.table import Active, Kind, parse
 from .oauth import CALLBACK_PORTS, OAuth
@@ -68,14 +68,14 @@ class State:
         self.prompts = PromptCache()
         self.models = MODELS
         """What the catalogue has from now on; another one has another mark."""
-        self.says = Says()
+        self.says = AnswerContent()
         self.socket_life = 3600.0
         """How long a WebSocket takes requests, in seconds."""
         self.deflate = True
         """Are messages of WebSockets compressed where that is offered?"""
         self.closed_with: int | None = None
         """The code with which the last WebSocket was closed by its client."""
-        self._turns: deque[Says] = deque()
+        self._turns: deque[AnswerContent] = deque()
         self.held = asyncio.Event()
         self.released = asyncio.Event()
         self._holds: deque[Hold] = deque()
@@ -127,18 +127,18 @@ class State:
         `deltas`: into how many pieces, or which pieces, the text is cut. `pieces`: gets the whole body of the stream
         and cuts it into the chunks that are written.
         """
-        self.says = Says(text, items, reasoning, tool, deltas, pieces)
+        self.says = AnswerContent(text, items, reasoning, tool, deltas, pieces)
         self._turns.clear()
 
-    def answers(self, *turns: Says) -> None:
-        """What the next answers say, one each; after them it goes on as before."""
+    def answers(self, *turns: AnswerContent) -> None:
+        """Contents of the next answers, in order; after them the previous behaviour returns."""
         self._turns = deque(turns)
 
-    def next_says(self) -> Says:
+    def next_says(self) -> AnswerContent:
         return self._turns.popleft() if self._turns else self.says
 
     def fail(self, *names: str, times: int | None = 1) -> None:
-        """The next requests meet these failures, in this order, each so many times; None: in turn until recover()."""
+        """The next requests meet these failures, in this order, each this many times; None: in turn until recover()."""
         for active in [parse(name) for name in names]:
             queue = self._failures.setdefault(active.failure.kind, deque())
             queue.extend([(active, times is None)] * (1 if times is None else times))
@@ -209,6 +209,6 @@ class State:
         return bool(waiting)
 
     def deny_devices(self) -> None:
-        """The person says no to every one that waits."""
+        """Decline every waiting device."""
         for device in self.devices.values():
             device.denied = True

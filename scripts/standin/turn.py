@@ -1,4 +1,4 @@
-"""One turn of the model's, whichever way it was asked for: what is answered, and the failure that meets it."""
+"""One turn of the model, over HTTP or a WebSocket: the answer, and the failure that meets it."""
 
 from .answers.events import events, response_object
 from .answers.items import Item, output_items

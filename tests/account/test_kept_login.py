@@ -84,7 +84,7 @@ async def test_a_token_that_can_not_be_written_is_used_and_written_when_there_is
     await is_written(store)
     # Told by the thread that writes it, a moment after the file is there.
     async with asyncio.timeout(30):
-        while "has been written" not in caplog.text:  # noqa: ASYNC110
+        while "is now written" not in caplog.text:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert in_file(path)["refresh_token"] == "r2"
     assert store.file.signature() == LoginFile(path).signature()

@@ -368,7 +368,7 @@ def test_a_renewed_login_can_be_read_again(when: datetime) -> None:
         (Login("a", expires_at=NOW + 0.5), LoginState("ok", 0)),
         (Login("a"), LoginState("ok", None)),
         (Login("a", expires_at=NOW), LoginState("expired", 0)),
-        (Login("a", "r", expires_at=NOW - 5), LoginState("expired, is renewed with the next request", 0)),
+        (Login("a", "r", expires_at=NOW - 5), LoginState("expired, will be renewed with the next request", 0)),
     ],
 )
 def test_a_login_is_described_without_saying_whose_it_is(login: Login, told: LoginState) -> None:

@@ -79,7 +79,7 @@ def test_a_file_wins_over_the_login_of_the_environment(path: Path) -> None:
 )
 def test_a_file_that_stays_half_is_told_as_such(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(LoginError, match="not whole JSON") as e:
+    with pytest.raises(LoginError, match="not complete JSON") as e:
         LoginFile(path).load()
     assert e.value.code == "login_unreadable"
 

@@ -166,7 +166,7 @@ def test_what_only_the_cli_can_read_is_told(home: Path) -> None:
     found = keyring_of(home, KEYRING + ENCRYPTED)
     for work in (found.load, found.draft):
         with pytest.raises(
-            LoginError, match=r"only the key of a file that nobody but the CLI can read .+secret_auth_storage"
+            LoginError, match=r"only the key of a file that only the CLI can read .+secret_auth_storage"
         ):
             work()
 
@@ -175,7 +175,7 @@ def test_what_only_the_cli_can_read_is_told(home: Path) -> None:
 def test_what_is_no_json_is_told(text: str, home: Path, service: SecretService) -> None:
     found = keyring_of(home)
     found.keyring.put(text)
-    with pytest.raises(LoginError, match="is not whole JSON"):
+    with pytest.raises(LoginError, match="is not complete JSON"):
         found.load()
 
 
@@ -250,7 +250,7 @@ async def test_a_persons_command_does_not_wait_for_it(
     keyring_of(home).draft().commit(document())
     with taddons.context() as tctx:
         script, status = tctx.script(str(ROOT / "addon" / "codex.py")), tctx.master.commands.call
-        assert "Login from the system's keyring: looked up with the next request." in status("codex.status")
+        assert "Login from the system's keyring: read with the next request." in status("codex.status")
         await script.login.store.current()
         os.kill(service.pid, signal.SIGSTOP)
         try:

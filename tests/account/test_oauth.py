@@ -216,7 +216,7 @@ async def test_a_token_that_is_not_known_to_be_ended_is_told(
     [
         ("total", "issuer_unavailable", "did not answer in time (why). Try again."),
         ("idle", "issuer_unavailable", "did not answer in time"),
-        ("size", "issuer_unavailable", "sent no answer that could be one"),
+        ("size", "issuer_unavailable", "sent an answer that could not be used"),
         ("connect", "issuer_unreachable", "can't be reached"),
         ("", "issuer_unreachable", "can't be reached (why)"),
     ],

@@ -26,7 +26,7 @@ SCRIPT = f"{ROOT}/scripts/login"
         (Remedy(home=Path("/x y")), "Run: CODEX_HOME='/x y' scripts/login or CODEX_HOME='/x y' codex login"),
         (
             Remedy(variables=["CODEX_ACCESS_TOKEN"]),
-            "Set CODEX_ACCESS_TOKEN anew where the proxy is started, or unset it there and run: scripts/login or codex login",
+            "Set CODEX_ACCESS_TOKEN again where the proxy is started, or unset it there and run: scripts/login or codex login",
         ),
         (Remedy(is_service=True), f"Run as {ME}: {SCRIPT} or codex login"),
         (Remedy(Path("/x"), is_service=True), f"Run as {ME}: {SCRIPT} --auth-file /x"),
@@ -56,7 +56,7 @@ def test_a_file_of_another_user_is_mended_as_that_user() -> None:
         ("", {}, "Run: scripts/login or codex login"),
         ("/x/a.json", {"CODEX_HOME": "/y"}, "Run: scripts/login --auth-file /x/a.json"),
         ("", {"CODEX_HOME": "/y"}, "Run: CODEX_HOME=/y scripts/login or CODEX_HOME=/y codex login"),
-        ("", {"OPENAI_OAUTH_REFRESH_TOKEN": "r", "CODEX_HOME": "/y"}, "Set OPENAI_OAUTH_REFRESH_TOKEN anew"),
+        ("", {"OPENAI_OAUTH_REFRESH_TOKEN": "r", "CODEX_HOME": "/y"}, "Set OPENAI_OAUTH_REFRESH_TOKEN again"),
     ],
 )
 def test_each_place_of_a_login_has_its_own(

@@ -69,7 +69,8 @@ def test_a_locked_one_is_told_and_used_when_it_is_open(keyring: SystemKeyring, s
         secretstorage.get_default_collection(connection).lock()
     for work in (keyring.get, keyring.remove, lambda: keyring.put("new")):
         with pytest.raises(
-            LoginError, match=r"system's keyring, .+ can't be used here: it is locked. Is .+is it unlocked\?.+\"file\""
+            LoginError,
+            match=r"system's keyring, .+ can't be used here: it is locked. Does .+is it unlocked\?.+\"file\"",
         ):
             work()
 
@@ -119,10 +120,10 @@ def test_where_there_is_none_it_is_told(
     keyring: SystemKeyring, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'nothing'}")
-    with pytest.raises(LoginError, match=r"can't be used here: .+No such file or directory\. Is this a session"):
+    with pytest.raises(LoginError, match=r"can't be used here: .+No such file or directory\. Does this session"):
         keyring.get()
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
-    with pytest.raises(LoginError, match=r"DBUS_SESSION_BUS_ADDRESS is unset\. Is this a session"):
+    with pytest.raises(LoginError, match=r"DBUS_SESSION_BUS_ADDRESS is unset\. Does this session"):
         keyring.get()
 
 

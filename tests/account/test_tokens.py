@@ -24,7 +24,7 @@ from codex_proxy.account.login_source import locate
 from codex_proxy.account.tokens import TokenStore, fingerprint
 from codex_proxy.backend import calls as backend_calls
 from codex_proxy.errors import IssuerError, LoginError
-from codex_proxy.net import policy as network
+from codex_proxy.net import policy
 
 from ..places import ADDON
 
@@ -418,7 +418,7 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def test_a_server_that_drips_is_given_up_and_the_lock_let_go(
     path: Path, ends_in: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network, "TOKENS", network.TOKENS._replace(total=0.5))
+    monkeypatch.setattr(policy, "TOKENS", policy.TOKENS._replace(total=0.5))
     old = put(path, document(ends_in))
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
         kept = backend_calls.token_store(
@@ -671,7 +671,7 @@ async def test_a_lock_that_another_holds_is_not_waited_for_while_the_token_lives
     kept = store(path, server)
     async with LoginFile(path).locked():
         assert (await asyncio.wait_for(kept.fresh(), 10)).access_token == access
-        assert "for 0 s; try again. The token in use is good for 1 s more." in caplog.text
+        assert "for 0 s; try again. The current token is valid for another 1 s." in caplog.text
         waiting = asyncio.create_task(kept.replaced(fingerprint(access)))
         await asyncio.sleep(0.3)
         assert not waiting.done() and server.asked == []
@@ -757,7 +757,7 @@ async def test_while_the_server_is_out_of_reach_the_old_token_is_used_as_long_as
     for _ in range(3):
         assert (await kept.fresh()).access_token == access
     assert server.asked == ["r1"]
-    assert f"good for {ends_in:.0f} s more" in caplog.text and access not in caplog.text
+    assert f"valid for another {ends_in:.0f} s." in caplog.text and access not in caplog.text
     kept.now = lambda: NOW + ends_in
     with pytest.raises(IssuerError):
         await kept.fresh()
@@ -854,7 +854,7 @@ async def test_a_file_half_written_leaves_the_login_in_memory_in_use(
     await kept.current()
     halve(path)
     assert (await kept.current(look=True)).access_token == access
-    assert "Going on with the login in memory." in caplog.text
+    assert "Continuing with the login in memory." in caplog.text
     new = put(path, document(864_000))
     assert (await kept.current(look=True)).access_token == new
 
@@ -957,7 +957,7 @@ async def test_where_nothing_can_be_kept_the_old_token_is_used_as_long_as_it_liv
     server = Server(grant())
     kept = store(path, server)
     assert (await kept.fresh()).access_token == access
-    assert f"good for {ends_in:.0f} s more" in caplog.text and "can't be written to" in caplog.text
+    assert f"valid for another {ends_in:.0f} s." in caplog.text and "can't be written to" in caplog.text
     with pytest.raises(LoginError) as e:
         await kept.replaced(fingerprint(access))
     assert e.value.code == "login_not_writable"
@@ -997,7 +997,7 @@ async def test_a_new_login_while_the_token_is_renewed_stays(path: Path, caplog: 
 
     kept = store(path, Server(logged_in))
     assert (await kept.fresh()).access_token == new["tokens"]["access_token"]
-    assert json.loads(path.read_text()) == new and "got another login" in caplog.text
+    assert json.loads(path.read_text()) == new and "received another login" in caplog.text
     assert sorted(os.listdir(path.parent)) == ["auth.json", "auth.lock"]
 
 

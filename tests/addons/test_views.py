@@ -10,7 +10,7 @@ from mitmproxy.websocket import WebSocketMessage
 from wsproto.frame_protocol import Opcode
 
 from codex_proxy.addons.views import CodexAnswer, CodexRequest, Views, with_gaps
-from codex_proxy.answer.repair import Repair
+from codex_proxy.answer.repair import StreamRepairer
 from codex_proxy.changes import Change
 from codex_proxy.steps.event_stream import EventStream
 from codex_proxy.steps.live_view import so_far
@@ -175,7 +175,7 @@ def test_an_answer_that_mitmweb_is_shown_without_its_middle_is_read_around_it(lo
     text = " ".join(f"w{n}" for n in range(5000))
     message = {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": text}]}
     frames = [frame(event) for event in events({"model": "gpt-6-sol"}, [message], Usage(1, 0, 1, 0), None)][:4500]
-    stream = EventStream(Exchange(), Repair(), None)
+    stream = EventStream(Exchange(), StreamRepairer(), None)
     stream.kept += b"".join(frames)
     made = flow_of(answer=so_far(stream))
     assert made.response and len(made.response.content or b"") < 40_000
@@ -241,7 +241,7 @@ def test_the_difference_holds_no_token(loaded: None) -> None:
     assert token not in as_diff(made, made.request)
 
 
-@pytest.mark.parametrize("message, said", [("request", "did not come through"), ("response", "shown for requests")])
+@pytest.mark.parametrize("message, said", [("request", "did not come through"), ("response", "is for requests")])
 def test_where_there_is_no_difference_the_view_says_why(message: str, said: str, loaded: None) -> None:
     made = flow_of()
     assert said in as_diff(made, getattr(made, message))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_proxy.answer import sse
-from codex_proxy.answer.repair import SHORT_LINE, Repair, Usage, whole
+from codex_proxy.answer.repair import SHORT_LINE, StreamRepairer, Usage, of_complete_stream
 from codex_proxy.output.redact import HIDDEN
 
 
@@ -25,8 +25,8 @@ def completed(**response: Any) -> bytes:
     return event("response.completed", response={"id": "resp_1", "output": [], **response})
 
 
-def repaired(*frames: bytes, limit: int | None = None) -> tuple[bytes, Repair]:
-    repair = Repair(limit=limit)
+def repaired(*frames: bytes, limit: int | None = None) -> tuple[bytes, StreamRepairer]:
+    repair = StreamRepairer(limit=limit)
     out = [piece for frame in frames for piece in repair.feed(frame)]
     return b"".join(out + repair.end()), repair
 
@@ -208,7 +208,7 @@ def test_an_empty_stream_ends_with_a_word_of_it_as_well() -> None:
 
 
 def test_a_stream_broken_off_by_others_is_told_in_their_words() -> None:
-    repair = Repair()
+    repair = StreamRepairer()
     repair.feed(event("response.created", response={}))
     assert json.loads(sse.parse(repair.broken("Reset.", "reset"))[1]) == {
         "type": "error", "code": "reset", "message": "Reset.", "param": None, "sequence_number": 1,
@@ -271,9 +271,9 @@ def opaque(size: int) -> dict[str, Any]:
 
 
 MIB = 1 << 20
-IMAGE_OUT = "last event: an image left out, the client reads lines of 1 MiB at most"
-REASONING_OUT = "last event: encrypted reasoning left out, the client reads lines of 1 MiB at most"
-ITEM_OUT = "last event: an item left out, the client reads lines of 1 MiB at most"
+IMAGE_OUT = "last event: an image left out, as the client reads lines of at most 1 MiB"
+REASONING_OUT = "last event: encrypted reasoning left out, as the client reads lines of at most 1 MiB"
+ITEM_OUT = "last event: an item left out, as the client reads lines of at most 1 MiB"
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_a_stream_without_its_last_empty_line_means_the_same(
 
 def test_a_stream_that_came_whole_is_read_in_one_go() -> None:
     for end in (b"\n\n", b"\n", b""):
-        repair = whole(item_done(0, MESSAGE) + completed(model="m").rstrip(b"\n") + end)
+        repair = of_complete_stream(item_done(0, MESSAGE) + completed(model="m").rstrip(b"\n") + end)
         assert json.loads(repair.response) == {"id": "resp_1", "output": [MESSAGE], "model": "m"}
         assert repair.ended == "response.completed"
 
@@ -449,7 +449,7 @@ def test_a_stream_that_came_whole_is_read_in_one_go() -> None:
 def test_an_error_does_not_repeat_a_token(event: dict[str, Any]) -> None:
     token = "sk-" + "Ab1" * 12
     frame = b"event: x\ndata: " + json.dumps(event).replace("TOKEN", token).encode() + b"\n\n"
-    repair = Repair()
+    repair = StreamRepairer()
     (passed,) = repair.feed(frame)
     assert token.encode() not in passed + repair.response and token not in str(repair.error)
     assert json.loads(passed.partition(b"data: ")[2]) == json.loads(json.dumps(event).replace("TOKEN", HIDDEN))
@@ -457,11 +457,11 @@ def test_an_error_does_not_repeat_a_token(event: dict[str, Any]) -> None:
 
 def test_an_error_without_a_token_stays_byte_for_byte() -> None:
     frame = b'event: error\ndata: {"type":"error",  "code":"c", "message":"\\u00fc", "n":1e3}\n\n'
-    assert Repair().feed(frame) == [frame]
+    assert StreamRepairer().feed(frame) == [frame]
 
 
 def test_events_that_come_by_themselves_are_repaired_the_same_way() -> None:
-    repair = Repair()
+    repair = StreamRepairer()
     item = {"type": "message", "id": "msg_1", "content": []}
     done = json.dumps({"type": "response.output_item.done", "item": item, "output_index": 0}).encode()
     last = json.dumps({"type": "response.completed", "response": {"id": "resp_1", "output": []}}, indent=1).encode()
@@ -485,7 +485,7 @@ def test_events_that_come_by_themselves_are_repaired_the_same_way() -> None:
     ],
 )
 def test_of_a_long_failure_code_and_message_go_on(event: dict[str, Any]) -> None:
-    repaired = Repair()
+    repaired = StreamRepairer()
     told = b"".join(repaired.feed(b"data: " + json.dumps(event).encode() + b"\n\n"))
     assert repaired.ended == event["type"]
     assert repaired.error is not None

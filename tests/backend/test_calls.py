@@ -118,11 +118,11 @@ async def test_the_token_goes_to_no_other_host(url: str, standin: Standin, tmp_p
 
 
 NO_ANSWERS = [
-    (202, b'{"models": []}', {}, "status 202, and not with what was asked for"),
-    (204, b"", {}, "status 204 and nothing in it"),
-    (206, b"part", {}, "status 206 and no JSON: part"),
+    (202, b'{"models": []}', {}, "status 202, and not with what was requested"),
+    (204, b"", {}, "status 204 and an empty body"),
+    (206, b"part", {}, "status 206 and text that is not JSON: part"),
     (302, b"", {"Location": "https://elsewhere.example/login"}, "a redirect to elsewhere.example"),
-    (304, b"", {}, "status 304 and nothing"),
+    (304, b"", {}, "status 304 and no body"),
     (200, b"<html></html>", {"Content-Type": "text/html"}, "a web page"),
 ]
 

@@ -296,7 +296,7 @@ def test_reasoning_of_another_account_is_known_by_its_code(status: int, body: An
 def test_a_failure_inside_a_stream_becomes_a_status(error: dict[str, Any], status: int, code: str) -> None:
     told = in_stream(error)
     assert (told.status, told.code) == (status, code)
-    assert told.message == (error.get("message") or "The backend reported a failure without a word.")
+    assert told.message == (error.get("message") or "The backend reported a failure without an explanation.")
 
 
 def test_a_rate_limit_inside_a_stream_names_its_wait() -> None:
@@ -373,9 +373,9 @@ def test_an_account_without_compaction_is_told_what_to_do_instead() -> None:
 @pytest.mark.parametrize(
     ("status", "headers", "body", "said"),
     [
-        (204, {}, b"", "status 204 and nothing"),
-        (200, {"content-type": "application/json"}, b" ", "status 200 and nothing"),
-        (304, {}, b"", "status 304 and nothing"),
+        (204, {}, b"", "status 204 and an empty body"),
+        (200, {"content-type": "application/json"}, b" ", "status 200 and an empty body"),
+        (304, {}, b"", "status 304 and no body"),
         (302, {"location": "http://portal.example/login?to=sk-AbcAbcAbcAbcAbc1"}, b"", "a redirect to portal.example,"),
         (307, {"location": "/elsewhere"}, b"", "a redirect, "),
         (301, {"location": "http://[bad"}, b"", "a redirect, "),
@@ -383,11 +383,11 @@ def test_an_account_without_compaction_is_told_what_to_do_instead() -> None:
         (300, {}, b"{}", "a redirect, "),
         (200, {"content-type": "text/html; charset=utf-8"}, b"hello", "a web page"),
         (200, {}, b"\n <!doctype html>", "a web page"),
-        (200, {"content-type": "text/plain"}, b"hello", "no JSON: hello"),
-        (200, {}, b"x" * 10_000_000, "no JSON: xxx"),
-        (200, {}, b"[1]", "no JSON: [1]"),
-        (200, {}, b"[" * 100_000, "no JSON"),
-        (206, {"content-type": "text/event-stream"}, b"data: {}", "status 206 and no JSON"),
+        (200, {"content-type": "text/plain"}, b"hello", "text that is not JSON: hello"),
+        (200, {}, b"x" * 10_000_000, "text that is not JSON: xxx"),
+        (200, {}, b"[1]", "text that is not JSON: [1]"),
+        (200, {}, b"[" * 100_000, "text that is not JSON"),
+        (206, {"content-type": "text/event-stream"}, b"data: {}", "status 206 and text that is not JSON"),
     ],
 )
 def test_what_is_no_answer_is_told(status: int, headers: dict[str, str], body: bytes, said: str) -> None:

@@ -52,8 +52,8 @@ def test_a_failed_exchange_has_a_code_by_its_words(message: str, status: int, co
 TIME_OUTS = [
     ("connect", "did not take the connection in time"),
     ("idle", "gave no answer for 300 s; whether it got the request is not known"),
-    ("stall", "stopped in its answer: nothing more came for 300 s"),
-    ("dead", "is dead; whether the request got there is not known"),
+    ("stall", "stopped in the middle of its answer: nothing more came for 300 s"),
+    ("dead", "is dead; whether the request arrived is not known"),
     ("total", "did not complete its answer"),
 ]
 

@@ -14,8 +14,8 @@ from codex_proxy.backend.usage_windows import (
     credits,
     length_name,
     limit_message,
+    local_time,
     span,
-    when,
     windows,
     windows_in,
 )
@@ -141,7 +141,7 @@ def test_the_window_goes_by_its_length_and_not_by_its_slot() -> None:
     ],
 )
 def test_a_time_is_local_with_its_day_where_it_is_not_today(instant: float, text: str) -> None:
-    assert when(instant, NOON) == text
+    assert local_time(instant, NOON) == text
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ FAILURES: list[tuple[str, dict[str, Any], str]] = [
     ("no messages", {"line": "POST /v1/chat/completions?a=b HTTP/1.1"}, "`messages` has to be a list"),
     ("model", {"body": {**GOOD, "model": "gpt-4.1"}}, "codex_model_map=gpt-4.1=gpt-6-sol"),
     ("no model", {"body": {"input": []}}, "`model` is missing"),
-    ("role", {"body": {**GOOD, "input": [{"role": "tool", "content": "x"}]}}, "the role tool is none"),
+    ("role", {"body": {**GOOD, "input": [{"role": "tool", "content": "x"}]}}, "the role tool is not one"),
     ("no object", {"body": [1]}, "JSON, but not an object"),
     ("too large", {"body": None, "sent": {"note": "the body is larger than 128m and was not kept"}}, "larger than 128m"),
     ("by the backend", {"answer": {"by": "backend", "status": 400, "message": "No."}}, "the backend answered 400: No."),
@@ -165,8 +165,8 @@ def test_headers_by_the_table_of_the_way_up() -> None:
     ]
     found = {name: (what, why) for name, what, why in assessment.header_fates(document(headers=headers))}
 
-    assert found["host"][0] == "written anew"
-    assert found["authorization"] == (TAKEN_OFF, "the client's own key; the login's token goes up in its place")
+    assert found["host"][0] == "rewritten"
+    assert found["authorization"] == (TAKEN_OFF, "the client's own key; the login's token is sent instead")
     assert found["x-stainless-lang"] == (TAKEN_OFF, "telemetry of the SDK")
     assert found["session_id"] == ("kept", "")
     assert found["user-agent"][0] == "the proxy's own in its place"

@@ -38,8 +38,8 @@ VERDICTS: list[tuple[str, list[Document], str]] = [
     ),
     ("a WebSocket before HTTP", [document("GET /v1/responses HTTP/1.1"), document()], "Works as it is"),
     ("a look at the models", [document("GET /v1/models HTTP/1.1"), document()], "Works as it is"),
-    ("nothing", [], "Nothing to judge: no request for an answer came"),
-    ("no turn", [document("GET /healthz HTTP/1.1")], "Nothing to judge: no request for an answer came"),
+    ("nothing", [], "Nothing to assess: the client asked for no answer"),
+    ("no turn", [document("GET /healthz HTTP/1.1")], "Nothing to assess: the client asked for no answer"),
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_proxy.answer import sse
-from codex_proxy.answer.repair import Repair
+from codex_proxy.answer.repair import StreamRepairer
 from codex_proxy.chat.answer import Chunks, Whole
 from codex_proxy.chat.messages import Messages
 from codex_proxy.chat.request import Chat
@@ -23,7 +23,7 @@ USAGE = {"prompt_tokens": 3, "prompt_tokens_details": {"cached_tokens": 1, "cach
 
 
 def sent(*items: dict[str, Any]) -> list[bytes]:
-    return Repair().feed(b"".join(map(frame, events({**RESPONSE}, items, Usage(3, 1, 2, 1), 1))))
+    return StreamRepairer().feed(b"".join(map(frame, events({**RESPONSE}, items, Usage(3, 1, 2, 1), 1))))
 
 
 def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
@@ -79,14 +79,14 @@ def test_only_calls_and_refusals_stand_for_a_text(item: dict[str, Any], content:
 
 def test_an_error_ends_it_and_nothing_comes_after() -> None:
     chunks = Chunks(Chat(usage=True), "m")
-    first, *more = chunks.feed([Repair().broken("It broke."), *sent(TEXT)])
+    first, *more = chunks.feed([StreamRepairer().broken("It broke."), *sent(TEXT)])
 
     assert more == []
     assert json.loads(first.removeprefix(b"data: "))["error"] == {
         "message": "It broke.", "type": "server_error", "param": None, "code": "stream_broken",
     }  # fmt: skip
     whole = Whole(Chat(), "m")
-    whole.feed([Repair().broken("It broke.")])
+    whole.feed([StreamRepairer().broken("It broke.")])
     with pytest.raises(ProxyError, match="It broke"):
         whole.made()
 

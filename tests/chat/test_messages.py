@@ -164,12 +164,12 @@ def test_what_is_left_out_is_told() -> None:
 
 
 WRONG: list[tuple[Any, str]] = [
-    (1, "messages[0] is not of the form"),
+    (1, "messages[0] has the wrong form"),
     ({"role": "robot", "content": "hi"}, 'messages[0].role has the role "robot"'),
     ({"content": "hi"}, "messages[0].role has the role (none)"),
-    ({"role": "user", "content": 1}, "messages[0].content is not of the form"),
-    ({"role": "user", "content": [1]}, "messages[0].content is not of the form"),
-    ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "has a sound in it"),
+    ({"role": "user", "content": 1}, "messages[0].content has the wrong form"),
+    ({"role": "user", "content": [1]}, "messages[0].content has the wrong form"),
+    ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "contains audio"),
     ({"role": "user", "content": [{"type": "video_url"}]}, '"video_url", which can\'t be translated'),
     ({"role": "assistant", "audio": {"id": "audio_1"}}, "spoken output"),
     ({"role": "assistant", "tool_calls": [{"id": "1"}]}, "neither a function's nor a custom tool's"),

@@ -122,7 +122,7 @@ def test_what_the_system_says_first_are_the_instructions(
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"messages": [HI], "n": 2}, "not_supported", "`n` can't be 2 here"),
-    ({"messages": [HI], "modalities": ["text", "audio"]}, "not_supported", "ask without audio"),
+    ({"messages": [HI], "modalities": ["text", "audio"]}, "not_supported", "leave audio out"),
     ({"messages": [HI], "logprobs": True}, "not_supported", "`logprobs` can't be true here"),
     ({"messages": [HI], "logit_bias": {"1": 2}}, "not_supported", "logit_bias"),
     ({"messages": [HI], "stop": [1]}, "not_supported", "`stop` has to be"),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_proxy.answer import sse
-from codex_proxy.answer.repair import Repair
+from codex_proxy.answer.repair import StreamRepairer
 from codex_proxy.chat.answer import Chunks, Whole
 from codex_proxy.chat.request import Chat
 from codex_proxy.chat.stream import DELTAS, ChatStream
@@ -309,11 +309,11 @@ def accumulated(chunks: list[dict[str, Any]]) -> dict[str, Any]:
 def test_however_a_stream_comes_in_pieces(items: list[Any], number: int, places: list[int], stop: list[str]) -> None:
     sent = b"".join(map(frame, stream_events({**RESPONSE}, items, Usage(3, 1, 2, 1), number)))
     chat = Chat(usage=True, stop=tuple(stop))
-    repair, chunks = Repair(), Chunks(chat, "m")
+    repair, chunks = StreamRepairer(), Chunks(chat, "m")
     got = b"".join(b"".join(chunks.feed(repair.feed(piece))) for piece in cut(sent, places))
     got += b"".join(chunks.feed(repair.end()))
     whole = Whole(chat, "m")
-    whole.feed(Repair().feed(sent))
+    whole.feed(StreamRepairer().feed(sent))
     completion = json.loads(whole.made())
     answer = completion["choices"][0]["message"]
 

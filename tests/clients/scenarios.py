@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 
 from standin import Seen, Standin
-from standin.answers.items import Says
+from standin.answers.items import AnswerContent
 
 from .harness import Driver
 
@@ -52,7 +52,7 @@ async def tools(driver: Driver, standin: Standin) -> str:
     name, how = driver.client.call
     arguments = [how.replace("CITY", city) for city in CITIES]
     calls = [(name, json.loads(each) if how.startswith("{") else each) for each in arguments]
-    standin.answers(*[Says(tool=call) for call in calls], Says(text=SAID))
+    standin.answers(*[AnswerContent(tool=call) for call in calls], AnswerContent(text=SAID))
     seen = await driver.run("tools")
     assert seen == {"text": SAID, "called": CITIES}
     turns = unrefused(standin)
@@ -111,7 +111,7 @@ async def refused(driver: Driver, standin: Standin, failure: str, says: str) -> 
 
 
 async def model(driver: Driver, standin: Standin) -> str:
-    says = REFUSED if is_official(driver) else f"{REFUSED} Nearest of this subscription: gpt-6.1-sol"
+    says = REFUSED if is_official(driver) else f"{REFUSED} Similar models of this subscription: gpt-6.1-sol"
     return await refused(driver, standin, "model-refused", says)
 
 

@@ -55,7 +55,7 @@ def test_the_last_event_has_the_same_ids_and_needs_no_repair() -> None:
 
     assert [(i["id"], i.get("call_id")) for i in done] == [(i["id"], i.get("call_id")) for i in last]
     assert done != last
-    fixer = repair.Repair()
+    fixer = repair.StreamRepairer()
     assert b"".join(fixer.feed(stream) + fixer.end()) == stream
     assert fixer.ended == "response.completed"
 
@@ -72,7 +72,7 @@ def test_a_call_has_arguments_that_fit_and_both_forms_are_the_same_json() -> Non
 
 
 def test_without_a_stream_it_is_one_object() -> None:
-    answer = json.loads(canned.whole(body(stream=False, instructions="Be brief.")))
+    answer = json.loads(canned.as_document(body(stream=False, instructions="Be brief.")))
 
     assert (answer["object"], answer["status"], answer["model"]) == ("response", "completed", "gpt-6-sol")
     assert answer["instructions"] == "Be brief."
@@ -82,7 +82,7 @@ def test_without_a_stream_it_is_one_object() -> None:
 def test_a_structured_answer_fits_its_schema() -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     form = {"format": {"type": "json_schema", "name": "x", "schema": schema}}
-    answer = json.loads(canned.whole(body(text=form)))
+    answer = json.loads(canned.as_document(body(text=form)))
 
     assert json.loads(answer["output"][-1]["content"][0]["text"]) == {"n": 0}
 
@@ -135,11 +135,11 @@ def test_which_tool_is_called(fields: dict[str, Any], name: str | None) -> None:
 def test_a_tool_in_a_namespace_is_called_with_it() -> None:
     inner = {"type": "namespace", "name": "n", "tools": [tool("x")]}
 
-    assert json.loads(canned.whole(body(tools=[inner])))["output"][-1]["namespace"] == "n"
+    assert json.loads(canned.as_document(body(tools=[inner])))["output"][-1]["namespace"] == "n"
 
 
 def test_a_custom_tool_is_called_with_a_text() -> None:
-    call = json.loads(canned.whole(body(tools=[{"type": "custom", "name": "grep"}])))["output"][-1]
+    call = json.loads(canned.as_document(body(tools=[{"type": "custom", "name": "grep"}])))["output"][-1]
 
     assert (call["type"], call["input"]) == ("custom_tool_call", "dry-run")
 
@@ -151,7 +151,7 @@ def test_what_comes_back_tells_where_it_was_read(tools: list[Any], where: str) -
     items = {
         canned.STREAMED: [event["item"] for event in found if event["type"] == "response.output_item.done"],
         canned.LAST: found[-1]["response"]["output"],
-        canned.WHOLE: json.loads(canned.whole(body(tools=tools)))["output"],
+        canned.WHOLE: json.loads(canned.as_document(body(tools=tools)))["output"],
     }[where]
     told = [canned.source(item) for item in items]
 

@@ -15,7 +15,7 @@ from standin import Standin
 
 from . import certificates
 from .browser import CHROMIUM, NO_CHROMIUM, browsing
-from .harness import PATIENCE, SCRIPT, Proxy, Start, environment, new_client, write_login
+from .harness import PATIENCE, SCRIPT, Proxy, Start, environment, new_client, stop_all, write_login
 
 authority, over_tls = certificates.authority, certificates.over_tls
 
@@ -66,9 +66,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         return proxy
 
     yield start
-    for proxy in running:
-        await proxy.stop()
-        assert "Traceback" not in proxy.own_log or proxy.may_fail, proxy.log
+    await stop_all(running)
 
 
 @pytest.fixture

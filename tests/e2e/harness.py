@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,16 @@ class Proxy:
             self.process.kill()
             await self.ended()
             raise
+
+
+async def stop_all(proxies: Iterable[Proxy]) -> None:
+    """End all of them, and only then fail for the first that hung or printed a traceback, as it must not."""
+    proxies = list(proxies)
+    ended = await asyncio.gather(*(proxy.stop() for proxy in proxies), return_exceptions=True)
+    for proxy, failure in zip(proxies, ended, strict=True):
+        if failure is not None:
+            raise failure
+        assert "Traceback" not in proxy.own_log or proxy.may_fail, proxy.log
 
 
 def environment(home: Path, **extra: str) -> dict[str, str]:

@@ -90,7 +90,7 @@ async def test_files_go_along(proxy: Proxy, standin: Standin, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "name, data, says", [("a.bin", b"\xff\x00", "no text in UTF-8"), ("a.txt", None, "No such file")]
+    "name, data, says", [("a.bin", b"\xff\x00", "not text in UTF-8"), ("a.txt", None, "No such file")]
 )
 async def test_a_file_that_cannot_go_is_named(name: str, data: bytes | None, says: str, tmp_path: Path) -> None:
     if data is not None:
@@ -211,8 +211,8 @@ async def server(body: bytes, kind: str = "application/json") -> AsyncIterator[s
 
 @pytest.mark.parametrize("body, args, said", [
     (b"<html>", (), "can't be read: Expecting value"), (b'{"error": "text"}', (), "error: text\n"),
-    (b'["a"]', (), "No list of models came"), (b'{"models": ["a"]}', (), "No list of models came"),
-    (b'{"models": 5}', (), "No list of models came"), (b"<html>", ("--model", "m", "--json"), "can't be read: Expecting"),
+    (b'["a"]', (), "list of models could not be fetched"), (b'{"models": ["a"]}', (), "list of models could not be fetched"),
+    (b'{"models": 5}', (), "list of models could not be fetched"), (b"<html>", ("--model", "m", "--json"), "can't be read: Expecting"),
 ])  # fmt: skip
 async def test_what_another_server_answers_is_told(
     body: bytes, args: tuple[str, ...], said: str, tmp_path: Path
@@ -267,7 +267,7 @@ async def test_an_address_that_is_none_is_told(url: str, tmp_path: Path) -> None
         ended = await run(script, tmp_path, *args, CODEX_PROXY_PORT="99999") if url == "\x00" else await run(
             script, tmp_path, "--url", url, *args
         )  # fmt: skip
-        assert ended.status == 2 and "is no address such as" in ended.err and "Traceback" not in ended.err, ended
+        assert ended.status == 2 and "is not an address such as" in ended.err and "Traceback" not in ended.err, ended
 
 
 @pytest.mark.parametrize("command", [
@@ -287,6 +287,6 @@ async def test_without_any_standard_input_nothing_breaks(command: str, tmp_path:
 @pytest.mark.parametrize("script", ["login", "logout", "status"])
 async def test_a_home_folder_of_nobody_is_told(script: str, tmp_path: Path) -> None:
     ended = await run(script, tmp_path, "--auth-file", "~nobody-has-this/x")
-    assert ended.status == 2 and "nobody here has this name" in ended.err, ended
+    assert ended.status == 2 and "there is no user of this name" in ended.err, ended
     ended = await run(script, tmp_path, *(["--paste"] if script == "login" else []), CODEX_HOME="~nobody-has-this/x")
     assert "Traceback" not in ended.err, ended

@@ -89,7 +89,7 @@ async def test_nanobot_is_taken_through_a_tool_loop_without_a_login(dry: Proxy, 
     await dry.stop()
     report = (folder / "report.md").read_text()
     assert "**Works with the patch, by docs/backend.md as of 2026-11-28.**" in report
-    assert "yes: it sends back what stood only there" in report
+    assert "yes: it sends back what only they had" in report
     assert "2 requests captured. Works with the patch" in dry.log
 
 
@@ -137,7 +137,7 @@ async def test_the_sdk_streaming_through_a_tool_loop(sdk: openai.AsyncOpenAI, dr
     assert "".join(said).startswith("This is a dry run")
     assert len(captured(folder)) == 2
     await dry.stop()
-    assert "yes: it sends back what stood only there" in (folder / "report.md").read_text()
+    assert "yes: it sends back what only they had" in (folder / "report.md").read_text()
 
 
 async def test_the_sdk_not_streaming(sdk: openai.AsyncOpenAI, folder: Path) -> None:
@@ -310,9 +310,11 @@ async def test_a_folder_that_can_not_be_written_stops_no_request(dry: Proxy, fol
         assert (await client.post("/responses", json=QUESTION)).status_code == 200
     await dry.stop()
 
-    troubles = [line for line in dry.lines if "can't be kept" in line]
-    assert len(troubles) == 1 and str(folder) in troubles[0] and "They go on all the same." in troubles[0]
-    assert "Requests are kept again." in dry.log
+    troubles = [line for line in dry.lines if "can't be saved" in line]
+    assert (
+        len(troubles) == 1 and str(folder) in troubles[0] and "The requests themselves are not affected." in troubles[0]
+    )
+    assert "Requests are saved again." in dry.log
     assert len(capture_folder.read(folder)) == 1
 
 
@@ -331,7 +333,7 @@ async def test_a_dry_run_that_is_none_does_not_start(given: tuple[str, ...], sta
     proxy = await start(*(part for one in given for part in ("--set", one)), wait=False)
 
     assert await proxy.ended() == 1
-    assert "it can be true or false" in proxy.log
+    assert "allowed: true, false" in proxy.log
 
 
 async def test_a_dry_run_without_a_value_is_one(start: Start) -> None:
@@ -414,7 +416,7 @@ async def test_the_script_tells_of_a_command_that_is_not_there(tmp_path: Path) -
 
     assert status == 127
     assert "no-such-command-here" in err
-    assert "Nothing to judge" in out
+    assert "Nothing to assess" in out
 
 
 async def test_the_script_tells_what_kept_the_proxy_from_starting(tmp_path: Path) -> None:

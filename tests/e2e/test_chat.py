@@ -15,7 +15,7 @@ import pydantic
 import pytest
 
 from standin import Standin
-from standin.answers.items import Says
+from standin.answers.items import AnswerContent
 
 from ..places import ROOT
 from .harness import PATIENCE, Proxy, Start, environment, events
@@ -68,9 +68,9 @@ async def test_streaming_as_openai_streams(sdk: openai.AsyncOpenAI, standin: Sta
 
 async def test_a_tool_loop_of_three_rounds_keeps_its_reasoning(sdk: openai.AsyncOpenAI, standin: Standin) -> None:
     standin.answers(
-        Says(tool=("get_weather", {"city": "Oslo"})),
-        Says(text="One more.", tool=("get_weather", {"city": "Bergen"})),
-        Says(text="Rain in both."),
+        AnswerContent(tool=("get_weather", {"city": "Oslo"})),
+        AnswerContent(text="One more.", tool=("get_weather", {"city": "Bergen"})),
+        AnswerContent(text="Rain in both."),
     )
     messages: list[Any] = [*HELLO]
     said = []
@@ -145,7 +145,7 @@ async def test_errors_before_the_stream_are_the_sdks_own(
                 with pytest.raises(kind):
                     await sdk.chat.completions.create(model="gpt-6-sol", messages=HELLO, stream=stream)
                 standin.recover()
-    with pytest.raises(openai.BadRequestError, match="one answer a request"):
+    with pytest.raises(openai.BadRequestError, match="one answer for each request"):
         await sdk.chat.completions.create(model="gpt-6-sol", messages=HELLO, n=2)
 
 
@@ -212,7 +212,7 @@ async def test_a_stop_text_ends_the_answer_and_the_backends_connection(
                 assert choice["finish_reason"] == "stop" and "usage" not in response.json()
                 assert int(response.headers["content-length"]) == len(response.content)
             assert text == "one two "
-    told_of = (await proxy.logged(r"POST .*stop text"))[0]
+    told_of = (await proxy.logged(r"POST .*stop string"))[0]
     assert "stop honoured by the proxy" in told_of and "server closed" not in told_of
 
 

@@ -89,7 +89,7 @@ def cli(standin: Standin, tmp_path: Path) -> Cli:
 
 async def we_log_in(standin: Standin, home: Path) -> None:
     terminal = await Terminal.start("login", home, "--device", "--issuer", standin.issuer)
-    await terminal.shows("Waiting for you to type in the code")
+    await terminal.shows("Waiting for the code to be entered")
     standin.approve_device()
     ended = await terminal.ended()
     assert ended.status == 0 and "Logged in as p…n@example.org" in ended.out, ended
@@ -181,7 +181,7 @@ async def test_a_login_of_the_cli_in_the_keyring_is_ours_too(
     assert not (home / "auth.json").exists()
 
     ended = await run("logout", tmp_path, "--issuer", standin.issuer, "--yes")
-    assert ended.status == 0 and "It is out of the system's keyring." in ended.out, ended
+    assert ended.status == 0 and "It was removed from the system's keyring." in ended.out, ended
     assert await cli.status() == "Not logged in" and "live" not in standin.tokens.states.values()
     assert (await we_tell(standin, tmp_path)).status == 1
     await we_log_in(standin, tmp_path)
@@ -199,7 +199,10 @@ async def test_an_api_key_in_the_keyring_is_explained(
     assert told.status == 1 and "The system's keyring holds an API key" in told.err and "my-own" not in told.err
     proxy = await start(codex_upstream=standin.upstream)
     answer = await refused(proxy)
-    assert answer["code"] == "login_missing" and "An API key has no ChatGPT subscription" in answer["message"]
+    assert (
+        answer["code"] == "login_missing"
+        and "An API key does not belong to a ChatGPT subscription" in answer["message"]
+    )
 
 
 async def test_what_is_no_login_for_us_is_explained(standin: Standin, home: Path, start: Start) -> None:
@@ -209,8 +212,8 @@ async def test_what_is_no_login_for_us_is_explained(standin: Standin, home: Path
         ({"auth_mode": "apikey", "OPENAI_API_KEY": "my-own"}, "login_missing", "holds an API key"),
         ({"auth_mode": "agentIdentity", "agent_identity": "my-own"}, "login_missing", "holds an agent identity"),
         ({"auth_mode": "bedrockApiKey", "bedrock_api_key": {"api_key": "my-own"}}, "login_missing", "Amazon Bedrock"),
-        ({"auth_mode": "headers"}, "login_missing", "another program has it"),
-        ({"auth_mode": "new", "new": "my-own"}, "login_missing", "of a kind that is not known here"),
+        ({"auth_mode": "headers"}, "login_missing", "another program holds it"),
+        ({"auth_mode": "new", "new": "my-own"}, "login_missing", "an unknown kind of login"),
         ({"auth_mode": 5, "tokens": {"access_token": {"my-own": 1}}}, "login_missing", "holds no login"),
         (["my-own"], "login_unreadable", "does not hold a login"),
         ("my-own", "login_unreadable", "does not hold a login"),

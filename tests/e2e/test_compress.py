@@ -73,7 +73,7 @@ async def test_it_can_be_turned_off(start: Start, standin: Standin, login_file: 
     assert sent(standin)[:1] == (None,)
     wrong = await start(codex_compress="perhaps", wait=False)
     assert await wrong.ended() == 1
-    assert "codex_compress=perhaps; it can be true or false" in wrong.log
+    assert "codex_compress=perhaps; allowed: true, false" in wrong.log
 
 
 async def test_it_is_sent_again_like_any_other(client: httpx2.AsyncClient, proxy: Proxy, standin: Standin) -> None:

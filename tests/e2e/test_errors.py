@@ -24,7 +24,7 @@ REFUSALS: list[tuple[str, int, str, str]] = [
     ("json-500", 500, "", r"."),
     ("empty-503", 503, "backend_error", r"status 503 and nothing more"),
     ("unauthorized-region", 401, "", r"not authorized in this region"),
-    ("model-refused", 404, "model_not_found", r"not supported when using Codex.*Nearest.*gpt-6"),
+    ("model-refused", 404, "model_not_found", r"not supported when using Codex.*Similar models.*gpt-6"),
     ("close-before-answer", 502, "backend_closed", r"closed the connection"),
     ("reset-before-answer", 502, "backend_closed", r"closed the connection"),
     ("garbage", 502, "backend_garbled", r"not HTTP"),

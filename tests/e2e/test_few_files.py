@@ -52,7 +52,7 @@ async def test_with_few_files_left_clients_are_told_that_and_no_other_thing(prox
             await client.aclose()
     assert set(answers) == {(200, ""), (503, "proxy_out_of_files")}
     assert answers.count((200, "")) >= 5
-    assert sum("files are left" in line for line in proxy.lines) == 1
+    assert sum("file descriptors are left" in line for line in proxy.lines) == 1
     assert await answered_again(proxy)
 
 
@@ -73,11 +73,13 @@ async def test_with_no_file_left_the_log_has_one_line_and_clients_wait(proxy: Pr
     streams = [await asyncio.open_connection("127.0.0.1", proxy.ports[0]) for _ in range(20)]
     for _, writer in streams:
         writer.write(head.encode() + body)
-    await proxy.logged("No files are left to open")
+    await proxy.logged("No file descriptors are left")
     await asyncio.sleep(2.5)  # the listener tries again each second
     # Of each kind one: that no client is taken, and perhaps that one was turned away.
-    assert len([line for line in proxy.lines if "No files are left" in line]) == 1, proxy.log
-    assert len([line for line in proxy.lines if "open files" in line or "files are left" in line]) <= 2, proxy.log
+    assert len([line for line in proxy.lines if "No file descriptors are left" in line]) == 1, proxy.log
+    assert len([line for line in proxy.lines if "open files" in line or "file descriptors are left" in line]) <= 2, (
+        proxy.log
+    )
     lift(proxy)
     async with asyncio.timeout(PATIENCE):
         answers = [await reader.read() for reader, _ in streams]

@@ -37,7 +37,7 @@ async def test_what_is_whole_is_shown_and_what_was_cut_is_told(is_appended: bool
 
     assert await proxy.ended() == 0
     assert proxy.log.count("<< 200") == (3 if is_appended else 2)
-    await proxy.logged(rf"{path}: {3 if is_appended else 2} flows read\. \d+ bytes at byte \d+ are no whole flow")
+    await proxy.logged(rf"{path}: {3 if is_appended else 2} flows read\. \d+ bytes at byte \d+ are not whole flow")
     assert "corrupted" not in proxy.log and "requests go to" not in proxy.log
 
 

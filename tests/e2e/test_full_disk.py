@@ -42,11 +42,11 @@ async def test_a_disk_full_of_flows_is_told_once_and_the_proxy_goes_on_without_s
         ballast = fill(disk)
         for _ in range(3):
             assert (await client.post("/responses", json={**QUESTION, "input": "x" * 50_000})).status_code == 200
-        await proxy.logged(r"Flows can't be saved to .*/flows \(No space left on device\): the proxy goes on without")
+        await proxy.logged(r"Flows can't be saved to .*/flows \(No space left on device\): the proxy continues without")
         assert saved(file) == 1
         ballast.unlink()
         assert (await client.post("/responses", json=QUESTION)).status_code == 200
-    await proxy.logged(r"Flows are saved to .*/flows again; 3 are missing there")
+    await proxy.logged(r"Flows are saved to .*/flows again; 3 were not saved")
     assert proxy.log.count("can't be saved") == 1
     assert saved(file) == 2
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -126,7 +126,7 @@ async def test_an_addon_that_ends_the_process_costs_no_token(start: Start, stand
             await asked.wait()
             assert json.loads(path.read_text())["tokens"]["refresh_token"] == before
             ending = asyncio.create_task(client.post("/responses", json={**QUESTION, "input": "end me"}))
-            await proxy.logged("The token is just being renewed; that is waited for")
+            await proxy.logged("The token is being renewed; waiting for it")
             may_answer.set()
             await asyncio.wait({ending})
             ending.exception()

@@ -38,7 +38,7 @@ async def test_a_login_that_turns_into_a_pipe_holds_nothing_up(start: Start, sta
     begun = time.monotonic()
     # What is in memory serves on.
     assert [await health(proxy), await ask(proxy), await health(proxy)] == [(200, ""), (200, ""), (200, "")]
-    await proxy.logged("it is a pipe, which can be read once only.+ Going on with the login in memory")
+    await proxy.logged("it is a pipe, which can be read only once.+ Continuing with the login in memory")
     proxy.process.terminate()
     assert await proxy.ended() == 0 and time.monotonic() - begun < BOUND
 
@@ -101,7 +101,7 @@ async def test_other_files_that_a_person_names_are_refused_alike(
     name, _, value = option.format(tmp_path / "pipe").partition("=")
     proxy = await start(codex_upstream=standin.upstream, wait=False, **{name: value})
     assert await proxy.ended() == 1
-    assert "it is a pipe, which can be read once only and never be written back" in proxy.log
+    assert "it is a pipe, which can be read only once and not written back" in proxy.log
 
 
 NAMED = {

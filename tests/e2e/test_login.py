@@ -125,7 +125,7 @@ async def test_the_browser_logs_in(host: str, login: Login, standin: Standin, au
     run = await login("--verbose", "--redirect-host", host, BROWSER=command, DISPLAY=":99")
     assert await run.ended() == 0, run.log
     assert f"Logged in as p…n@example.org (pro, account 1234abcd…). The login is in {auth_file}." in run.log
-    assert "Waiting for you to log in there" in run.log and "person@" not in run.log
+    assert "Waiting for the login in the browser" in run.log and "person@" not in run.log
     await until(lambda: shown.exists() and "</html>" in shown.read_text())
     assert "You are logged in" in shown.read_text() and "p…n@example.org" in shown.read_text()
 
@@ -182,7 +182,7 @@ DENIALS = [
     ({"error": "access_denied", "error_description": "No, thanks <b>"}, "The login was denied: No, thanks <b>."),
     ({"error": "access_denied", "error_description": "missing_codex_entitlement"}, "Codex is not enabled for this workspace."),
     ({"error": "server_error"}, "The login can't be finished: server_error."),
-    ({}, "the browser came back without a code."),
+    ({}, "the redirect carries no code."),
     ({"code": "ac_made_up"}, "says: Unknown or used code."),
 ]  # fmt: skip
 
@@ -209,7 +209,7 @@ async def test_the_state_may_have_more_behind_it(login: Login, standin: Standin)
 
 async def test_nobody_is_waited_for_without_end(login: Login, auth_file: Path, port: int) -> None:
     run = await login("--browser", "--timeout", "0.2")
-    assert await run.ended() == 1 and "Nobody has logged in in time." in run.log
+    assert await run.ended() == 1 and "The login was not completed in time." in run.log
     assert left(auth_file) == [] and is_free(port)
 
 
@@ -312,14 +312,14 @@ async def test_a_display_is_for_a_browser(login: Login) -> None:
 
 async def test_a_code_may_be_denied(login: Login, standin: Standin, auth_file: Path) -> None:
     run = await login("--device")
-    await run.logged("Waiting for you to type in the code")
+    await run.logged("Waiting for the code to be entered")
     standin.deny_devices()
     assert await run.ended() == 1 and "The login was denied in the browser." in run.log and left(auth_file) == []
 
 
 async def test_a_code_that_nobody_types_in_has_its_end(login: Login, auth_file: Path) -> None:
     run = await login("--device", "--timeout", "0.5")
-    assert await run.ended() == 1 and "not typed in in time" in run.log and left(auth_file) == []
+    assert await run.ended() == 1 and "not entered in time" in run.log and left(auth_file) == []
 
 
 async def test_where_codes_are_not_enabled_it_is_said_where_to(login: Login, standin: Standin) -> None:
@@ -346,7 +346,7 @@ async def test_the_address_may_be_pasted(login: Login, auth_file: Path, port: in
         await type_in(run, wrong)
     await type_in(run, f"  {sent}  ")
     assert await run.ended() == 0, run.log
-    assert run.log.count("That is not the address") == 5 and left(auth_file) == ["auth.json"]
+    assert run.log.count("That is not the redirect address") == 5 and left(auth_file) == ["auth.json"]
 
 
 async def test_a_pasted_denial_is_one(login: Login) -> None:
@@ -404,7 +404,7 @@ async def test_what_is_no_login_is_not_lost_unasked(precious: str, login: Login,
     auth_file.parent.mkdir()
     auth_file.write_text(precious)
     run = await login("--browser")
-    assert await run.ended() == 1 and "something else than a login, which would be lost" in run.log
+    assert await run.ended() == 1 and "something other than a login, which would be lost" in run.log
     assert auth_file.read_text() == precious
     run = await login("--browser", "--yes")
     await visit(await address(run))
@@ -444,7 +444,7 @@ async def test_wrong_arguments_are_told(args: list[str], login: Login) -> None:
 async def test_a_place_that_can_hold_no_login_is_told_first(login: Login, auth_file: Path) -> None:
     auth_file.mkdir(parents=True)
     run = await login("--browser")
-    assert await run.ended() == 1 and "is a folder, so a login can't be kept" in run.log and "http" not in run.log
+    assert await run.ended() == 1 and "is a folder, so a login can't be saved" in run.log and "http" not in run.log
 
 
 # Ctrl-C.
@@ -453,9 +453,9 @@ async def test_a_place_that_can_hold_no_login_is_told_first(login: Login, auth_f
 @pytest.mark.parametrize(
     "args, stage",
     [
-        (["--browser"], "Waiting for you to log in there"),
-        (["--device"], "Waiting for you to type in the code"),
-        (["--paste"], "Copy that address"),
+        (["--browser"], "Waiting for the login in the browser"),
+        (["--device"], "Waiting for the code to be entered"),
+        (["--paste"], "copy the address"),
     ],
 )
 async def test_ctrl_c_while_a_person_is_waited_for_leaves_nothing(
@@ -520,7 +520,7 @@ async def test_a_person_is_asked_and_may_say_yes(in_terminal: InTerminal, old: d
     run = await in_terminal("--browser")
     await run.answers("Replace it", "y\n")
     url = (await run.shows(r"(http://\S+/oauth/authorize\?\S+)\r"))[1]
-    await run.shows("\x1b.*Waiting for you to log in there")
+    await run.shows("\x1b.*Waiting for the login in the browser")
     await visit(url)
     assert (await run.ended()).status == 0, run.text
     assert json.loads(auth_file.read_text())["tokens"]["account_id"] == "new-account"
@@ -529,7 +529,7 @@ async def test_a_person_is_asked_and_may_say_yes(in_terminal: InTerminal, old: d
 
 async def test_colour_can_be_switched_off(in_terminal: InTerminal, standin: Standin) -> None:
     run = await in_terminal("--device", NO_COLOR="1")
-    await run.shows("Waiting for you to type in the code")
+    await run.shows("Waiting for the code to be entered")
     standin.approve_device()
     assert (await run.ended()).status == 0 and "Logged in as" in run.text
     assert not re.search(r"\x1b\[[\d;]*[3-4]\d[\d;]*m", run.text)

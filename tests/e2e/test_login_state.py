@@ -48,7 +48,7 @@ async def test_after_a_request_that_succeeds_a_refused_token_is_forgotten(
 
     assert (await ask(proxy))[0] == 200
     status, login = await health(proxy)
-    assert status == 200 and "ended elsewhere" in login["warning"] and len(standin.refresh_calls) == 1
+    assert status == 200 and "revoked elsewhere" in login["warning"] and len(standin.refresh_calls) == 1
 
 
 async def test_a_living_token_whose_refresh_token_is_dead_is_used_to_its_end(
@@ -58,8 +58,8 @@ async def test_a_living_token_whose_refresh_token_is_dead_is_used_to_its_end(
     standin.fail("refresh-invalidated", times=None)
     assert [await ask(proxy) for _ in range(3)] == [(200, "")] * 3
     status, login = await health(proxy)
-    assert status == 200 and login["state"] == "ok" and "ended elsewhere" in login["warning"]
-    assert len(standin.refresh_calls) == 1 and proxy.log.count("ended elsewhere") == 1
+    assert status == 200 and login["state"] == "ok" and "revoked elsewhere" in login["warning"]
+    assert len(standin.refresh_calls) == 1 and proxy.log.count("revoked elsewhere") == 1
 
 
 async def test_another_login_in_the_file_is_no_refused_one(proxy: Proxy, standin: Standin, login_file: Path) -> None:
@@ -157,7 +157,7 @@ async def test_for_a_login_in_the_environment_it_is_the_variable(
     env = {"OPENAI_OAUTH_REFRESH_TOKEN": standin.login()["tokens"]["refresh_token"]}
     proxy = await start(codex_upstream=standin.upstream, codex_issuer=standin.issuer, env=env)
     status, said = await ask(proxy)
-    assert status == 401 and "Set OPENAI_OAUTH_REFRESH_TOKEN anew where the proxy is started" in said
+    assert status == 401 and "Set OPENAI_OAUTH_REFRESH_TOKEN again where the proxy is started" in said
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
@@ -205,7 +205,7 @@ for work in (lambda: asyncio.run(main()), lambda: sign_in.check_place(file)):
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, timeout=60)
     first, second = done.stdout.splitlines()
     assert f"{folder}/auth.lock can't be written to (Permission denied)" in first and "chown" in first
-    assert f"{folder}/auth.lock can't be written to (Permission denied), so a login can't be kept" in second
+    assert f"{folder}/auth.lock can't be written to (Permission denied), so a login can't be saved" in second
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")

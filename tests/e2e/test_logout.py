@@ -78,7 +78,7 @@ async def test_unasked_nothing_is_removed(
     logout: Logout, standin: Standin, document: dict[str, Any], auth_file: Path
 ) -> None:
     ended = await logout()
-    assert ended.status == 1 and ended.out == "" and ended.err.endswith("To do it without being asked: --yes\n")
+    assert ended.status == 1 and ended.out == "" and ended.err.endswith("To do it without a question: --yes\n")
     assert json.loads(auth_file.read_text()) == document
     assert standin.requests == [] and state(standin, document) == "live"
 
@@ -99,7 +99,7 @@ async def test_another_credential_stays(
 ) -> None:
     write_login(auth_file, document | {"OPENAI_API_KEY": "my-own-key", "mine": {"x": [1]}})
     ended = await logout("--yes")
-    assert ended.status == 0 and "~/.codex/auth.json keeps what else it holds." in ended.out
+    assert ended.status == 0 and "~/.codex/auth.json keeps its other content." in ended.out
     assert json.loads(auth_file.read_text()) == {"OPENAI_API_KEY": "my-own-key", "mine": {"x": [1]}}
     assert auth_file.stat().st_mode & 0o777 == 0o600 and left(auth_file) == ["auth.json"]
     assert state(standin, document) == "revoked" and "my-own-key" not in ended.out + ended.err
@@ -118,7 +118,7 @@ async def test_it_is_removed_all_the_same_if_one_insists(
     logout: Logout, standin: Standin, document: dict[str, Any], auth_file: Path
 ) -> None:
     ended = await logout("--force", issuer=DOWN)
-    assert ended.status == 0 and "Logged out" in ended.out and "The server has not ended it" in ended.err
+    assert ended.status == 0 and "Logged out" in ended.out and "The server did not revoke it" in ended.err
     assert left(auth_file) == [] and state(standin, document) == "live"
 
 
@@ -126,7 +126,7 @@ async def test_where_the_server_ends_it_force_is_as_good_as_yes(
     logout: Logout, standin: Standin, document: dict[str, Any]
 ) -> None:
     ended = await logout("--force")
-    assert ended.status == 0 and "has not ended" not in ended.err and state(standin, document) == "revoked"
+    assert ended.status == 0 and "did not revoke" not in ended.err and state(standin, document) == "revoked"
 
 
 async def test_a_login_that_was_ended_before_is_removed(
@@ -145,7 +145,7 @@ async def test_a_person_may_say_no(
     answer: str, in_terminal: Callable[..., Awaitable[Terminal]], standin: Standin, auth_file: Path
 ) -> None:
     run = await in_terminal()
-    await run.answers(r"holds a login: p…n@example.org .+\s+End it at the server and remove it\? \[y/N\]", answer)
+    await run.answers(r"holds a login: p…n@example.org .+\s+Revoke it at the server and remove it\? \[y/N\]", answer)
     ended = await run.ended()
     assert ended.status == 1 and "Nothing has been removed." in ended.out
     assert left(auth_file) == ["auth.json"] and standin.requests == []
@@ -166,7 +166,7 @@ async def test_a_person_is_asked_again_where_the_server_did_not_end_it(
     answer: str, status: int, in_terminal: Callable[..., Awaitable[Terminal]], auth_file: Path
 ) -> None:
     run = await in_terminal("--yes", issuer=DOWN)
-    await run.answers(r"can't be reached.+\s+Remove it all the same\?", answer)
+    await run.answers(r"can't be reached.+\s+Remove it anyway\?", answer)
     assert (await run.ended()).status == status
     assert left(auth_file) == (["auth.json"] if status else [])
 
@@ -190,7 +190,7 @@ async def test_ctrl_c_at_the_question_changes_nothing(
     [
         ({"OPENAI_API_KEY": "my-own-key"}, "holds an API key"),
         ({"personal_access_token": "at-my-own-token"}, "holds a personal access token"),
-        ({"tokens": {"access_token": "at-my-own-token"}}, "ended in ChatGPT's settings"),
+        ({"tokens": {"access_token": "at-my-own-token"}}, "revoke it in ChatGPT's settings"),
         ({"agent_identity": {"agent_private_key": "my-own-key"}}, "holds an agent identity"),
         ({"bedrock_api_key": {"api_key": "my-own-key"}}, "holds keys for Amazon Bedrock"),
     ],
@@ -215,7 +215,7 @@ async def test_a_file_without_a_login_needs_no_logout(held: str, logout: Logout,
 async def test_what_can_not_be_read_is_left_alone(logout: Logout, auth_file: Path) -> None:
     auth_file.write_text("precious")
     ended = await logout("--force")
-    assert ended.status == 1 and "is not whole JSON" in ended.err and auth_file.read_text() == "precious"
+    assert ended.status == 1 and "is not complete JSON" in ended.err and auth_file.read_text() == "precious"
 
 
 async def test_a_folder_that_can_not_be_written_to_is_told_first(

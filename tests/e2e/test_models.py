@@ -84,7 +84,7 @@ async def test_the_last_good_list_serves_while_the_backend_is_down(
     standin.fail("models-500", "models-empty", times=None)
     standin.models = MODELS[:3]
     await turn(client)
-    await proxy.logged(r"The list of models can't be had: .*The last one serves on")
+    await proxy.logged(r"The list of models can't be fetched: .*The last one stays in use")
     assert await ids(client) == good
 
 
@@ -103,7 +103,7 @@ async def test_a_model_of_another_plan_is_left_out_and_its_refusal_explained(
     for response in (await client.get("/v1/models/gpt-6-pro"), await turn(client, model="gpt-6-pro")):
         error = response.json()["error"]
         assert (response.status_code, error["code"], error["type"]) == (404, "model_not_found", "invalid_request_error")
-        assert "for other plans than this login's (plus). Nearest" in error["message"]
+        assert "available to other plans than this login's (plus). Similar" in error["message"]
 
 
 async def test_the_codex_cli_keeps_the_status_it_knows(proxy: Proxy) -> None:
@@ -235,7 +235,7 @@ async def test_instructions_from_an_address(start: Start, standin: Standin, logi
     "options, says",
     [
         ({"codex_instructions": "nope.md"}, "codex_instructions: nope.md can't be read"),
-        ({"codex_model_variants": "yes"}, "codex_model_variants=yes; it can be true or false"),
+        ({"codex_model_variants": "yes"}, "codex_model_variants=yes; allowed: true, false"),
     ],
 )
 async def test_a_wrong_option_ends_the_start_with_a_word(start: Start, options: dict[str, str], says: str) -> None:

@@ -101,7 +101,9 @@ async def test_a_file_that_is_read_only_serves_while_its_token_lives(
     place = Place(tmp_path, standin.login(expires_in=120))
     proxy = await started(place, READ_ONLY, start, standin)
     assert await ask(proxy) == (200, "") and standin.refresh_calls == []
-    await proxy.logged(r"auth.json can't be written to \(Read-only file system\).+The token in use is good for")
+    await proxy.logged(
+        r"auth.json can't be written to \(Read-only file system\).+The current token is valid for another"
+    )
 
 
 async def test_status_renews_in_a_mounted_file(standin: Standin, tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ async def test_nobody_is_sent_through_a_login_that_could_not_be_kept(standin: St
     )
     assert (
         ended.status == 1
-        and "auth.json can't be written to (Read-only file system), so a login can't be kept" in ended.err
+        and "auth.json can't be written to (Read-only file system), so a login can't be saved" in ended.err
     )
     assert standin.requests == [] and "http" not in ended.out
 

@@ -99,7 +99,7 @@ async def test_a_title_for_an_unmapped_model_names_the_models_there_are(
     assert response.status_code == 404
     assert error["code"] == "model_not_found"
     assert "'gpt-4.1' model is not supported" in error["message"]
-    assert "Nearest of this subscription: gpt-5.5, " in error["message"]
+    assert "Similar models of this subscription: gpt-5.5, " in error["message"]
 
 
 async def test_nanobots_chat_completion_is_answered(proxy: Proxy, standin: Standin) -> None:

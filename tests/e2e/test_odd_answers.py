@@ -259,8 +259,8 @@ NO_ANSWER = {
         "a redirect to portal.example",
     ),
     "a page": (answer(b"<html>Sign in", "location: /x", kind="text/html"), "a web page"),
-    "words": (answer(b"hello", kind="text/plain"), "no JSON: hello"),
-    "nothing": (answer(b"", kind="application/json"), "nothing in it"),
+    "words": (answer(b"hello", kind="text/plain"), "text that is not JSON: hello"),
+    "nothing": (answer(b"", kind="application/json"), "an empty body"),
 }
 
 

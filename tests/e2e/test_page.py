@@ -292,7 +292,7 @@ async def test_a_dry_run_says_so_on_a_phone(start: Start, page: Page) -> None:
     opened = await open_page(proxy, page)
     await ask(proxy, "agent-with-a-long-name-and-no-space-in-it/1.2.3", model="m" * 50)
     await expect(page.get_by_text("dry run").first).to_be_visible()
-    await expect(page.get_by_text("A dry run uses up nothing.")).to_be_visible()
+    await expect(page.get_by_text("A dry run uses nothing.")).to_be_visible()
     await expect(opened.cell(0, "Model")).to_contain_text("dry run")
     assert await page.evaluate("document.documentElement.scrollWidth") == 360
 
@@ -316,11 +316,11 @@ async def test_a_page_that_nobody_looks_at_asks_seldom(proxy: Proxy, page: Page)
 async def test_a_page_whose_key_is_not_taken_any_more_says_so_and_asks_no_more(proxy: Proxy, page: Page) -> None:
     await page.clock.install()
     await open_page(proxy, page)
-    refusal = {"error": {"message": "This proxy wants its client key."}}
+    refusal = {"error": {"message": "This proxy requires its client key."}}
     await page.route("**/?live", lambda route: route.fulfill(status=401, json=refusal))
     await page.clock.run_for(2_000)
     await expect(page.get_by_role("alert")).to_have_text(
-        f"{refusal['error']['message']} Load this page again to give the key."
+        f"{refusal['error']['message']} Reload this page to enter the key."
     )
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

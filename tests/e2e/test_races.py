@@ -264,7 +264,7 @@ async def test_a_file_that_others_change_is_followed_without_a_restart(
             while time.monotonic() - began < 1.1:
                 assert await account() == before, name
             assert (await client.get("/healthz")).status_code == 200, name
-            assert "Going on with the login in memory" in proxy.log
+            assert "Continuing with the login in memory" in proxy.log
             if path.is_dir():
                 path.rmdir()
             other = standin.login()
@@ -325,7 +325,7 @@ async def test_on_a_full_disk_the_new_token_is_used_and_kept_when_there_is_room(
     assert len(standin.refresh_calls) == 1
 
     (small_disk / "filler").unlink()
-    await proxy.logged("The renewed token has been written to")
+    await proxy.logged("The renewed token is now written to")
     assert state(standin, path) == "live"
     assert path.stat().st_mode & 0o777 == 0o600
     assert sorted(each.name for each in small_disk.iterdir()) == ["auth.json", "auth.lock"]

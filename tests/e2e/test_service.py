@@ -207,7 +207,7 @@ async def spawn(tmp_path: Path) -> AsyncIterator[Spawn]:
 
 
 @pytest.mark.parametrize(
-    ("option", "says"), [("codex_patch=most", "^codex_patch='most'; it can be"), ("body_size_limit=x", "Invalid body_size_limit")]
+    ("option", "says"), [("codex_patch=most", "^codex_patch='most'; allowed:"), ("body_size_limit=x", "Invalid body_size_limit")]
 )  # fmt: skip
 async def test_a_wrong_configuration_has_an_exit_status_of_its_own(option: str, says: str, spawn: Spawn) -> None:
     proxy = await spawn("--set", option)
@@ -309,7 +309,7 @@ async def test_a_running_answer_goes_on_to_its_end_and_nothing_new_is_taken(
         assert (await rest_of(pieces))[-1]["type"] == "response.completed"
 
     assert await proxy.ended() == 0
-    assert "Stopped: all answers have gone out." in proxy.log
+    assert "Stopped: all answers were sent." in proxy.log
 
 
 async def test_an_answer_that_comes_whole_is_waited_for_too(serve: Serve, standin: Standin) -> None:

@@ -15,18 +15,18 @@ from .harness import PATIENCE, SCRIPT, Start, environment
 
 WRONG: list[tuple[dict[str, str], str]] = [
     ({"codex_upstrem": "https://x"}, r"^There is no option codex_upstrem\. There are: .*codex_upstream"),
-    ({"codex_upstream": "ftp://x"}, r"codex_upstream: 'ftp://x' is no http\(s\) address"),
+    ({"codex_upstream": "ftp://x"}, r"codex_upstream: 'ftp://x' is not an http\(s\) address"),
     ({"codex_upstream": "http://example.com/x"}, r"codex_upstream: .*unencrypted"),
     ({"codex_issuer": "x"}, r"codex_issuer: 'x' is no"),
-    ({"codex_patch": "most"}, r"codex_patch='most'; it can be full or store"),
+    ({"codex_patch": "most"}, r"codex_patch='most'; allowed: full or store"),
     ({"codex_model_map": "gpt-4"}, r"codex_model_map: 'gpt-4' is not PATTERN=MODEL"),
     ({"codex_body_limit": "much"}, r"codex_body_limit='much' is not a size"),
-    ({"codex_client_key": "[hidden by the proxy]"}, r"codex_client_key: of a key that was hidden only that is left"),
+    ({"codex_client_key": "[hidden by the proxy]"}, r"codex_client_key: only the placeholder of a hidden key is left"),
     ({"codex_client_key": "env:NOT_THERE"}, r"codex_client_key: the environment has no NOT_THERE"),
     ({"codex_client_key": "file:/not/there"}, r"codex_client_key: /not/there can't be read"),
-    ({"codex_idle_timeout": "soon"}, r"codex_idle_timeout='soon' is no number of seconds"),
+    ({"codex_idle_timeout": "soon"}, r"codex_idle_timeout='soon' is not a number of seconds"),
     ({"codex_auth_file": "/"}, r"codex_auth_file=/ is a folder"),
-    ({"codex_auth_file": "~nobody-has-this/x"}, r"codex_auth_file=~nobody-has-this/x: nobody here has this name"),
+    ({"codex_auth_file": "~nobody-has-this/x"}, r"codex_auth_file=~nobody-has-this/x: there is no user of this name"),
 ]
 
 
@@ -101,7 +101,7 @@ async def test_a_port_that_is_taken_is_told_with_who_has_it(tool: str, start: St
     web = ("--no-web-open-browser", "--web-port", str(free_port())) if tool == "mitmweb" else ()
     first = await start(modes=(mode,))
     second = await start(*web, modes=(mode,), tool=tool, wait=False)
-    await second.logged(rf"^A codex proxy runs at 127\.0\.0\.1:{port} already\. Another port is free: --port \d+ ")
+    await second.logged(rf"^A codex proxy already runs at 127\.0\.0\.1:{port}\. A free port: --port \d+ ")
     assert await second.ended() == 1
     await first.stop()
     with socket.socket() as taken:
@@ -109,7 +109,7 @@ async def test_a_port_that_is_taken_is_told_with_who_has_it(tool: str, start: St
         taken.bind(("127.0.0.1", port))
         taken.listen()
         third = await start(*web, modes=(mode,), tool=tool, wait=False)
-        await third.logged(rf"^Port {port} is taken, by .*\. Another port is free: --port \d+ ")
+        await third.logged(rf"^Port {port} is taken, by .*\. A free port: --port \d+ ")
         assert await third.ended() == 1
 
 

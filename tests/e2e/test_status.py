@@ -104,7 +104,7 @@ async def test_a_list_of_models_that_can_not_be_had_is_told_once(
 ) -> None:
     standin.fail("models-500", times=None)
     await client.get("/?live")
-    await proxy.logged("The list of models can't be had: ")
+    await proxy.logged("The list of models can't be fetched: ")
     assert (await look_on(client))["models"] == []
     assert len(standin.requests) == 1
 

@@ -74,9 +74,9 @@ async def test_a_login_is_told_with_its_usage(
     lines = ended.out.splitlines()
     assert lines[0] == "Logged in as p…n@example.org (plus, account 1234abcd…)"
     assert lines[1] == "Login from ~/.codex/auth.json"
-    assert re.fullmatch(r"Token      good until \w{3} \d\d \w{3} at \d\d:\d\d \(in (9 days 23 h|10 days)\), renewed by itself", lines[2])  # fmt: skip
+    assert re.fullmatch(r"Token      good until \w{3} \d\d \w{3} at \d\d:\d\d \(in (9 days 23 h|10 days)\), renewed automatically", lines[2])  # fmt: skip
     assert re.fullmatch(r"Renewed    at \d\d:\d\d \((just now|1 minute ago)\)", lines[3])
-    assert lines[4] == "Usage      as the backend tells it"
+    assert lines[4] == "Usage      as reported by the backend"
     assert re.fullmatch(r"  5-hour  \[###-{21}\]    12 % used, resets .*\d\d:\d\d \(in 2 h 30 min\)", lines[5])
     assert re.fullmatch(r"  weekly  \[#{8}-{16}\]    34 % used, resets on .* \(in 3 days 11 h\)", lines[6])
     assert lines[7:] == ["Credits    none"]
@@ -164,13 +164,13 @@ async def test_no_login_is_1(status: Status, auth_file: Path) -> None:
 @pytest.mark.parametrize(
     "held, said, kind",
     [
-        ("precious", "is not whole JSON", "none"),
+        ("precious", "is not complete JSON", "none"),
         ("[]", "does not hold a login", "none"),
-        ('{"OPENAI_API_KEY": "my-own-key"}', "holds an API key. An API key has no ChatGPT subscription", "api key"),
+        ('{"OPENAI_API_KEY": "my-own-key"}', "holds an API key. An API key does not belong to a ChatGPT subscription", "api key"),
         ('{"agent_identity": {"agent_private_key": "my-own-key", "email": "person@example.org"}}', "holds an agent identity", "agent identity"),
         ('{"auth_mode": "bedrockApiKey", "bedrock_api_key": {"api_key": "my-own-key"}}', "holds keys for Amazon Bedrock", "bedrock key"),
-        ('{"auth_mode": "headers"}', "another program has it", "elsewhere"),
-        ('{"auth_mode": "new", "tokens": {"access_token": ["my-own-key"]}}', "of a kind that is not known here", "unknown"),
+        ('{"auth_mode": "headers"}', "another program holds it", "elsewhere"),
+        ('{"auth_mode": "new", "tokens": {"access_token": ["my-own-key"]}}', "an unknown kind of login", "unknown"),
     ],
 )  # fmt: skip
 async def test_what_is_no_login_is_explained_and_is_1(
@@ -208,7 +208,7 @@ async def test_an_expired_login_is_3(status: Status, standin: Standin, auth_file
 async def test_a_login_that_is_not_renewed_any_more_is_3(status: Status, standin: Standin, auth_file: Path) -> None:
     write_login(auth_file, standin.login(expires_in=-5))
     standin.fail("refresh-invalidated", times=None)
-    assert (await told(status, 3, "it was ended elsewhere"))["error"]["code"] == "refresh_token_invalidated"
+    assert (await told(status, 3, "it was revoked elsewhere"))["error"]["code"] == "refresh_token_invalidated"
 
 
 async def test_a_login_that_the_backend_refuses_is_3(
@@ -248,7 +248,7 @@ async def test_an_unreachable_issuer_is_5_once_it_is_needed(status: Status, stan
     # It is good for some minutes yet.
     write_login(auth_file, standin.login(expires_in=200))
     ended = await status("--issuer", DOWN)
-    assert ended.status == 0 and "The token in use is good for" in ended.err
+    assert ended.status == 0 and "The current token is valid for another" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ async def test_an_unreachable_issuer_is_5_once_it_is_needed(status: Status, stan
     [
         (detail("Sorry", 500), 5, "Sorry"),
         (detail("Forbidden for 1234abcd-0000-4000-8000-000000000000", 403), 3, "Forbidden for 1234abcd…"),
-        (detail("Not Found", 404), 0, "what is left of the usage is not known"),
+        (detail("Not Found", 404), 0, "the remaining usage is not known"),
     ],
 )
 async def test_what_the_backend_says_instead_is_told(
@@ -289,7 +289,7 @@ async def test_a_personal_access_token_is_explained(status: Status, standin: Sta
     write_login(auth_file, {"personal_access_token": token, "account_id": login.account_id})
     ended = await status()
     assert ended.status == 0 and ended.out.startswith("Logged in as a personal access token (account ")
-    assert "good until somebody ends it" in ended.out and "is never renewed" in ended.err
+    assert "valid until it is revoked" in ended.out and "is not renewed" in ended.err
 
 
 async def test_a_login_of_the_environment_is_told(status: Status, standin: Standin, auth_file: Path) -> None:
@@ -314,14 +314,14 @@ async def test_the_running_proxy_knows_the_usage(
 ) -> None:
     proxy = await beside(start, standin, auth_file)
     ended = await status(url=proxy.url)
-    assert ended.status == 0 and "as the backend tells it" in ended.out and paths(standin) == [USAGE]
+    assert ended.status == 0 and "as reported by the backend" in ended.out and paths(standin) == [USAGE]
 
     async with new_client(proxy) as client:
         await client.post("/responses", json=QUESTION)
     standin.requests.clear()
     ended = await status(url=proxy.url)
     assert ended.status == 0 and standin.requests == []
-    assert f"Usage      as the proxy at {proxy.url} has seen it\n" in ended.out
+    assert f"Usage      as seen by the proxy at {proxy.url}\n" in ended.out
     assert re.search(r"  5-hour  \[###-+\]  12\.5 % used, resets .*\(in 2 h 30 min\)", ended.out)
     assert json.loads((await status("--json", url=proxy.url)).out)["usage"]["from"] == "proxy"
 
@@ -341,7 +341,7 @@ async def test_what_the_proxy_knows_of_another_login_is_not_taken(
     async with new_client(proxy) as client:
         await client.post("/responses", json=QUESTION)
     standin.requests.clear()
-    assert "as the backend tells it" in (await status(url=proxy.url)).out and paths(standin) == [USAGE]
+    assert "as reported by the backend" in (await status(url=proxy.url)).out and paths(standin) == [USAGE]
 
 
 async def test_a_proxy_with_a_client_key_is_asked_with_it(
@@ -350,9 +350,9 @@ async def test_a_proxy_with_a_client_key_is_asked_with_it(
     proxy = await beside(start, standin, auth_file, codex_client_key="the-key-of-callers")
     async with new_client(proxy) as client:
         await client.post("/responses", json=QUESTION, headers={"authorization": "Bearer the-key-of-callers"})
-    assert "as the backend tells it" in (await status(url=proxy.url)).out
+    assert "as reported by the backend" in (await status(url=proxy.url)).out
     ended = await status(url=proxy.url, OPENAI_API_KEY="the-key-of-callers")
-    assert "has seen it" in ended.out and "the-key" not in ended.out + ended.err
+    assert "as seen by the proxy" in ended.out and "the-key" not in ended.out + ended.err
 
 
 async def test_the_proxys_port_is_the_one_of_the_environment(
@@ -363,7 +363,7 @@ async def test_the_proxys_port_is_the_one_of_the_environment(
         await client.post("/responses", json=QUESTION)
     where = ("--upstream", standin.upstream, "--issuer", standin.issuer)
     ended = await run("status", tmp_path, *where, CODEX_PROXY_PORT=str(proxy.ports[0]))
-    assert f"as the proxy at {proxy.url} has seen it" in ended.out
+    assert f"as seen by the proxy at {proxy.url}" in ended.out
 
 
 async def test_a_token_is_not_spent_twice_beside_a_running_proxy(
@@ -394,7 +394,7 @@ async def test_to_be_stopped_during_a_renewal_does_not_lose_the_token(
     terminal = await Terminal.start("status", tmp_path, *where)
     await asyncio.wait_for(standin.held.wait(), PATIENCE)
     terminal.process.send_signal(number)
-    await terminal.shows("just being renewed")
+    await terminal.shows("is being renewed")
     standin.release()
     ended = await terminal.ended()
     check_no_secrets(ended, standin)
@@ -548,7 +548,7 @@ async def test_a_probe_asks_first(standin: Standin, document: dict[str, Any], tm
     where = ("--upstream", standin.upstream, "--issuer", standin.issuer)
     for args, answer, sent in ((("--probe=all",), "n\n", 0), (("--probe",), "\x04", 0), (("--probe",), "y\n", 1)):
         terminal = await Terminal.start("status", tmp_path, *where, *args)
-        await terminal.answers(r"uses up a few tokens of the subscription\.[\s\S]+Send them\? \[y/N\]", answer)
+        await terminal.answers(r"uses a few tokens of the subscription\.[\s\S]+Send them\? \[y/N\]", answer)
         ended = await terminal.ended()
         assert ended.status == 0 and ("Nothing has been sent." in ended.out) != bool(sent)
         assert ("requests that the backend should refuse" in ended.out) == ("--probe=all" in args)

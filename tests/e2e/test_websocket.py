@@ -179,7 +179,7 @@ async def test_a_model_that_is_not_there_is_refused_with_the_names_that_come_nea
 ) -> None:
     (refused,) = await socket.ask(model="gpt-6-sun")
     assert (refused["status"], refused["error"]["code"]) == (404, "model_not_found")
-    assert "Nearest of this subscription: " in (said := refused["error"]["message"]) and "gpt-6-sol" in said
+    assert "Similar models of this subscription: " in (said := refused["error"]["message"]) and "gpt-6-sol" in said
     await proxy.logged("turn 1 gpt-6-sun model_not_found")
     assert (await socket.ask())[-1]["type"] == "response.completed"
 
@@ -354,7 +354,7 @@ from codex_proxy.steps import exchanges
 class Breaker:
     def running(self):
         self.wrap("request.body_rules", "patch", lambda data, *_: b"BREAK-PATCH" in bytes(data["input"]))
-        self.wrap("answer.repair", "Repair.message", lambda _, data: b"BREAK-EVENT" in data)
+        self.wrap("answer.repair", "StreamRepairer.message", lambda _, data: b"BREAK-EVENT" in data)
         self.wrap("layers.websocket_wire", "take_over", lambda flow, *_: "BREAK-START" in exchanges.of(flow).client)
 
     def wrap(self, module, name, is_broken):

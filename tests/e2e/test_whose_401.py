@@ -90,7 +90,7 @@ async def test_a_replay_whose_token_was_refused_is_sent_again_with_another(
         assert (await client.post("/v1/responses", json=QUESTION)).status_code == 200
     standin.fail("unauthorized")
     await web.replay()
-    await web.proxy.logged("200 .*the token was refused, sent again with another")
+    await web.proxy.logged("200 .*the token was refused; sent again with a new one")
     await web.client.aclose()
     assert len(standin.refresh_calls) == 1
 

@@ -24,7 +24,7 @@ def test_a_regular_file_is_read_whole_also_through_a_link(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "path, said",
     [
-        ("pipe", "it is a pipe, which can be read once only"),
+        ("pipe", "it is a pipe, which can be read only once"),
         (".", "it is a folder"),
         ("/dev/zero", "it is a device"),
         ("/dev/tty", "it is a device"),

@@ -77,11 +77,11 @@ def test_a_flow_that_is_larger_than_what_is_read_at_once() -> None:
 
 
 def test_what_is_said() -> None:
-    assert flow_file.told("f", 2, [], []) is None
-    assert flow_file.told("f", 1, [Cut(7, 5)], []) == (
-        "f: 1 flow read. 5 bytes at byte 7 are no whole flow and were left out: what wrote them was stopped, or the disk was full."
+    assert flow_file.summary("f", 2, [], []) is None
+    assert flow_file.summary("f", 1, [Cut(7, 5)], []) == (
+        "f: 1 flow read. 5 bytes at byte 7 are not whole flows and were skipped: the program that wrote them was stopped, or the disk was full."
     )
-    assert flow_file.told("f", 0, [], ["too new"]) == "f: 0 flows read. 1 more can't be read: too new."
+    assert flow_file.summary("f", 0, [], ["too new"]) == "f: 0 flows read. 1 more can't be read: too new."
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ def test_what_is_said() -> None:
 )  # fmt: skip
 def test_what_is_no_file_of_flows_is_known_by_its_begin(content: bytes, problem: str | None, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(content)
-    assert flow_file.why_unreadable(str(tmp_path / "file")) == problem
+    assert flow_file.unreadable_reason(str(tmp_path / "file")) == problem
 
 
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert flow_file.why_unreadable(str(tmp_path / "none")) == "there is no such file"
-    assert flow_file.why_unreadable(str(tmp_path)) == "is a folder"
-    assert flow_file.why_unreadable("/dev/null") == "is not a file"
-    assert flow_file.why_unreadable(str(tmp_path / "pipe")) is None
+    assert flow_file.unreadable_reason(str(tmp_path / "none")) == "there is no such file"
+    assert flow_file.unreadable_reason(str(tmp_path)) == "is a folder"
+    assert flow_file.unreadable_reason("/dev/null") == "is not a file"
+    assert flow_file.unreadable_reason(str(tmp_path / "pipe")) is None
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    assert "can't be read: " in str(flow_file.why_unreadable(str(tmp_path / "loop")))
+    assert "can't be read: " in str(flow_file.unreadable_reason(str(tmp_path / "loop")))

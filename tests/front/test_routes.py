@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_proxy.errors import ProxyError
-from codex_proxy.front import routes as paths
+from codex_proxy.front import routes
 from codex_proxy.front.routes import ROUTES, backend_query, canonical, find, model
 
 PREFIXES = ["", "/v1", "/backend-api/codex"]
@@ -158,4 +158,4 @@ def test_every_path_of_the_table_leads_to_its_own_route() -> None:
     ],
 )
 def test_a_path_has_visible_ascii_only(path: str, shown: str) -> None:
-    assert paths.escaped(path) == shown
+    assert routes.escaped(path) == shown

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from codex_proxy.front import status_page as html_page
+from codex_proxy.front import status_page
 
-TEXT = html_page.HTML.decode()
+TEXT = status_page.HTML.decode()
 
 CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
@@ -31,20 +31,20 @@ CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,ima
     ],
 )
 def test_html_is_for_who_names_it_first(accept: str, html: bool) -> None:
-    assert html_page.wanted(accept) is html
+    assert status_page.wanted(accept) is html
 
 
 @pytest.mark.parametrize("tag", ["style", "script"])
 def test_the_policy_has_the_hash_of_what_is_in_the_file_and_of_nothing_else(tag: str) -> None:
     inside = re.findall(f"<{tag}[^>]*>(.*?)</{tag}>", TEXT, re.S)
     wanted = [f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in inside]
-    rules = dict(rule.strip().split(" ", 1) for rule in html_page.POLICY.split(";"))
+    rules = dict(rule.strip().split(" ", 1) for rule in status_page.POLICY.split(";"))
 
     assert len(wanted) == 1 and rules[f"{tag}-src"].split() == wanted
 
 
 def test_the_policy_lets_nothing_else_in() -> None:
-    rules = dict(rule.strip().split(" ", 1) for rule in html_page.POLICY.split(";"))
+    rules = dict(rule.strip().split(" ", 1) for rule in status_page.POLICY.split(";"))
     assert rules.pop("style-src") and rules.pop("script-src")
     assert rules == {
         "default-src": "'none'",

@@ -17,16 +17,16 @@ CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f",
 OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "12"}
 
 
-def past(caller: str = "me") -> stored.Past:
+def past(caller: str = "me") -> stored.CallerView:
     """One answer to USER is stored, of a caller called "me"."""
-    store = stored.Stored()
+    store = stored.ResponseStore()
     asked = stored.parts_of_request(json.dumps({"input": [USER]}).encode())
     answer = {
         "id": "resp_1",
         "output": [REASONING, {**MESSAGE, "status": "completed"}, {**CALL, "status": "completed"}],
     }
     store.remember("me", asked, json.dumps(answer).encode())
-    return stored.Past(store, caller)
+    return stored.CallerView(store, caller)
 
 
 def sent(body: dict[str, Any], options: PatchOptions | None = None) -> tuple[dict[str, Any], list[str]]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from codex_proxy.memory import store as stored
-from codex_proxy.memory.store import ANSWER_COST, ITEM_COST, Stored
+from codex_proxy.memory.store import ANSWER_COST, ITEM_COST, ResponseStore
 
 REASONING = {"type": "reasoning", "id": "rs_1", "encrypted_content": "opaque"}
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1"}
@@ -41,7 +41,7 @@ def message(name: str, text: str = "") -> dict[str, Any]:
 
 
 def test_an_answer_is_known_as_a_whole_and_by_its_items() -> None:
-    store = Stored()
+    store = ResponseStore()
     store.remember("a", parts(user("1"), user("2")), answer("resp_1", REASONING, message("msg_1", "ünïcode 完")))
 
     assert plain(store.conversation("a", "resp_1")) == [user("1"), user("2"), REASONING, message("msg_1", "ünïcode 完")]
@@ -50,7 +50,7 @@ def test_an_answer_is_known_as_a_whole_and_by_its_items() -> None:
 
 
 def test_no_caller_sees_what_another_has() -> None:
-    store = Stored()
+    store = ResponseStore()
     for caller in "ab":
         store.remember(caller, parts(user(caller)), answer("resp_1", message("msg_1", caller), CALL))
 
@@ -61,7 +61,7 @@ def test_no_caller_sees_what_another_has() -> None:
 
 
 def test_a_growing_conversation_costs_what_is_new_in_it() -> None:
-    store, asked, sizes = Stored(), [], []
+    store, asked, sizes = ResponseStore(), [], []
     for turn in range(10, 60):
         asked.append(user(f"{turn} " + "x" * 1000))
         store.remember("a", parts(*asked), answer(f"resp_{turn}", message(f"msg_{turn}")))
@@ -73,7 +73,7 @@ def test_a_growing_conversation_costs_what_is_new_in_it() -> None:
 
 
 def test_a_client_that_writes_items_in_its_own_way_costs_them_once_more() -> None:
-    store, asked = Stored(), []
+    store, asked = ResponseStore(), []
     for turn in range(20):
         asked.append(user(str(turn)))
         store.remember("a", parts(*asked), answer(f"resp_{turn}", message(f"msg_{turn}")))
@@ -83,7 +83,7 @@ def test_a_client_that_writes_items_in_its_own_way_costs_them_once_more() -> Non
 
 
 def test_what_was_asked_for_longest_ago_goes_first() -> None:
-    store = Stored(room=3 * (ANSWER_COST + 2 * (ITEM_COST + 100)))
+    store = ResponseStore(room=3 * (ANSWER_COST + 2 * (ITEM_COST + 100)))
     for name in "123":
         store.remember("a", parts(user(name)), answer(f"resp_{name}", message(f"msg_{name}")))
     assert store.conversation("a", "resp_1") and store.item("a", "msg_3")
@@ -95,7 +95,7 @@ def test_what_was_asked_for_longest_ago_goes_first() -> None:
 
 def test_what_is_too_old_is_forgotten_and_what_is_used_is_not() -> None:
     clock = Clock()
-    store = Stored(age=100, clock=clock)
+    store = ResponseStore(age=100, clock=clock)
     store.remember("a", parts(user("1")), answer("resp_1", message("msg_1")))
     store.remember("a", parts(user("2")), answer("resp_2", message("msg_2")))
     clock.now = 60
@@ -110,7 +110,7 @@ def test_what_is_too_old_is_forgotten_and_what_is_used_is_not() -> None:
 
 
 def test_an_answer_that_has_no_room_at_all_pushes_nothing_out() -> None:
-    store = Stored(room=10_000)
+    store = ResponseStore(room=10_000)
     store.remember("a", parts(user("1")), answer("resp_1", message("msg_1")))
     store.remember("a", parts(user("x" * 10_000)), answer("resp_2"))
 
@@ -118,7 +118,7 @@ def test_an_answer_that_has_no_room_at_all_pushes_nothing_out() -> None:
 
 
 def test_less_room_is_followed_at_once() -> None:
-    store = Stored()
+    store = ResponseStore()
     store.remember("a", parts(user("1")), answer("resp_1", message("msg_1")))
     store.room = 0
     store.trim()
@@ -129,7 +129,7 @@ def test_less_room_is_followed_at_once() -> None:
 
 
 def test_the_same_answer_twice_is_there_once() -> None:
-    store = Stored()
+    store = ResponseStore()
     for text in "xy":
         store.remember("a", parts(user(text)), answer("resp_1", message("msg_1", text)))
 
@@ -142,7 +142,7 @@ def test_the_same_answer_twice_is_there_once() -> None:
     [b"", b"[]", b'{"id": 1}', b'{"id": "r", "output": [1]}', b'{"output": []}', b'{"id": "r", "output": null}'],
 )
 def test_an_answer_of_no_known_form_is_not_kept(response: bytes) -> None:
-    store = Stored()
+    store = ResponseStore()
     store.remember("a", parts(user("1")), response)
     assert (store.size, len(store), len(store._links)) == (0, 0, 0)
 
@@ -177,7 +177,7 @@ ROUNDS: list[tuple[list[dict[str, Any]], list[list[int]]]] = [
 @pytest.mark.parametrize(("output", "expected"), ROUNDS)
 @pytest.mark.parametrize("asked", [None, [thought(9)]])
 def test_the_reasoning_that_led_to_a_call(output: Any, expected: list[list[int]], asked: Any) -> None:
-    store = Stored()
+    store = ResponseStore()
     store.remember("a", asked and parts(*asked), answer("resp_1", *output))
 
     found = [plain(store.reasoning_before("a", f"call_{number}")) for number in range(1, len(expected) + 1)]
@@ -185,7 +185,7 @@ def test_the_reasoning_that_led_to_a_call(output: Any, expected: list[list[int]]
 
 
 def test_an_answer_kept_alone_is_no_conversation() -> None:
-    store = Stored()
+    store = ResponseStore()
     store.remember("a", None, answer("resp_1", message("msg_1"), CALL))
     assert store.conversation("a", "resp_1") is None and store.item("a", "msg_1")
     store.remember("a", None, answer("resp_2", message("msg_2")))
@@ -204,7 +204,7 @@ class AnyUse(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.store = Stored(room=20_000, age=50, clock=self.clock)
+        self.store = ResponseStore(room=20_000, age=50, clock=self.clock)
         self.whole: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
 

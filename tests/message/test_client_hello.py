@@ -35,10 +35,10 @@ def test_a_hello_is_found_however_it_is_cut(size: int) -> None:
 @pytest.mark.parametrize(
     ("came", "why"),
     [
-        (b"GET / HTTP/1.1\r\n", "no handshake"),
-        (record(MESSAGE, kind=23), "no handshake"),
-        (b"\x16\x04\x01\x00\x05hello", "no handshake"),
-        (record(b""), "no handshake"),
+        (b"GET / HTTP/1.1\r\n", "not a TLS handshake"),
+        (record(MESSAGE, kind=23), "not a TLS handshake"),
+        (b"\x16\x04\x01\x00\x05hello", "not a TLS handshake"),
+        (record(b""), "not a TLS handshake"),
         (record(b"\x02" + MESSAGE[1:]), "does not begin with a ClientHello"),
         (record(b"\x01\xff\xff\xff" + b"a" * 16380) + b"more", "larger than"),
         (record(b"\x01") + record(b"\xff") * 10_000, "larger than"),

@@ -125,12 +125,12 @@ async def test_the_last_good_one_serves_while_none_can_be_had(
     backend.now += REST
     assert (await backend.kept.fresh(5), backend.asked) == (FIRST, 3)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "serves on" in caplog.text
+    assert "stays in use" in caplog.text
 
     backend.now += REST
     backend.gives = SECOND
     assert await backend.kept.fresh(5) is SECOND
-    assert backend.kept.error is None and caplog.records[-1].message == "The list of models can be had again."
+    assert backend.kept.error is None and caplog.records[-1].message == "The list of models can be fetched again."
 
 
 async def test_who_insists_is_not_put_off() -> None:

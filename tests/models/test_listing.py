@@ -103,7 +103,10 @@ def test_another_is_openais_404_with_the_names_that_come_near() -> None:
 def test_one_of_another_plan_says_so() -> None:
     with pytest.raises(ProxyError) as e:
         one("a-2", LOCKED, UNMAPPED)
-    assert "for other plans than this login's (plus). Nearest of this subscription: a-1;" in e.value.message
+    assert (
+        "available to other plans than this login's (plus). Similar models of this subscription: a-1;"
+        in e.value.message
+    )
 
 
 def test_where_nothing_is_known_there_is_no_hint() -> None:

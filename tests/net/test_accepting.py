@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from codex_proxy.net import accepting
-from codex_proxy.net.few_files import Rarely
+from codex_proxy.net.few_files import RateLimitedLog
 
 pytestmark = pytest.mark.skipif(not hasattr(asyncio, "SelectorEventLoop"), reason="a loop that selects")
 
@@ -15,7 +15,7 @@ async def test_a_listener_without_files_says_so_once_and_goes_on_later(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(accepting, "PAUSE", 0.02)
-    monkeypatch.setattr(accepting, "said", Rarely())
+    monkeypatch.setattr(accepting, "said", RateLimitedLog())
     loop = asyncio.get_running_loop()
     taken = asyncio.Semaphore(0)
     failures: list[dict[str, object]] = []
@@ -45,7 +45,7 @@ async def test_a_listener_without_files_says_so_once_and_goes_on_later(
             await taken.acquire()
     assert failures == []
     assert [record.getMessage() for record in caplog.records] == [
-        "No files are left to open: no client is taken for a moment. Raise `ulimit -n`."
+        "No file descriptors are left: new connections are not accepted for a moment. Raise `ulimit -n`."
     ]
     server.close()
     for client in clients:

@@ -48,12 +48,12 @@ def test_another_error_is_left_as_it_is(cause: BaseException) -> None:
 
 
 def test_what_happens_thousands_of_times_is_said_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:
-    rarely = few_files.Rarely(60)
+    rarely = few_files.RateLimitedLog(60)
     with caplog.at_level(logging.WARNING):
         for _ in range(11_312):
             rarely.say("few", now=0.0)
         rarely.say("few", now=61.0)
     assert [record.getMessage() for record in caplog.records] == [
         "few",
-        "few (11311 times more since this was last said)",
+        "few (11311 more times since the last such line)",
     ]

@@ -69,11 +69,11 @@ def test_of_several_addresses_the_first_one_tells() -> None:
     several.__cause__ = ExceptionGroup(
         "multiple", [ConnectionRefusedError(111, "Connection refused"), OSError("other")]
     )
-    assert http_client.why(several) == "[Errno 111] Connection refused"
+    assert http_client.cause_of(several) == "[Errno 111] Connection refused"
 
 
 def test_what_says_nothing_is_called_by_its_name() -> None:
-    assert http_client.why(ConnectionResetError("")) == "ConnectionResetError"
+    assert http_client.cause_of(ConnectionResetError("")) == "ConnectionResetError"
 
 
 # An answer that takes too long, or is too much.

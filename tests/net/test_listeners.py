@@ -78,15 +78,15 @@ def test_what_lets_nobody_else_in_may(listener: Listener) -> None:
 def test_the_way_out_is_a_line_that_works() -> None:
     assert "(--mode wireguard:a.conf@127.0.0.1:8080)" in str(open_to_others([OURS, other("wireguard:a.conf")]))
     assert "(--mode regular@127.0.0.1:8080)" in str(open_to_others([OURS, other("regular@0.0.0.0:8080")]))
-    assert "Leave it out, or allow it" in str(open_to_others([OURS, other("local", None)]))
+    assert "Remove it, or allow it" in str(open_to_others([OURS, other("local", None)]))
 
 
 @pytest.mark.parametrize(
     ("listeners", "way"),
     [
-        ([other("regular")], "Start it with --mode reverse:https://chatgpt.com@127.0.0.1:9090."),
-        ([other("regular")._replace(port=9191)], "Start it with --mode reverse:https://chatgpt.com@127.0.0.1:9191."),
-        ([other("socks5@::1:99", "::1")._replace(port=99)], "Start it with --mode reverse:https://chatgpt.com@::1:99."),
+        ([other("regular")], "Start the proxy with --mode reverse:https://chatgpt.com@127.0.0.1:9090."),
+        ([other("regular")._replace(port=9191)], "Start the proxy with --mode reverse:https://chatgpt.com@127.0.0.1:9191."),
+        ([other("socks5@::1:99", "::1")._replace(port=99)], "Start the proxy with --mode reverse:https://chatgpt.com@::1:99."),
         ([other("reverse:https://api.openai.com", "", "api.openai.com")], "reverse:https://chatgpt.com@127.0.0.1:9090."),
         ([OURS], None), ([other("regular"), OURS], None), ([], None),
     ],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_proxy.net import policy as network
+from codex_proxy.net import policy
 from codex_proxy.net.policy import OutgoingProxy, Trust
 
 from ..places import ROOT
@@ -15,7 +15,7 @@ SOCKS = "socks5://127.0.0.1:7891"
 
 
 def proxy(env: dict[str, str], target: tuple[str, str, int] = HTTPS) -> str | None:
-    found = network.outgoing_proxy(*target, env)
+    found = policy.outgoing_proxy(*target, env)
     return found and found.url
 
 
@@ -95,11 +95,11 @@ def test_what_has_no_tls_does_not_leave_this_machine_to_come_back_to_it(here: st
     ],
 )
 def test_name_and_password_of_the_proxy_become_its_authorization(who: str, pair: bytes) -> None:
-    found = network.outgoing_proxy(*HTTPS, {"HTTPS_PROXY": f"http://{who}@proxy:3128"})
+    found = policy.outgoing_proxy(*HTTPS, {"HTTPS_PROXY": f"http://{who}@proxy:3128"})
     assert found is not None and found.url == "http://proxy:3128"
     scheme, _, value = found.authorization.partition(" ")
     assert scheme == "Basic" and base64.b64decode(value) == pair
-    assert network.outgoing_proxy(*HTTPS, {"HTTPS_PROXY": "http://proxy"}) == OutgoingProxy("http", "proxy", 80, "", "HTTPS_PROXY")  # fmt: skip
+    assert policy.outgoing_proxy(*HTTPS, {"HTTPS_PROXY": "http://proxy"}) == OutgoingProxy("http", "proxy", 80, "", "HTTPS_PROXY")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,18 @@ def test_name_and_password_of_the_proxy_become_its_authorization(who: str, pair:
         ({"https_proxy": "SOCKS5H://x:1"}, "https_proxy names a proxy of the kind socks5h://"),
         ({"https_proxy": "socks4a://x:1", "all_proxy": SOCKS}, "https_proxy names"),
         ({"http_proxy": "http://plain:1", "all_proxy": SOCKS}, "set HTTPS_PROXY=http://HOST:PORT"),
-        ({"HTTPS_PROXY": "tcp://proxy:1"}, "HTTPS_PROXY names an outgoing proxy of a kind that can't be used (tcp://)"),
-        ({"HTTPS_PROXY": "http://"}, "no address of a proxy"),
-        ({"HTTPS_PROXY": "http://proxy:0"}, "no address of a proxy"),
-        ({"HTTPS_PROXY": "http://proxy:99999"}, "no address of a proxy"),
-        ({"HTTPS_PROXY": "http://proxy:port"}, "no address of a proxy"),
-        ({"HTTPS_PROXY": "http://pro xy:1"}, "no address of a proxy"),
-        ({"HTTPS_PROXY": "http://[::1:3128"}, "no address of a proxy"),
-        ({"HTTPS_PROXY": '"http://proxy:1"'}, "can't be used"),
-        ({"HTTPS_PROXY": "http://proxy:port", "ALL_PROXY": "http://good:1"}, "HTTPS_PROXY is no address"),
+        (
+            {"HTTPS_PROXY": "tcp://proxy:1"},
+            "HTTPS_PROXY names an outgoing proxy of a kind that is not supported (tcp://)",
+        ),
+        ({"HTTPS_PROXY": "http://"}, "not the address of a proxy"),
+        ({"HTTPS_PROXY": "http://proxy:0"}, "not the address of a proxy"),
+        ({"HTTPS_PROXY": "http://proxy:99999"}, "not the address of a proxy"),
+        ({"HTTPS_PROXY": "http://proxy:port"}, "not the address of a proxy"),
+        ({"HTTPS_PROXY": "http://pro xy:1"}, "not the address of a proxy"),
+        ({"HTTPS_PROXY": "http://[::1:3128"}, "not the address of a proxy"),
+        ({"HTTPS_PROXY": '"http://proxy:1"'}, "is not supported"),
+        ({"HTTPS_PROXY": "http://proxy:port", "ALL_PROXY": "http://good:1"}, "HTTPS_PROXY is not the address"),
     ],
 )
 def test_a_proxy_that_can_not_be_used_is_told_by_its_variable(env: dict[str, str], words: str) -> None:
@@ -218,7 +221,7 @@ PAST = [
 
 @pytest.mark.parametrize(("exceptions", "host", "port", "past"), PAST)
 def test_no_proxy_is_read_in_one_way(exceptions: str, host: str, port: int, past: bool) -> None:
-    assert network.is_past(host, port, exceptions) is past
+    assert policy.is_past(host, port, exceptions) is past
 
 
 # Certificates.
@@ -230,19 +233,19 @@ CERTIFICATE = Path(__import__("certifi").where())
 def test_what_the_variables_name_is_trusted_and_nothing_else(tmp_path: Path) -> None:
     (folder := tmp_path / "certs").mkdir()
     (folder / "0a1b2c3d.0").write_bytes(b"")
-    assert network.trust({"SSL_CERT_FILE": str(CERTIFICATE)}) == Trust(str(CERTIFICATE), None)
-    assert network.trust({"SSL_CERT_DIR": str(folder)}) == Trust(None, str(folder))
+    assert policy.trust({"SSL_CERT_FILE": str(CERTIFICATE)}) == Trust(str(CERTIFICATE), None)
+    assert policy.trust({"SSL_CERT_DIR": str(folder)}) == Trust(None, str(folder))
     both = {"SSL_CERT_FILE": str(CERTIFICATE), "SSL_CERT_DIR": f"{folder}{os.pathsep}{folder}"}
-    assert network.trust(both) == Trust(str(CERTIFICATE), both["SSL_CERT_DIR"])
+    assert policy.trust(both) == Trust(str(CERTIFICATE), both["SSL_CERT_DIR"])
 
 
 @pytest.mark.parametrize(
     "env", [{}, {"SSL_CERT_FILE": ""}, {"SSL_CERT_DIR": ""}, {"SSL_CERT_FILE": "", "SSL_CERT_DIR": ""}]
 )
 def test_without_a_variable_it_is_certifis_list_and_the_systems(env: dict[str, str]) -> None:
-    trust = network.trust(env)
+    trust = policy.trust(env)
     assert trust.file and Path(trust.file).is_file()
-    assert len(network.context(trust).get_ca_certs()) > 100
+    assert len(policy.context(trust).get_ca_certs()) > 100
 
 
 @pytest.mark.parametrize(
@@ -250,7 +253,7 @@ def test_without_a_variable_it_is_certifis_list_and_the_systems(env: dict[str, s
     [
         ("SSL_CERT_FILE", lambda path: None, "there is no such file"),
         ("SSL_CERT_FILE", lambda path: path.mkdir(), "is a folder"),
-        ("SSL_CERT_FILE", lambda path: os.mkfifo(path), "no regular file"),
+        ("SSL_CERT_FILE", lambda path: os.mkfifo(path), "not a regular file"),
         ("SSL_CERT_FILE", lambda path: path.write_text("-----BEGIN NONSENSE-----"), "holds no certificate in PEM"),
         ("SSL_CERT_FILE", lambda path: path.write_bytes(b""), "holds no certificate in PEM"),
         ("SSL_CERT_FILE", lambda path: path.write_bytes(ssl.PEM_cert_to_DER_cert(first(CERTIFICATE))), "holds no certificate in PEM"),
@@ -265,7 +268,7 @@ def test_a_variable_that_names_nothing_to_trust_is_told(
     assert callable(make)
     make(path := tmp_path / "named")
     with pytest.raises(ValueError, match=words) as e:
-        network.trust({variable: str(path)})
+        policy.trust({variable: str(path)})
     assert f"{variable}={path}" in str(e.value)
 
 
@@ -275,18 +278,18 @@ def first(bundle: Path) -> str:
 
 
 def test_certificates_and_names_are_verified_and_no_more_strictly_than_openssl_does() -> None:
-    context = network.context(network.trust({}))
+    context = policy.context(policy.trust({}))
     assert context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
-    assert network.context(network.trust({})) is context
+    assert policy.context(policy.trust({})) is context
 
 
 def test_no_other_module_asks_the_environment_for_the_way_out() -> None:
     """And none makes a client that reads it by itself."""
     for path in sorted([*(ROOT / "addon").rglob("*.py"), *(ROOT / "scripts").glob("*.py")]):
         text = path.read_text()
-        if path != Path(network.__file__):
+        if path != Path(policy.__file__):
             assert "getproxies" not in text and "proxy_bypass" not in text and "trust_env=True" not in text, path
         assert text.count("httpx2.AsyncClient(") + text.count("httpx2.Client(") == text.count("trust_env=False"), path

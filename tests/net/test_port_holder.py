@@ -65,7 +65,7 @@ def test_what_does_not_speak_http_is_none_of_ours_and_is_named() -> None:
             connection.close()
 
         threading.Thread(target=garble).start()
-        told = port_holder.why_not("127.0.0.1", port, OSError(errno.EADDRINUSE, "in use"))
+        told = port_holder.explain("127.0.0.1", port, OSError(errno.EADDRINUSE, "in use"))
     assert told and told.startswith(f"Port {port} is taken, by ")
     if sys.platform == "linux":
         assert f"(process {os.getpid()})." in told
@@ -106,5 +106,5 @@ def test_a_program_whose_answer_never_ends_is_waited_for_no_longer() -> None:
     ],
 )  # fmt: skip
 def test_what_else_keeps_it_from_listening_is_a_sentence(host: str, e: OSError, says: str | None) -> None:
-    told = port_holder.why_not(host, free_port(), e)
+    told = port_holder.explain(host, free_port(), e)
     assert told is None if says is None else told and told.startswith(says)

@@ -17,10 +17,10 @@ from codex_proxy.net.text_source import LARGEST, LIFE, REST, FileText, WebText, 
         ("nope.md", "can't be read: No such file"),
         (".", "it is a folder"),
         ("empty.md", "is empty"),
-        ("binary.md", "is no text in UTF-8"),
+        ("binary.md", "is not text in UTF-8"),
         ("large.md", "is larger than 1 MB"),
-        ("http://example.org/a", "could be changed on its way; use https"),
-        ("ftp://example.org/a", "no http"),
+        ("http://example.org/a", "could be changed in transit; use https"),
+        ("ftp://example.org/a", "not an http"),
         ("https://me:secret@example.org/a", "has more than"),
     ],
 )
@@ -52,7 +52,7 @@ async def test_a_file_is_read_again_when_it_changes(tmp_path: Path, caplog: pyte
     assert [await text.current() for _ in range(3)] == ["the second"] * 3
     path.unlink()
     assert [await text.current() for _ in range(3)] == ["the second"] * 3
-    assert len(caplog.records) == 2 and "the last good text serves on" in caplog.text
+    assert len(caplog.records) == 2 and "the last good text stays in use" in caplog.text
 
     path.write_text("the third")
     assert await text.current() == "the third"
@@ -151,7 +151,7 @@ async def test_what_was_kept_in_another_form_is_not_used(kept: bytes, web: Web, 
 
 TROUBLE = [
     ("status", 500, "answered with status 500"), ("status", 301, "it has moved to /elsewhere: name that one"),
-    ("status", 0, "can't be had"), ("text", b"", "it is empty"), ("text", b"\xff", "no text in UTF-8"),
+    ("status", 0, "can't be fetched"), ("text", b"", "it is empty"), ("text", b"\xff", "not text in UTF-8"),
     ("text", b"x" * (LARGEST + 1), "larger than 1 MB"),
 ]  # fmt: skip
 
@@ -173,7 +173,7 @@ async def test_the_last_good_text_serves_while_none_can_be_had(
         await settled(text)
         assert await text.current() == "official"
         assert text._refreshed.rests  # not asked again at once
-    assert len(caplog.records) == 1 and says in caplog.text and "the last good text serves on" in caplog.text
+    assert len(caplog.records) == 1 and says in caplog.text and "the last good text stays in use" in caplog.text
     assert "key=mine" not in caplog.text and len(web.asked) == 3
 
     setattr(web, name, good if name == "status" else b"again")
@@ -201,4 +201,4 @@ async def test_a_folder_that_can_not_be_written_to_is_told_and_the_text_is_used(
     (tmp_path / "file").write_text("")
     text = WebText(web.url, tmp_path / "file", "agent")
     assert await text.current() == "official"
-    assert "can't be kept in" in caplog.text and "can't be had" not in caplog.text
+    assert "can't be saved in" in caplog.text and "can't be fetched" not in caplog.text

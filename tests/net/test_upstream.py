@@ -25,11 +25,11 @@ def test_a_base_address_is_taken_apart(address: str, upstream: Upstream) -> None
 @pytest.mark.parametrize(
     "address, problem",
     [
-        ("", "no http"),
-        ("chatgpt.com", "no http"),
-        ("ftp://chatgpt.com", "no http"),
-        ("https://", "no http"),
-        ("https:///path", "no http"),
+        ("", "not an http"),
+        ("chatgpt.com", "not an http"),
+        ("ftp://chatgpt.com", "not an http"),
+        ("https://", "not an http"),
+        ("https:///path", "not an http"),
         ("https://user@chatgpt.com", "more than"),
         ("https://user:word@chatgpt.com", "more than"),
         ("https://chatgpt.com?a=b", "more than"),

@@ -71,4 +71,4 @@ def test_a_full_disk_loses_lines_and_ends_nothing(tmp_path: Path) -> None:
         )
         lines = (disk / "log").read_text().splitlines()
     assert done.returncode == 0, done.stderr
-    assert lines[-2:] == ["(A part is missing here: there was no room on the disk.)", "again"]
+    assert lines[-2:] == ["(A part is missing here: the disk was full.)", "again"]

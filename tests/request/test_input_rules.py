@@ -199,7 +199,7 @@ def test_the_reason_tells_an_id_that_is_too_long_from_one_of_another_kind() -> N
     body = {"input": msgspec.Raw(json.dumps([user(id="msg_" + LONG), user(id="x")]).encode())}
     assert [change.why for change in input_rules.apply(body)[0]] == [
         "ids have at most 64 characters",
-        "here it has to begin with msg",
+        "it has to begin with msg",
     ]
 
 

@@ -45,7 +45,7 @@ def test_a_key_that_stands_twice_is_refused_wherever_it_stands(text: str, key: s
         with pytest.raises(ProxyError) as e:
             opened(body.encode())
         assert (e.value.status, e.value.code) == (400, "duplicate_key")
-        assert f"The key {json.dumps(key)} stands twice" in e.value.message
+        assert f"The key {json.dumps(key)} occurs twice" in e.value.message
 
 
 ONCE = [

@@ -27,6 +27,6 @@ def test_what_comes_over_either_transport_is_of_one_meaning_and_within_bounds(re
 
 
 def test_a_body_with_half_a_character_is_looked_at_as_it_is_mended() -> None:
-    with pytest.raises(ProxyError, match="stands twice"):
+    with pytest.raises(ProxyError, match="occurs twice"):
         opening.opened(b'{"a":"\\ud83d","b":1,"b":2}')
     assert bytes(opening.opened(b'{"a":"\\ud83d"}')["a"]) == b'"\\ufffd"'

@@ -70,8 +70,8 @@ def test_another_state_is_another_login(given: str) -> None:
         ({"error": "x", "error_description": "a\x1b[2Jb\nc"}, "The login can't be finished: a?[2Jb?c."),
         ({"error": "x", "error_description": "rt_" + "0123456789abcdef" * 2}, "The login can't be finished: [hidden by the proxy]."),
         ({"error": "x", "code": "c"}, "The login can't be finished: x."),
-        ({}, "The login can't be finished: the browser came back without a code."),
-        ({"code": ""}, "The login can't be finished: the browser came back without a code."),
+        ({}, "The login can't be finished: the redirect carries no code."),
+        ({"code": ""}, "The login can't be finished: the redirect carries no code."),
     ],
 )  # fmt: skip
 def test_what_the_server_has_against_it_is_told(given: dict[str, str], said: str) -> None:
@@ -97,7 +97,7 @@ async def test_one_browser_brings_one_code_and_is_told_how_it_went() -> None:
         coming = asyncio.create_task(browser.get(f"/auth/callback?{query(code='c')}"))
         assert await listener.code(PATIENCE) == "c"
         again = await browser.get(f"/auth/callback?{query(code='d')}")
-        assert again.status_code == 409 and "come back already" in again.text
+        assert again.status_code == 409 and "completed already" in again.text
         assert not coming.done()
         await listener.tell(done("p…n@example.org"))
         answer = await coming

@@ -67,7 +67,7 @@ def test_where_it_is_not_enabled_it_is_said_where_to() -> None:
     ids=lambda v: v.status if isinstance(v, Answer) else "",
 )
 def test_a_server_that_gives_no_code_is_told(response: Answer, said: str) -> None:
-    with pytest.raises(IssuerError, match=f"can't begin: {ISSUER} says: {said}"):
+    with pytest.raises(IssuerError, match=f"can't start: {ISSUER} says: {said}"):
         begun(response, ISSUER)
 
 
@@ -98,8 +98,8 @@ def test_it_is_typed_in_or_not_yet(response: Answer, result: Approved | str) -> 
 @pytest.mark.parametrize(
     "response, said",
     [
-        (error(400, "expired_token"), "has expired"),
-        (error(403, "deviceauth_expired"), "has expired"),
+        (error(400, "expired_token"), "code expired"),
+        (error(403, "deviceauth_expired"), "code expired"),
         (error(401, "authorization_declined"), "was denied"),
         (error(403, "access_denied"), "was denied"),
         (error(401, "novel"), "It says this."),

@@ -94,7 +94,7 @@ def test_a_place_that_can_hold_no_login_is_known_before(place: str, good: bool, 
     if good:
         check_place(LoginFile(tmp_path / place))
     else:
-        with pytest.raises(LoginError, match="so a login can't be kept at"):
+        with pytest.raises(LoginError, match="so a login can't be saved at"):
             check_place(LoginFile(tmp_path / place))
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
 

@@ -133,7 +133,7 @@ async def test_what_the_server_does_not_end_stays(file: LoginFile, document: dic
 async def test_another_login_put_there_meanwhile_stays(file: LoginFile, standin: Standin) -> None:
     signing_out = out_of(file, standin)
     file.path.write_text(json.dumps(standin.login(email="other@example.org")))
-    with pytest.raises(NotRemoved, match=r"another login into .+: o…r@example.org"):
+    with pytest.raises(NotRemoved, match=r"another login to .+: o…r@example.org"):
         await signing_out.finish()
     assert left(file) == ["auth.json"] and standin.requests == []
 
@@ -193,7 +193,7 @@ async def test_a_file_that_stays_is_said_to_be_ended(
 
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(
-        NotRemoved, match=r"The login is ended, but it could not be removed from .+auth.json \(Operation not"
+        NotRemoved, match=r"The login was revoked, but it could not be removed from .+auth.json \(Operation not"
     ):
         await out_of(file, standin).finish()
     assert left(file) == ["auth.json"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from standin.answers.items import Says
+from standin.answers.items import AnswerContent
 
 from ..websocket_client import Closed, Refused, WebSocket, connected
 from .kit import CODEX, Client, call, function, good, output, running, user
@@ -115,7 +115,7 @@ async def test_one_request_at_a_time() -> None:
 async def test_what_was_told_and_held_is_not_for_the_warm_up() -> None:
     async with running() as c:
         async with opened(c) as socket:
-            c.s.answers(Says(text="first"))
+            c.s.answers(AnswerContent(text="first"))
             await socket.ask(create(generate=False))
             assert "first" in str(await socket.ask(create()))
             c.s.hold()

@@ -106,7 +106,7 @@ def test_a_trial_is_judged(expected: str, given: Answer, finding: tuple[str, str
 
 
 def test_a_refusal_is_told_in_short() -> None:
-    said = probe.said_by(answer(400, {"detail": "x" * 5000}))
+    said = probe.message_of(answer(400, {"detail": "x" * 5000}))
     assert len(said) == probe.LONGEST
 
 

@@ -95,7 +95,7 @@ FULL = window(100)
         ({"rate_limit": limit(FULL)}, "the 5-hour limit is reached"),
         ({"rate_limit": limit(window(5), FULL | {"limit_window_seconds": 604800})}, "the weekly limit is reached"),
         ({"rate_limit": limit(window(5), limit_reached=True)}, "the usage limit is reached"),
-        ({"rate_limit": limit(window(5), allowed=False)}, "nothing more is answered just now"),
+        ({"rate_limit": limit(window(5), allowed=False)}, "no more requests are answered at the moment"),
         ({"rate_limit": limit(FULL, limit_reached=True), "credits": {"has_credits": True, "balance": "3"}}, ""),
         ({"rate_limit": limit(FULL, limit_reached=True), "credits": {"unlimited": True}}, ""),
         ({"rate_limit": limit(FULL, allowed=False), "credits": {"has_credits": True}}, "the 5-hour limit is reached"),

@@ -1,4 +1,4 @@
-"""The client key: where it is read from, and what becomes of it when an option is changed."""
+"""The client key: where it is read from, and what happens to it when an option is changed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def test_a_key_file_that_has_no_key_is_told(tmp_path: Path, content: bytes | Non
 def test_a_key_that_no_client_can_present_is_told(tmp_path: Path, key: str) -> None:
     (tmp_path / "key").write_text(key)
     for option in (key, f"file:{tmp_path}/key"):
-        with pytest.raises(ValueError, match="no client can present"):
+        with pytest.raises(ValueError, match="no client can send"):
             resolve_key(option)
 
 
@@ -139,6 +139,6 @@ async def test_a_key_can_be_changed_and_taken_away(
 async def test_the_hidden_text_alone_is_no_key(keys: tuple[taddons.context, ClientKey]) -> None:
     tctx, key = keys
     await change(tctx, codex_client_key="env:old")
-    with pytest.raises(exceptions.OptionsError, match="set it again"):
+    with pytest.raises(exceptions.OptionsError, match="set the key again"):
         await change(tctx, codex_client_key=HIDDEN)
     assert key.value == "the old key"

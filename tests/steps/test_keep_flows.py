@@ -10,7 +10,7 @@ from mitmproxy.test import taddons, tflow
 from mitmproxy.websocket import WebSocketData
 
 from codex_proxy.addons.options import Options
-from codex_proxy.answer.repair import Repair
+from codex_proxy.answer.repair import StreamRepairer
 from codex_proxy.steps import exchanges
 from codex_proxy.steps.event_stream import EventStream
 from codex_proxy.steps.keep_flows import KeepFlows
@@ -27,7 +27,7 @@ def streamed() -> tuple[http.HTTPFlow, Exchange, EventStream]:
     exchange = claimed(flow)
     exchange.sent_at = time.monotonic()
     assert flow.response
-    stream = EventStream(exchange, Repair(), None)
+    stream = EventStream(exchange, StreamRepairer(), None)
     flow.response.stream = stream
     return flow, exchange, stream
 

@@ -11,8 +11,8 @@ from codex_proxy.request import user_defaults
 from codex_proxy.steps.user_defaults import UserDefaults
 
 WRONG = [
-    ("codex_effort", "hihg", "codex_effort='hihg'; it can be low, medium, high, xhigh, max, ultra, or empty"),
-    ("codex_summary", "none", "codex_summary='none'; it can be auto"),
+    ("codex_effort", "hihg", "codex_effort='hihg'; allowed: low, medium, high, xhigh, max, ultra, or empty"),
+    ("codex_summary", "none", "codex_summary='none'; allowed: auto"),
     ("codex_verbosity", "x", "codex_verbosity='x'"),
     ("codex_instructions", "nope.md", "codex_instructions: nope.md can't be read"),
     ("codex_instructions", "http://example.org/x", "codex_instructions: 'http://example.org/x' could be changed"),

@@ -1,1 +1,1 @@
-"""The login: where it is kept, how it is got, renewed and ended, and how much of the subscription is used."""
+"""The login: where it is stored, how it is read, renewed and revoked."""

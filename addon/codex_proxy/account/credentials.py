@@ -1,4 +1,4 @@
-"""The kinds of credential in the CLI's file, told by its keys (docs/backend.md, 9), and what a person should know of each."""
+"""The kinds of credential in the CLI's `auth.json`, recognized by their keys (docs/backend.md, 9), with a description of each."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -9,7 +9,7 @@ Kind = Literal[
 
 
 class Known(NamedTuple):
-    """`name` is how a sentence goes on that begins with "it holds"; `about` is a sentence, if there is more to say."""
+    """`name` completes a sentence that begins with "it holds"; `about` is a further sentence, or empty."""
 
     name: str
     about: str = ""
@@ -18,17 +18,18 @@ class Known(NamedTuple):
 KINDS: dict[Kind, Known] = {
     "chatgpt": Known("a ChatGPT login"),
     "personal access token": Known(
-        "a personal access token", "A personal access token is never renewed, and ended in ChatGPT's settings."
+        "a personal access token", "A personal access token is not renewed; revoke it in ChatGPT's settings."
     ),
-    "api key": Known("an API key", "An API key has no ChatGPT subscription behind it; the proxy has no use for it."),
+    "api key": Known("an API key", "An API key does not belong to a ChatGPT subscription, so the proxy cannot use it."),
     "agent identity": Known("an agent identity", "Only the Codex CLI itself can use an agent identity."),
     "bedrock key": Known(
-        "keys for Amazon Bedrock", "They have no ChatGPT subscription behind them; the proxy has no use for them."
+        "keys for Amazon Bedrock", "They do not belong to a ChatGPT subscription, so the proxy cannot use them."
     ),
     "elsewhere": Known(
-        "no login but a note that another program has it", "The program that starts the Codex CLI hands it that login."
+        "not a login, but a note that another program holds it",
+        "The program that starts the Codex CLI provides that login.",
     ),
-    "unknown": Known("a login of a kind that is not known here", "It may be one of a newer Codex CLI."),
+    "unknown": Known("an unknown kind of login", "It may come from a newer Codex CLI."),
     "none": Known("no login"),
 }
 
@@ -41,7 +42,7 @@ KEYS: dict[str, Kind] = {
     "bedrock_access_keys": "bedrock key",
 }
 
-# What `auth_mode` says where nothing else does; of the other modes no more is there than the word.
+# Kinds that only `auth_mode` names; the file has nothing else of them.
 WITHOUT_KEY: dict[str, Kind] = {"headers": "elsewhere", "chatgptAuthTokens": "elsewhere"}
 EMPTY = ("chatgpt", "apikey", "agentIdentity", "personalAccessToken", "bedrockApiKey", "bedrockAccessKeys")
 
@@ -56,13 +57,13 @@ def tokens(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def kind(document: Any) -> Kind:
-    """Of any document, however odd."""
+    """Never raises, whatever the document holds."""
     if not isinstance(document, dict):
         return "none"
     if held := tokens(document):
         return "personal access token" if (text(held["access_token"]) or "").startswith("at-") else "chatgpt"
     for name, found in KEYS.items():
-        # One of these in another form than a text is of no use, and no login.
+        # A token that is not a string is useless, and not a login.
         if text(document.get(name)) if found in ("personal access token", "api key") else document.get(name):
             return found
     mode = text(document.get("auth_mode"))

@@ -1,4 +1,4 @@
-"""A new content on its way into a login file: safe on the disk first, then in place."""
+"""New content for a login file, written safely to disk before it replaces the file."""
 
 import contextlib
 import errno
@@ -36,7 +36,7 @@ class Draft:
     def __init__(self, fd: int, path: Path | None, target: Path) -> None:
         self.fd, self.path, self.target = fd, path, target
         self.written: Mapping[str, Any] | None = None
-        # After a disk that did not answer: what still hangs there comes too late to be put in place.
+        # After a disk that did not answer: a write that still hangs must not be put in place later.
         self._abandoned = False
 
     @classmethod
@@ -47,11 +47,11 @@ class Draft:
         return draft
 
     def write(self, document: Mapping[str, Any]) -> None:
-        """All of it, and from here on it is not lost with the process. Blocks on the disk. Raises OSError."""
+        """Write and sync it: from here on it survives the process. Blocks on the disk. Raises OSError."""
         self._in_time(lambda: self._write(document))
 
     def put(self) -> None:
-        """Put what is written in place, owner kept. Blocks on the disk. Raises OSError; then the target is as it was."""
+        """Move what is written into place, keeping the owner. Blocks on the disk. Raises OSError; then the target is as it was."""
         self._in_time(self._put)
 
     def commit(self, document: Mapping[str, Any]) -> None:
@@ -66,7 +66,7 @@ class Draft:
             self._in_time(self._drop)
 
     def leave(self) -> None:
-        """After `commit` failed: what is whole stays for the next start to find."""
+        """After `commit` failed: a complete draft stays, for the next start to find."""
         if self.written is None:
             self.drop()
         else:
@@ -102,7 +102,7 @@ class Draft:
             self._close()  # Windows renames no open file
             os.replace(self.path, self.target)
         except OSError as e:
-            # Nothing foretold it; a mount that came meanwhile, for one.
+            # Not foreseen: for instance a mount made in the meantime.
             if e.errno not in writable.NO_RENAME:
                 raise
             overwrite(self.target, self.path.read_bytes())
@@ -148,7 +148,7 @@ class DraftInPlace(Draft):
 
 
 def fill(fd: int, data: bytes) -> None:
-    """Make `data` all that is in the open file. Raises OSError."""
+    """Replace the content of the open file with `data`. Raises OSError."""
     if os.fstat(fd).st_size:
         os.ftruncate(fd, 0)
     _write_at(fd, data, 0)

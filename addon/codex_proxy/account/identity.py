@@ -1,4 +1,4 @@
-"""Whose login a file holds, from its tokens' claims, and how much of that is shown (docs/backend.md, 8.8, 9)."""
+"""The identity of a login, from its tokens' claims, and how it is shortened for display (docs/backend.md, 8.8, 9)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ PROFILE_CLAIM = "https://api.openai.com/profile"
 
 @dataclass(frozen=True)
 class Identity:
-    """`kind` says what the file holds; the rest is None where nobody says it."""
+    """`kind` says what the file holds; the rest is None if unknown."""
 
     email: str | None
     plan: str | None
@@ -75,5 +75,5 @@ def shown_account(account_id: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A claim may hold anything, and a terminal does what it is told."""
+    """Claims may hold terminal escapes: make them safe to print."""
     return "".join(each if each.isprintable() else "?" for each in text)

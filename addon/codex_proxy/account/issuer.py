@@ -1,23 +1,23 @@
-"""What the OAuth server, the issuer, knows us and its own places by; its address is `defaults.ISSUER` (docs/backend.md, 8)."""
+"""Constants of the OAuth server (the issuer): client id, scopes, paths; its address is `defaults.ISSUER` (docs/backend.md, 8)."""
 
-# The public client of the Codex login; it is no secret (docs/backend.md, 8).
+# The public client of the Codex login; it is not a secret (docs/backend.md, 8).
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
 
-# What the CLI asks for; without the connectors the same login would be a lesser one in its hands (docs/backend.md, 8.1).
+# What the CLI asks for; without the connectors the CLI could do less with the same login (docs/backend.md, 8.1).
 SCOPE = "openid profile email offline_access api.connectors.read api.connectors.invoke"
 
-# Where the person logs in, where tokens come from and where they end (docs/backend.md, 8.1, 8.3 to 8.5).
+# Where users log in, and where tokens are granted and revoked (docs/backend.md, 8.1, 8.3 to 8.5).
 AUTHORIZE_PATH = "/oauth/authorize"
 TOKEN_PATH = "/oauth/token"
 REVOKE_PATH = "/oauth/revoke"
 
-# What it knows as addresses for a browser to come back to: these ports, with either name of this machine (docs/backend.md, 8.2).
+# The redirect addresses that it accepts: these ports, with either name of this machine (docs/backend.md, 8.2).
 # The CLI of today says 127.0.0.1, which no resolver can lead elsewhere; older ones and most other programs say localhost.
 CALLBACK_HOSTS = ("127.0.0.1", "localhost")
 CALLBACK_PORTS = (1455, 1457)
 CALLBACK_PATH = "/auth/callback"
 
-# The login by a code (docs/backend.md, 8.6): to get one, to ask after it, where it is typed in, and what stands for a way back.
+# The device login (docs/backend.md, 8.6): request a code, poll, the page for the user, and the redirect address.
 DEVICE_CODE_PATH = "/api/accounts/deviceauth/usercode"
 DEVICE_POLL_PATH = "/api/accounts/deviceauth/token"
 DEVICE_PAGE_PATH = "/codex/device"

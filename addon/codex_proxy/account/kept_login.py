@@ -1,4 +1,4 @@
-"""The login in memory and the one in its file: each follows the other, and what is granted is lost by neither."""
+"""In-memory copy of the login, kept in step with its file; a granted token is never lost."""
 
 import asyncio
 import contextlib
@@ -22,14 +22,14 @@ BETWEEN_WRITES = 1.0
 
 
 class Unwritten(NamedTuple):
-    """A document that could not be written, and the refresh token that was spent for it and is in the file still."""
+    """A document that could not be written, and the refresh token that was spent for it and is still in the file."""
 
     document: dict[str, Any]
     spent: str
 
 
 class KeptLogin:
-    """Blocks on the disk, so for threads, in which looks and renewals take turns."""
+    """Blocks on the disk: call it on threads, where reads and renewals take turns."""
 
     def __init__(
         self, file: LoginFile, now: Callable[[], float], seen: Callable[[Login], None] = lambda _: None
@@ -62,7 +62,7 @@ class KeptLogin:
             if login := self.login:
                 return login
             raise LoginError(
-                "login_unreadable", f"{self.file.name} is being written, by a disk that takes long; try again."
+                "login_unreadable", f"{self.file.name} is still being written, because the disk is slow; try again."
             )
         try:
             return self._look()
@@ -78,9 +78,9 @@ class KeptLogin:
             login = read(document, self.file.name, self.file.remedy)
         except LoginError as e:
             if e.code == "login_unreadable" and self.login is not None:
-                # Half-written or unreadable for a moment: what is in memory is still good.
+                # Half-written or unreadable for a moment: the login in memory is still valid.
                 if e.message != self._warned:
-                    logger.warning(f"{e.message} Going on with the login in memory.")
+                    logger.warning(f"{e.message} Continuing with the login in memory.")
                     self._warned = e.message
                 return self.login
             self.login = None
@@ -94,11 +94,11 @@ class KeptLogin:
         return login
 
     def recover(self, login: Login) -> bool:
-        """Take what a program was granted to renew `login` and was killed before it could keep; was there any? Raises LoginError."""
+        """Adopt the tokens that a killed program was granted for `login` but did not save; True if there were any. Raises LoginError."""
         if self.unwritten or not login.refresh_token or not self.file.recover(login.refresh_token):
             return False
         logger.warning(
-            f"A program was killed while it renewed {self.file.name}; the token it had been granted is kept now."
+            f"A program was killed while it renewed {self.file.name}; the token that it was granted is now saved."
         )
         return True
 
@@ -109,7 +109,7 @@ class KeptLogin:
     def keep(self, draft: Draft, spent: str, grant: Grant) -> Login:
         """Write what was granted for `spent`, then use it. Raises LoginError if there was a log-out meanwhile."""
         document = renewed(self._document, grant, self.now())
-        # First of all: from here on a killed process loses nothing. What goes wrong is told when it is committed.
+        # First of all: from here on a killed process loses nothing. Errors are reported by the commit.
         with contextlib.suppress(OSError):
             draft.write(document)
         with self._turn:
@@ -120,7 +120,9 @@ class KeptLogin:
                 draft.drop()
                 raise
             if login.refresh_token != spent:
-                logger.warning(f"{self.file.name} got another login while its token was renewed; that one is used.")
+                logger.warning(
+                    f"{self.file.name} received another login while its token was renewed; the new login is used."
+                )
                 draft.drop()
                 return login
             if self._document is not before:
@@ -135,19 +137,19 @@ class KeptLogin:
             self._writing = asyncio.create_task(self._write_again_and_again())
 
     def mend_if_torn(self) -> None:
-        """Put in place in the background what was read instead of a torn file. In the event loop; does not block."""
+        """Commit in the background the draft that was read instead of a torn file. In the event loop; does not block."""
         if self.file.is_torn and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._mend())
 
     async def _mend(self) -> None:
         with contextlib.suppress(ProxyError):
             async with self.file.locked():
-                logger.warning(f"A program was killed while it wrote {self.file.name}; what it wrote is in place now.")
+                logger.warning(f"A program was killed while it wrote {self.file.name}; what it wrote is now in place.")
 
     async def _write_again_and_again(self) -> None:
         while self.unwritten is not None:
             await asyncio.sleep(BETWEEN_WRITES)
-            # Why it can't be written has been told, and that the login is gone is told to the next request.
+            # The write error was logged before; the next request reports that the login is gone.
             with contextlib.suppress(ProxyError):
                 async with self.file.locked():
                     await self.file.on_disk(self._write_again)
@@ -157,7 +159,7 @@ class KeptLogin:
         with contextlib.suppress(ProxyError, OSError):
             self._write_again()
             if self.unwritten:
-                # What is there is of no use any more: its refresh token has been spent.
+                # The login in the file is useless: its refresh token has been spent.
                 self.file.overwrite(self.unwritten.document)
                 self.unwritten = None
         if self.unwritten:
@@ -168,13 +170,13 @@ class KeptLogin:
             self.look()
             if self.unwritten is None:
                 return
-            # What was written whole, and could only not be put in place, is there still.
+            # A complete draft that could not be moved into place is still there.
             if self.file.recover(self.unwritten.spent):
                 self.unwritten, self._signature = None, self.file.signature()
             else:
                 self._commit(self.draft(self.unwritten.spent), self.unwritten)
         if self.unwritten is None:
-            logger.warning(f"The renewed token has been written to {self.file.name} now.")
+            logger.warning(f"The renewed token is now written to {self.file.name}.")
 
     def _commit(self, draft: Draft, what: Unwritten) -> None:
         try:
@@ -184,7 +186,7 @@ class KeptLogin:
             if self.unwritten is None:
                 logger.error(
                     f"The renewed token could not be written to {self.file.name} ({e.strerror}): it is in memory only, and"
-                    " lost when the program stops. Make room; it is tried again every second."
+                    " lost when the program stops. Free some space; writing is retried every second."
                 )
             self.unwritten = what
         else:

@@ -1,7 +1,4 @@
-"""A login as files and other tools write it: the forms it comes in, and the same document with renewed tokens.
-
-docs/backend.md, 9 (`auth.json`), 8.8 (claims), 8.9 (personal access tokens).
-"""
+"""Read a login in the forms that files and other tools use, and write the same document with renewed tokens."""
 
 import time
 from collections.abc import Mapping
@@ -27,7 +24,7 @@ BLIND_LIFE = 8 * 86400.0
 
 @dataclass(frozen=True)
 class Login:
-    """Tokens and what their claims say. `expires_at` is in unix seconds; None: nobody knows."""
+    """Tokens and what their claims say. `expires_at` is in unix seconds; None if unknown."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(default=None, repr=False)
@@ -54,7 +51,7 @@ class Grant:
 
 
 def claims(token: str | None) -> dict[str, Any]:
-    """The claims of a JWT, not verified, as no client can (docs/backend.md, 8.8); empty if it is none."""
+    """The claims of a JWT, not verified, as no client can verify them (docs/backend.md, 8.8); empty if it is not a JWT."""
     if not token:
         return {}
     try:
@@ -70,7 +67,7 @@ def claims(token: str | None) -> dict[str, Any]:
 
 
 def read(document: Any, where: str, remedy: str = "") -> Login:
-    """The login in a decoded file. `where` names it in errors, `remedy` says what mends it. Raises LoginError."""
+    """The login in a decoded file. `where` names it in errors, `remedy` says how to repair it. Raises LoginError."""
     if not isinstance(document, dict):
         raise LoginError("login_unreadable", f"{sentence(where)} does not hold a login. {remedy}".rstrip())
     if tokens := credentials.tokens(document):
@@ -94,8 +91,8 @@ def _checked(login: Login, where: str, remedy: str) -> Login:
         if value is not None and not is_plain(value):
             raise LoginError(
                 "login_unreadable",
-                f"The {name} in {where} has characters in it that no header can carry (a line end, a control or a letter beyond"
-                f" ASCII), so it is damaged, or was not copied whole. {remedy}".rstrip(),
+                f"The {name} in {where} contains characters that no header can carry (a line break, a control character or a letter beyond"
+                f" ASCII), so it is damaged or was not copied completely. {remedy}".rstrip(),
             )
     return login
 
@@ -178,7 +175,7 @@ def _organization(of_auth: Mapping[str, Any]) -> str | None:
 
 
 def _instant(value: Any) -> float | None:
-    """Unix seconds from seconds, milliseconds or an RFC 3339 text; None for what is no time of the calendar."""
+    """Unix seconds from seconds, milliseconds or an RFC 3339 text; None for what is not a valid time."""
     if isinstance(value, bool) or value is None:
         return None
     try:
@@ -213,7 +210,7 @@ def _number(value: Any) -> float | None:
 
 
 class LoginState(msgspec.Struct, omit_defaults=True):
-    """What may be told of a login to anyone: nothing of whose it is."""
+    """The state of a login that anyone may see; it does not identify its owner."""
 
     state: str
     """`ok`, what becomes of an expired one, or the code of what is wrong with it."""
@@ -229,5 +226,5 @@ def describe(login: Login, now: float | None = None) -> LoginState:
     if left > 0:
         state = "ok"
     else:
-        state = "expired, is renewed with the next request" if login.refresh_token else "expired"
+        state = "expired, will be renewed with the next request" if login.refresh_token else "expired"
     return LoginState(state, None if left == float("inf") else max(0, int(left)))

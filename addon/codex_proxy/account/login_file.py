@@ -1,7 +1,7 @@
-"""The file a login is kept in: read it as it stands, lock it against other programs, write it whole.
+"""The login file: read it, lock it against other programs, replace it atomically.
 
 What the Codex CLI does with the same file is in docs/backend.md, 9: `auth.lock`, which it holds while it writes, is taken here as
-well, and held from before a refresh token is spent until what came for it is in place.
+well, and held from before a refresh token is spent until its successor is in place.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ class LoginFile:
     `spare` is a folder for drafts where there can be none beside the file.
     """
 
-    # Does it take another program's time to look at it? Then not on the event loop, for however short a look.
+    # Whether reading it may wait for another program; if so, never read it on the event loop.
     waits = False
 
     def __init__(
@@ -63,15 +63,15 @@ class LoginFile:
         self.name = name or str(path)
         self.spare = spare
         self.mend = mend
-        # Was it half a document, and what a killed program had left beside it was read?
+        # Whether the file was torn, and the draft of a killed program was read instead.
         self.is_torn = False
         self._owner: int | None = None
-        # Ours is no one's leaving.
+        # Our own draft is not a leftover.
         self._drafting: Path | None = None
 
     @property
     def remedy(self) -> str:
-        """What a person does to have a login here again, in one sentence."""
+        """How the user gets a login here again, in one sentence."""
         return self.mend.text(self._owner)
 
     def signature(self) -> Signature:
@@ -101,7 +101,7 @@ class LoginFile:
                     if (left := self._left_behind()) is not None:
                         self.is_torn = True
                         return left
-                    raise LoginError("login_unreadable", f"{self.path} is not whole JSON. {self.remedy}") from None
+                    raise LoginError("login_unreadable", f"{self.path} is not complete JSON. {self.remedy}") from None
                 time.sleep(BETWEEN_TRIES)
 
     @contextlib.asynccontextmanager
@@ -141,7 +141,9 @@ class LoginFile:
         try:
             return await daemon_threads.run(f"{self.path} is locked", work, DISK_PATIENCE)
         except TimeoutError as e:
-            raise IssuerError("login_busy", f"{self.path} can't be written just now: {e.strerror}; try again.") from e
+            raise IssuerError(
+                "login_busy", f"{self.path} can't be written at the moment: {e.strerror}; try again."
+            ) from e
 
     def draft(self, after: str | None = None) -> Draft:
         """Open the file that will take the new tokens, before the old ones are spent. Only under the lock. Raises LoginError.
@@ -152,7 +154,7 @@ class LoginFile:
         places = self._draft_paths(after)
         try:
             how = writable.way(real)
-            # Of programs that were killed: nobody else has one while the lock is held.
+            # Drafts of killed programs: no running program has one while we hold the lock.
             for left in self._drafts():
                 left.unlink(missing_ok=True)
             if how == "rename":
@@ -173,13 +175,13 @@ class LoginFile:
         return DraftInPlace(-1, None, real)
 
     def overwrite(self, document: Mapping[str, Any]) -> None:
-        """Write in place what there is no room for beside it: only over a login that is of no use any more. Blocks on the disk, in
+        """Overwrite the file if there is no room for a draft: only if the login in it is useless by now. Blocks on the disk, in
         bounded time. Raises OSError."""
         data = as_text(document).encode()
         daemon_threads.call(f"{self.path} is written", lambda: overwrite(self._real(), data), DISK_PATIENCE)
 
     def recover(self, spent: str) -> bool:
-        """Put in place what a program was granted for the refresh token `spent` and was killed before it could; was there any?
+        """Commit the draft of a killed program that was granted tokens for the refresh token `spent`; True if there was one.
 
         Only under the lock. Raises LoginError.
         """
@@ -209,7 +211,7 @@ class LoginFile:
             return False
 
     def _left_behind(self) -> dict[str, Any] | None:
-        """What a program was killed over while it wrote it in place, so that the file is torn."""
+        """The draft of a program that was killed while it overwrote the file, which is torn now."""
 
         def look() -> dict[str, Any] | None:
             left = (path for path in self._drafts() if path != self._drafting)
@@ -221,7 +223,7 @@ class LoginFile:
             return None
 
     def _mend_torn(self) -> None:
-        """Put that in place."""
+        """Commit that draft."""
         self.is_torn = False
         real = self._real()
         try:
@@ -243,7 +245,7 @@ class LoginFile:
         return None if spent is not None and login.refresh_token == spent else document
 
     def _drafts(self) -> Iterator[Path]:
-        """All there are of this file."""
+        """All drafts of this file."""
         for place in self._draft_paths(""):
             prefix = place.stem[:-DIGEST]
             with contextlib.suppress(OSError):
@@ -251,7 +253,7 @@ class LoginFile:
                 yield from map(place.with_name, names)
 
     def _draft_paths(self, after: str) -> list[Path]:
-        """Names of our own, not the CLI's `.auth-XXXXXX`; nobody can guess them who does not have the token."""
+        """Names of our own, not the CLI's `.auth-XXXXXX`; only those who have the token can derive them."""
         real = self._real()
         digest = hashlib.sha256(after.encode()).hexdigest()[:DIGEST]
         paths = [real.with_name(f".{real.name}.{digest}.new")]

@@ -1,4 +1,4 @@
-"""The login that the Codex CLI keeps in the system's keyring (docs/backend.md, 9), under a name made from the CLI's folder."""
+"""The login in the system keyring, where the Codex CLI can keep it (docs/backend.md, 9), under a name made from the CLI's folder."""
 
 import errno
 import hashlib
@@ -65,11 +65,13 @@ class LoginKeyring(LoginFile):
             except LoginError as e:
                 raise LoginError(e.code or "login_missing", f"{e.message}   {self._why_not}".strip()) from None
         if text is None:
-            raise LoginError("login_missing", f"No login in {NAME}, where the CLI's config.toml has it. {self.remedy}")
+            raise LoginError(
+                "login_missing", f"No login in {NAME}, where the CLI's config.toml says it is. {self.remedy}"
+            )
         try:
             document: dict[str, Any] = json_text.decode(text)
         except json_text.NotJson:
-            raise LoginError("login_unreadable", f"What {NAME} holds is not whole JSON. {self.remedy}") from None
+            raise LoginError("login_unreadable", f"What {NAME} holds is not complete JSON. {self.remedy}") from None
         return document
 
     def draft(self, after: str | None = None) -> Draft:
@@ -90,7 +92,7 @@ class LoginKeyring(LoginFile):
         try:
             if self.encrypted:
                 raise unusable(
-                    "has only the key of a file that nobody but the CLI can read (features.secret_auth_storage)."
+                    "holds only the key of a file that only the CLI can read (features.secret_auth_storage)."
                 )
             text = self.keyring.get()
         except LoginError as e:

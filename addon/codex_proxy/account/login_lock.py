@@ -1,4 +1,4 @@
-"""A lock file held against other processes, in bounded time whatever the disk does (docs/backend.md, 9)."""
+"""Lock file that excludes other processes, with a timeout even on a hung disk (docs/backend.md, 9)."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ async def held(path: Path, patience: float, on_disk: OnDisk) -> AsyncIterator[No
         except OSError as e:
             if not path.exists():
                 raise NotWritable(path.parent, e) from e
-            advice = "It is another user's: remove it, or give it to the user of the login (chown)."
+            advice = "It belongs to another user: remove it, or change its owner to the user of the login (chown)."
             raise NotWritable(path, e, advice) from e
         if given_up:
             lock.release()
@@ -63,7 +63,7 @@ async def held(path: Path, patience: float, on_disk: OnDisk) -> AsyncIterator[No
 
 
 def _give_to_owner_of_folder(lock: Path) -> None:
-    """What root makes in a person's folder (`docker exec`, sudo) would lock that person out."""
+    """Files that root creates in a user's folder (`docker exec`, sudo) would lock that user out."""
     with contextlib.suppress(OSError, AttributeError):
         folder, made = lock.parent.stat(), lock.stat()
         is_ours = lock.suffix == ".lock" and made.st_size == 0

@@ -1,4 +1,4 @@
-"""Where the login comes from: a file, the system's keyring, the environment; and that in words."""
+"""Choose where the login comes from (a file, the system keyring or the environment), and describe it."""
 
 import hashlib
 import os
@@ -46,12 +46,12 @@ def locate(option: str, env: Mapping[str, str], home: Path) -> LoginFile:
 
 
 def expanded(path: str) -> Path:
-    """With the home folder for `~`; as it stands where `~` is nobody's, as a shell has it."""
+    """With the home folder for `~`; unchanged if there is no such user, as in a shell."""
     return Path(os.path.expanduser(path))
 
 
 def without(said: str, whose: Identity) -> str:
-    """`said` without tokens, and with this login's e-mail and account shortened: fit to be shown to anybody."""
+    """`said` without tokens, and with this login's e-mail and account shortened: safe to show."""
     for full, shown in ((whose.email, identity.shown_email), (whose.account_id, identity.shown_account)):
         if full:
             said = said.replace(full, shown(full))
@@ -67,7 +67,7 @@ def is_from_environment(file: LoginFile) -> bool:
 
 
 def kind(file: LoginFile) -> Literal["file", "keyring", "environment"]:
-    """Of one that may be in the keyring or in a file: where it was when it was last looked for."""
+    """Where the login was at the last look, if it may be in the keyring or in a file."""
     if file.seed is not None:
         return "environment"
     return "keyring" if isinstance(file, LoginKeyring) and file.name != str(file.path) else "file"
@@ -85,6 +85,6 @@ def place(file: LoginFile, env: Mapping[str, str], home: Path) -> str:
 
 
 def shown_path(path: Path, home: Path) -> str:
-    """With `~` for the home folder: it has the person's name in it."""
+    """With `~` for the home folder: it contains the user's name."""
     path = path.absolute()
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

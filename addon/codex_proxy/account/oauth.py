@@ -1,4 +1,4 @@
-"""The OAuth server: a code for tokens, renewing one, ending one, and what its refusals mean (docs/backend.md, 8.3 to 8.5)."""
+"""OAuth calls: exchange a code, refresh, revoke; and what the server's refusals mean (docs/backend.md, 8.3 to 8.5)."""
 
 import logging
 from collections.abc import Mapping
@@ -10,8 +10,7 @@ import msgspec
 from .. import clock, json_text
 from ..errors import IssuerError, LoginError
 from ..message.field_values import is_plain
-from ..net import http_client
-from ..net import policy as network
+from ..net import http_client, policy
 from ..net.policy import Limits
 from ..output.redact import redact
 from .credentials import text
@@ -20,29 +19,29 @@ from .login import Grant, claims, read
 
 logger = logging.getLogger(__name__)
 
-# How every message of a login that did not come to its end begins.
+# The beginning of every message about an unfinished login.
 UNFINISHED = "The login can't be finished"
 
-# Codes after which the refresh token is of no use any more (docs/backend.md, 8.4).
+# Codes that mean the refresh token is useless (docs/backend.md, 8.4).
 SPENT = {
     "refresh_token_reused": "its refresh token has been used already, by another program on the same file or by one that was"
-    " stopped while it renewed the login, and the new one was not kept",
+    " stopped while it renewed the login, and the new one was not saved",
     "refresh_token_expired": "its refresh token has expired",
-    "refresh_token_invalidated": "it was ended elsewhere (log-out, new password)",
-    "invalid_grant": "its refresh token is not accepted any more",
+    "refresh_token_invalidated": "it was revoked elsewhere (log-out, new password)",
+    "invalid_grant": "its refresh token is no longer accepted",
 }
 
 
-# What an issuer did that gave no whole answer, by the limit it reached.
+# How an issuer failed to give a complete answer, by the limit that was reached.
 WITHOUT_ANSWER = {
     "total": "did not answer in time",
     "idle": "did not answer in time",
-    "size": "sent no answer that could be one",
+    "size": "sent an answer that could not be used",
 }
 
 
 class Unfinished(LoginError):
-    """A login that did not come to its end. No request meets it: it is told to the person who logs in."""
+    """A login that was not finished. Only the user who logs in sees it, never a request."""
 
     def __init__(self, message: str) -> None:
         super().__init__("login_unfinished", message)
@@ -58,7 +57,7 @@ async def refresh(
         body["refresh_reason"] = "proactive_expiry"
     body["refresh_token"] = refresh_token
     headers = {"originator": originator, "user-agent": user_agent}
-    answer = await post_json(issuer, TOKEN_PATH, body, headers, "The token can't be renewed", network.TOKENS)
+    answer = await post_json(issuer, TOKEN_PATH, body, headers, "The token can't be renewed", policy.TOKENS)
     return granted(answer, issuer)
 
 
@@ -71,7 +70,7 @@ async def exchange(issuer: str, code: str, *, redirect_uri: str, verifier: str, 
         "client_id": CLIENT_ID,
         "code_verifier": verifier,
     }
-    # A form, and no header of the CLI's (docs/backend.md, 8.3); who asks is known from the authorization.
+    # A form, without the CLI's headers (docs/backend.md, 8.3); the authorization identifies the client.
     headers = {"content-type": "application/x-www-form-urlencoded", "user-agent": user_agent}
     answer = await _post(issuer, TOKEN_PATH, urlencode(fields).encode(), headers, UNFINISHED)
     return exchanged(answer, issuer)
@@ -86,15 +85,15 @@ async def revoke(
     hint: str = "refresh_token",
     client_id: str = CLIENT_ID,
 ) -> None:
-    """End a token for good; `hint` is `access_token` for one of those. Raises IssuerError if that is not known to be done."""
+    """Revoke a token; `hint` is `access_token` for one of those. Raises IssuerError if it may not have worked."""
     body = {"token": token, "token_type_hint": hint}
     if hint == "refresh_token":
         body["client_id"] = client_id
     headers = {"originator": originator, "user-agent": user_agent}
     problem = "The login can't be ended at the server"
-    answer = await post_json(issuer, REVOKE_PATH, body, headers, problem, network.REVOCATION)
+    answer = await post_json(issuer, REVOKE_PATH, body, headers, problem, policy.REVOCATION)
     if not 200 <= answer.status < 300:
-        raise IssuerError("issuer_unavailable", f"{problem}: {issuer} says: {said(answer)}.")
+        raise IssuerError("issuer_unavailable", f"{problem}: {issuer} says: {refusal_text(answer)}.")
 
 
 async def post_json(
@@ -103,7 +102,7 @@ async def post_json(
     body: Mapping[str, Any],
     headers: Mapping[str, str],
     problem: str,
-    limits: Limits = network.TOKENS,
+    limits: Limits = policy.TOKENS,
 ) -> http_client.Answer:
     """Ask the server; `problem` begins the message when it can't be reached. Raises IssuerError."""
     kind = {"content-type": "application/json"}
@@ -111,7 +110,7 @@ async def post_json(
 
 
 async def _post(
-    issuer: str, path: str, body: bytes, headers: Mapping[str, str], problem: str, limits: Limits = network.TOKENS
+    issuer: str, path: str, body: bytes, headers: Mapping[str, str], problem: str, limits: Limits = policy.TOKENS
 ) -> http_client.Answer:
     raw = [(name.encode(), value.encode()) for name, value in {"accept": "application/json", **headers}.items()]
     try:
@@ -128,7 +127,7 @@ def unreachable(error: http_client.Failed, issuer: str, problem: str) -> IssuerE
     return IssuerError(code, f"{problem}: {issuer} {what} ({redact(str(error))}). {then}")
 
 
-def said(answer: http_client.Answer) -> str:
+def refusal_text(answer: http_client.Answer) -> str:
     """What a refusal says in words, without tokens; its status where it says nothing."""
     if is_page(answer):
         return "a Cloudflare page"
@@ -146,15 +145,17 @@ def exchanged(answer: http_client.Answer, issuer: str) -> Grant:
     if answer.status == 200:
         tokens = [_token(document, name) for name in ("access_token", "refresh_token", "id_token")]
         if not all(tokens) or not claims(tokens[2]):
-            raise Unfinished(f"{UNFINISHED}: {issuer} did not give all the tokens a login needs.")
+            raise Unfinished(f"{UNFINISHED}: {issuer} did not grant all the tokens that a login needs.")
         return granted(answer, issuer)
     code = code_of(document)
     if is_page(answer) or answer.status >= 500 or answer.status == 429:
-        raise IssuerError("issuer_unavailable", f"{UNFINISHED}: {issuer} answers with {said(answer)}. Try again.")
+        raise IssuerError(
+            "issuer_unavailable", f"{UNFINISHED}: {issuer} answers with {refusal_text(answer)}. Try again."
+        )
     if code == "unsupported_country_region_territory":
         why = f"{issuer} does not serve this country or region"
         raise IssuerError("issuer_refuses_country", f"{UNFINISHED}: {why}.")
-    raise Unfinished(f"{UNFINISHED}: {issuer} says: {said(answer)}. Try again.")
+    raise Unfinished(f"{UNFINISHED}: {issuer} says: {refusal_text(answer)}. Try again.")
 
 
 def granted(answer: http_client.Answer, issuer: str) -> Grant:
@@ -169,14 +170,14 @@ def granted(answer: http_client.Answer, issuer: str) -> Grant:
 
 
 def _token(document: Mapping[str, Any], name: str) -> str | None:
-    """A token that was granted; None for one with which no request could be sent: the old one is kept in its place."""
+    """A granted token; None for one that no header can carry: the old one is kept."""
     token = text(document.get(name))
     try:
         if token is None or (is_plain(token) and read({"tokens": {"access_token": "any", name: token}}, "the answer")):
             return token
     except LoginError:  # its claims have what no header can carry
         pass
-    logger.warning(f"The server granted an {name} with which no request could be sent; it is not taken.")
+    logger.warning(f"The server granted an {name} that no header can carry; it is not used.")
     return None
 
 
@@ -188,14 +189,14 @@ def _seconds(value: Any) -> float | None:
 
 
 def refuse(answer: http_client.Answer, document: dict[str, Any], issuer: str) -> None:
-    """Raise what a refusal means for the login: gone for good, or to be tried again."""
+    """Raise the error for a refusal: the login is lost, or the refresh can be tried again."""
     code, message = code_of(document), redact(_message(document))
     page = is_page(answer)
     if page or answer.status >= 500 or answer.status == 429:
         what = "a Cloudflare page" if page else f"status {answer.status}"
         raise IssuerError(
             "issuer_unavailable",
-            f"The token can't be renewed just now: {issuer} answers with {what}. The login is kept; try again in a minute.",
+            f"The token can't be renewed at the moment: {issuer} answers with {what}. The login is kept; try again in a minute.",
         )
     if code == "unsupported_country_region_territory":
         raise IssuerError(
@@ -207,7 +208,7 @@ def refuse(answer: http_client.Answer, document: dict[str, Any], issuer: str) ->
         why = SPENT.get(code) or ("it has no refresh token" if empty else message or "the server does not say why")
         raise LoginError(code or "login_refused", f"The login can't be renewed: {why}.", of_backend=True)
     words = message or f"status {answer.status} without a token in it"
-    raise IssuerError("issuer_unavailable", f"The token can't be renewed just now: {issuer} says: {words}.")
+    raise IssuerError("issuer_unavailable", f"The token can't be renewed at the moment: {issuer} says: {words}.")
 
 
 def document_of(body: bytes) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Which issuer a login was made at, and by which client: the CLI renews it there and as that one (docs/backend.md, 9).
+"""The issuer and client that a login was made with; the CLI renews it there as that client (docs/backend.md, 9).
 
-A refresh token goes to the issuer that a person has set, or that is built in; never to one that the file alone names.
+A refresh token goes to the issuer that the user has set or that is built in, never to one that only the file names.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from .issuer import CLIENT_ID
 
 NAME = "oauth_provenance"
 
-# What is told of each login beside its tokens, and is not so of the next one.
+# What the file says of each login besides its tokens, and does not hold for the next one.
 OF_ONE_LOGIN = (NAME, "login_owner_id")
 
 # Longer than any client id or address, in characters.
@@ -23,7 +23,7 @@ PORTS = {"https": 443, "http": 80}
 
 
 class Provenance(NamedTuple):
-    """`issuer` is None where the file does not say it."""
+    """`issuer` is None if the file does not name it."""
 
     issuer: str | None = None
     client_id: str = CLIENT_ID
@@ -33,7 +33,7 @@ UNSAID = Provenance()
 
 
 def of(document: Any) -> Provenance:
-    """Of any document, however odd: what is no text says nothing."""
+    """Accepts any document; values that are not strings are ignored."""
     document = document if isinstance(document, Mapping) else {}
     nested = document.get("tokens")
     for held in (credentials.tokens(document), nested, document):
@@ -50,13 +50,13 @@ def trouble(provenance: Provenance, issuer: str, remedy: str = "") -> LoginError
         return None
     return LoginError(
         "login_other_issuer",
-        f"By its file the login was made at {made_at}, and the issuer that is set is {issuer}: its refresh token is sent to neither."
+        f"According to its file the login comes from {made_at}, but the configured issuer is {issuer}: its refresh token is sent to neither."
         f" If that address is right, set codex_issuer (scripts: --issuer) to it; if not, log in again. {remedy}".rstrip(),
     )
 
 
 def _normal(address: str) -> tuple[str, str | None, int | None, str] | None:
-    """Two spellings of one address are equal; None for what is no address of a server."""
+    """Two spellings of one address are equal; None for what is not the address of a server."""
     try:
         url = urlsplit(address)
         port = url.port or PORTS.get(url.scheme)

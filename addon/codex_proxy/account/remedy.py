@@ -1,4 +1,4 @@
-"""What a person does so that *this* login works again: the command, where it is, and as whom."""
+"""What the user has to run to repair this login: the command, its path, and as which user."""
 
 import importlib
 import os
@@ -18,7 +18,7 @@ class Remedy:
     option: Path | None = None
     home: Path | None = None
     variables: Sequence[str] = ()
-    # Where a person does not see what the process was started with.
+    # Used if the user does not see how the process was started.
     is_service: bool = False
 
     def text(self, owner: int | None = None) -> str:
@@ -28,7 +28,7 @@ class Remedy:
         run = f"Run as {_name(user)}" if other else "Run"
         if self.variables:
             names = " or ".join(self.variables)
-            return f"Set {names} anew where the proxy is started, or unset it there and {run[0].lower()}{run[1:]}: {self._command(other)}"
+            return f"Set {names} again where the proxy is started, or unset it there and {run[0].lower()}{run[1:]}: {self._command(other)}"
         return f"{run}: {self._command(other)}"
 
     def _command(self, absolute: bool) -> str:

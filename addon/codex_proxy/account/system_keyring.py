@@ -1,7 +1,8 @@
-"""One text in the system's keyring, in bounded time: the call waits for another program, and for a person where that is locked.
+"""Read and write one secret in the system keyring, with a timeout.
 
-Read and written where the Codex CLI has it: an item of the Secret Service that the Rust crate keyring made, with the
-attributes below (seen with 0.169.0 on Linux); on macOS one of the login keychain.
+The call waits for another program, and for the user if the keyring is locked. The secret is where the Codex CLI has it: an item
+of the Secret Service as the Rust crate keyring makes it, with the attributes below (seen with 0.169.0 on Linux); on macOS an item
+of the login keychain.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ NAME = "the system's keyring"
 # Of the crate's items, beside service and username: without them the CLI would not find one of ours.
 OF_THE_CRATE = {"target": "default", "application": "rust-keyring"}
 
-# How long a call may take, in seconds. It goes on afterwards: a person may just be asked for the keyring's password.
+# How long a call may take, in seconds. It continues afterwards: the user may be entering the keyring's password.
 PATIENCE = 3.0
 
 INSTALL = ".venv/bin/python -m ensurepip; .venv/bin/python -m pip install keyring"
@@ -41,7 +42,7 @@ class SystemKeyring:
         self._in_time(lambda: self.kept.put(text))
 
     def remove(self) -> None:
-        """That nothing is there is no error."""
+        """A missing item is not an error."""
         self._in_time(self.kept.remove)
 
     def _in_time[T](self, work: Callable[[], T]) -> T:
@@ -130,18 +131,20 @@ class Keychain:
 
 
 def unlock(locked: Any) -> None:
-    """A collection or an item; a person may be asked for a password. Raises RuntimeError."""
+    """A collection or an item; the user may be asked for a password. Raises RuntimeError."""
     if locked.is_locked() and locked.unlock():
         raise RuntimeError("it is locked")
 
 
 def unanswered() -> LoginError:
-    return unusable(f"has not answered for {PATIENCE:.0f} s: it may be locked, or be asking for your leave. Answer it.")
+    return unusable(
+        f"has not answered for {PATIENCE:.0f} s: it may be locked, or be asking for your permission. Answer its prompt."
+    )
 
 
 def refused(e: Exception) -> LoginError:
     said = str(e).strip().partition("\n")[0].rstrip(".!") or type(e).__name__
-    return unusable(f"can't be used here: {said}. Is this a session that has one, and is it unlocked?")
+    return unusable(f"can't be used here: {said}. Does this session have one, and is it unlocked?")
 
 
 def unusable(why: str) -> LoginError:

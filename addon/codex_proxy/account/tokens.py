@@ -1,4 +1,4 @@
-"""The token in use: whether it is fresh, one renewal at a time, the file looked at again before the server is asked."""
+"""The current access token: is it fresh; one refresh at a time; reread the file before asking the server."""
 
 import asyncio
 import hashlib
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 LEEWAY = 360.0
 
 # A token that was just granted is not renewed sooner than this, however short its life is by this machine's clock, which
-# may be wrong: a renewal with each request would help nobody. In seconds.
+# may be wrong: renewing with each request would not help. In seconds.
 BETWEEN_RENEWALS = 60.0
 
 # The file is looked at no more often than this, in seconds.
@@ -48,17 +48,17 @@ class Refresh(Protocol):
 
 
 def fingerprint(token: str) -> str:
-    """Tells one token from another and nothing of either."""
+    """Opaque fingerprint of a token."""
     return hashlib.sha256(token.encode()).hexdigest()[:12]
 
 
-def whose(login: Login) -> str:
-    """Tells one account from another, and nothing of it; where no account is named, one token from another."""
+def account_fingerprint(login: Login) -> str:
+    """Opaque fingerprint of the account; of the token if no account is named."""
     return fingerprint(login.account_id or login.access_token)
 
 
 class Refused(Exception):
-    """The server would not have the refresh token of `login`."""
+    """The server refused the refresh token of `login`."""
 
     def __init__(self, login: Login, error: LoginError) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Refused(Exception):
 
 
 class TokenStore:
-    """`fresh` and `replaced` are for requests; nobody else reads or writes the login."""
+    """`fresh` and `replaced` are for requests; no other object reads or writes the login."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class TokenStore:
         issuer: Callable[[], str] | None = None,
         seen: Callable[[Login], None] = lambda _: None,
     ) -> None:
-        """`seen` is told of each login before it is used."""
+        """`seen` is called with each login before it is used."""
         self.file = file
         self.refresh = refresh
         self.now = now
@@ -88,7 +88,7 @@ class TokenStore:
         self._looked_at = float("-inf")
         self._renewal: asyncio.Task[Login] | None = None
         self._began_at = 0.0
-        # The refresh token that the server won't take any more, and what it said; asked no more until the file changes.
+        # The refresh token that the server refused, and its answer; not asked again until the file changes.
         self._dead: tuple[str, LoginError] | None = None
         # The access token that the backend refused last, by its fingerprint.
         self._rejected = ""
@@ -107,11 +107,11 @@ class TokenStore:
         if ahead is None:
             return
         if ahead and abs(ahead - self._ahead) > clock.TOLERANCE:
-            logger.warning(f"{clock.told(ahead)} Until then tokens are judged by the server's.")
+            logger.warning(f"{clock.describe(ahead)} Until then tokens are judged by the server's clock.")
         self._ahead = ahead
 
     async def fresh(self) -> Login:
-        """A login whose token is good for six minutes more; a living one while its renewal takes long. Raises LoginError, IssuerError."""
+        """A login valid for six more minutes; a shorter-lived one while its renewal is slow. Raises LoginError, IssuerError."""
         login = await self.current()
         if self._usable(login, None):
             return login
@@ -133,7 +133,7 @@ class TokenStore:
         return await self._renewed(rejected)
 
     def accepted(self, token: str) -> None:
-        """The backend has taken the token with this fingerprint."""
+        """The backend accepted the token with this fingerprint."""
         if token == self._rejected:
             self._rejected = ""
 
@@ -152,7 +152,7 @@ class TokenStore:
         return self.kept.login
 
     def look_now(self) -> Login:
-        """The login as it is in the file; blocks on the disk, so for the start and a person's command. Raises LoginError."""
+        """The login as it is in the file; blocks on the disk, so only for the start and commands. Raises LoginError."""
         return self.kept.look()
 
     def refused(self, login: Login) -> LoginError | None:
@@ -160,12 +160,12 @@ class TokenStore:
         return None if self.is_alive(login) else self._dead_of(login)
 
     def warning(self, login: Login) -> str | None:
-        """What will end a login that is good just now."""
+        """Why a currently valid login is going to end."""
         dead = self._dead_of(login)
         return dead.message if dead and self.is_alive(login) else None
 
     def _dead_of(self, login: Login) -> LoginError | None:
-        """Why its refresh token is of no use: the server would not have it, or it is for another one."""
+        """Why its refresh token is useless: the server refused it, or it is for another issuer."""
         if self._dead and self._dead[0] == login.refresh_token:
             return self._dead[1]
         if self.issuer and login.refresh_token:
@@ -188,7 +188,7 @@ class TokenStore:
 
     def _begin(self, rejected: str | None) -> asyncio.Task[Login]:
         self._renewal, self._began_at = asyncio.create_task(self._renew(rejected)), time.monotonic()
-        # Nobody may be left to be told how it ended; the next request is.
+        # There may be no caller left to get the error; the next request gets it.
         self._renewal.add_done_callback(lambda done: done.cancelled() or done.exception())
         return self._renewal
 
@@ -196,7 +196,7 @@ class TokenStore:
         """Join the renewal that is under way, or start it; one caller's end does not end it for the others."""
         while self._renewal is not None and not self._renewal.done():
             login = await asyncio.shield(self._renewal)
-            # What was begun for another reason may end with the very token that was refused.
+            # A renewal begun for another reason may end with the refused token.
             if rejected is None or self._usable(login, rejected):
                 return login
         return await asyncio.shield(self._begin(rejected))
@@ -209,7 +209,7 @@ class TokenStore:
         except Refused as e:
             refused = e
         except (IssuerError, LoginError) as e:
-            # A lack of files here is none of the server's troubles.
+            # A lack of file descriptors here is not the server's fault.
             of_server = isinstance(e, IssuerError) and e.code != "login_busy" and not few_files.is_cause(e)
             if isinstance(e, IssuerError) and of_server and self._pause is None:
                 self._pause = (time.monotonic() + PAUSE, e)
@@ -221,7 +221,7 @@ class TokenStore:
     def _go_on(self, login: Login, why: ProxyError) -> Login:
         if why.message != self._warned:
             self._warned = why.message
-            logger.warning(f"{why.message} The token in use is good for {self._left():.0f} s more.")
+            logger.warning(f"{why.message} The current token is valid for another {self._left():.0f} s.")
         return login
 
     def _left(self) -> float:
@@ -246,11 +246,11 @@ class TokenStore:
             said = e.message if self.file.remedy in e.message else f"{e.message} {self.file.remedy}"
             raise Refused(login, LoginError(e.code or "login_refused", said, of_backend=True)) from None
         self.kept.write_when_there_is_room()
-        # Each token may be left out of a grant (docs/backend.md, 8.4); what came is kept, and what is no good is not given out.
+        # Each token may be left out of a grant (docs/backend.md, 8.4); what was granted is kept, and an unusable one is not given out.
         if login.access_token == before.access_token and (rejected is not None or login.seconds_left(self.time()) <= 0):
             raise IssuerError(
                 "issuer_unavailable",
-                "The token can't be renewed just now: the server gave no new access token. The login is kept; try again in a minute.",
+                "The token can't be renewed at the moment: the server gave no new access token. The login is kept; try again in a minute.",
             )
         self._granted = (login.access_token, time.monotonic())
         return login
@@ -266,9 +266,9 @@ class TokenStore:
         if not login.refresh_token:
             raise LoginError(
                 "login_expired",
-                f"The token of {self.file.name} is not accepted any more and has no refresh token with it. {self.file.remedy}",
+                f"The token of {self.file.name} is no longer accepted, and there is no refresh token. {self.file.remedy}",
             )
-        # An error that is raised again and again would hold the frames of every time.
+        # An error that is raised repeatedly would keep the frames of every raise.
         if dead := self._dead_of(login):
             raise dead.with_traceback(None)
         if self._pause and time.monotonic() < self._pause[0]:
@@ -276,7 +276,7 @@ class TokenStore:
         self._pause = None
 
     async def _second_look(self, login: Login, rejected: str | None, refused: LoginError) -> Login:
-        """After the server would not have our refresh token: another program may just be writing what it got.
+        """After the server refused our refresh token: another program may be writing the new one at this moment.
 
         Not under the lock: the CLI needs it for that (docs/backend.md, 9).
         """

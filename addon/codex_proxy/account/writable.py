@@ -1,7 +1,7 @@
-"""Can a file be replaced, or only be written over? To be known before a token is spent for what goes there.
+"""Check that a login file can be replaced, or at least overwritten, before a refresh token is spent.
 
-A rename puts a new content in place whole. It fails on a file that is a mount point (Docker's `-v FILE`, Kubernetes'
-`subPath`), and where the folder is read-only; then the file itself may still be written.
+A rename replaces the content atomically. It fails on a file that is a mount point (Docker's `-v FILE`, Kubernetes' `subPath`)
+and in a read-only folder; the file itself may still be writable then.
 """
 
 import errno
@@ -15,20 +15,20 @@ from ..files import bounded as bounded_files
 
 Way = Literal["rename", "in place"]
 
-# What a rename fails with where writing over may go on.
+# Errors of a rename after which overwriting may still work.
 NO_RENAME = frozenset({errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES, errno.EROFS})
 
 
 class NotWritable(LoginError):
-    """A new token could not be kept at `place`, so none may be asked for."""
+    """A new token could not be saved at `place`, so none may be requested."""
 
     def __init__(self, place: Path, e: OSError, advice: str = "Make it writable.") -> None:
         self.why = f"{place} can't be written to ({e.strerror})"
-        super().__init__("login_not_writable", f"{self.why}, and a new token that is not kept there is lost. {advice}")
+        super().__init__("login_not_writable", f"{self.why}, and a new token that is not saved there is lost. {advice}")
 
 
 def way(path: Path) -> Way:
-    """How a new content gets to `path`, which is free of links. Nothing is changed. Raises OSError, which names the path."""
+    """How new content can be written to `path`, which is free of links. Changes nothing. Raises OSError, which names the path."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def way(path: Path) -> Way:
 
 
 def open_for_writing(path: Path) -> int:
-    """As it is, to be written over. Raises OSError."""
+    """Open the file for overwriting. Raises OSError."""
     return os.open(path, os.O_RDWR | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
 
 

@@ -1,1 +1,1 @@
-"""The walk of a request, one mitmproxy addon a step, listed in `addon/codex.py`, and what they share of mitmproxy."""
+"""The mitmproxy addons: `codex_proxy` conducts the steps of a request; the others adapt mitmproxy itself."""

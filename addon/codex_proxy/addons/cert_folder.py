@@ -1,4 +1,4 @@
-"""A home that can't be written, as in a container: mitmproxy keeps its certificates there, and would end in a traceback."""
+"""Give mitmproxy another folder for its certificates if the home cannot be written, as in a container."""
 
 import shutil
 import tempfile
@@ -9,7 +9,7 @@ from mitmproxy import ctx
 from ..files import atomic as atomic_files
 from ..layers.option_checks import logger, reject
 
-# What mitmproxy makes where it is missing (mitmproxy/certs.py).
+# The files that mitmproxy creates if they are missing (mitmproxy/certs.py).
 MADE = ("mitmproxy-ca.pem", "mitmproxy-dhparam.pem")
 
 
@@ -27,11 +27,11 @@ class CertFolder:
             self.made = tempfile.mkdtemp(prefix="codex-proxy-")
         except OSError as e:
             reject(
-                f"{folder} can't be written to, nor can a folder be made elsewhere ({e.strerror}): --set confdir=FOLDER"
+                f"{folder} can't be written to, and no folder can be made elsewhere ({e.strerror}): --set confdir=FOLDER"
             )
         logger.warning(
-            f"{folder} can't be written to: mitmproxy's certificates are made in {self.made}, and go with this process. Only"
-            " clients that call it by https need them; --set confdir=FOLDER names a folder that stays."
+            f"{folder} can't be written to: mitmproxy's certificates are made in {self.made}, and removed when this process ends. Only"
+            " clients that call it by https need them; --set confdir=FOLDER names a permanent folder."
         )
         ctx.options.confdir = self.made
 

@@ -1,7 +1,7 @@
-"""The conductor: runs the steps for the flows that are ours, and is the only one of the walk that mitmproxy calls.
+"""The conductor: the addon that mitmproxy calls, and that runs the steps for the flows that are ours.
 
-It claims a flow when its head has come. On the way up the steps run until one has answered or raised; then nothing goes to the
-backend. Every exception ends in an answer of the proxy's own (fails closed).
+It claims a flow when its head arrives. On the way up the steps run until one answers or raises; then nothing goes to the backend.
+Every exception ends in an answer of the proxy's own (fails closed).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,7 +20,7 @@ from ..walk.exchange import Exchange
 
 
 class Call(NamedTuple):
-    """What one step does at one of mitmproxy's hooks. It raises ProxyError where the request ends here."""
+    """What one step does at one of mitmproxy's hooks. It raises ProxyError to end the request."""
 
     name: str
     run: Callable[[http.HTTPFlow, Exchange], Awaitable[None] | None]
@@ -113,7 +113,7 @@ class CodexProxy:
             try:
                 run(flow, exchange)
             except Exception as e:
-                # An answer put here would get the backend's body: it is told of when that is whole.
+                # An answer set here would get the backend's body: the error is sent when that is complete.
                 exchange.failure = unforeseen(name, e, exchange)
         self._look(self._watch_down_head, flow, exchange)
 
@@ -133,7 +133,7 @@ class CodexProxy:
         exchange = exchanges.of(flow)
         if exchange is None:
             if ours.is_ours(flow):
-                # Another addon's exception kept it from us: it leads nowhere, and its client gets a word of it.
+                # Another addon's exception kept it from us: it leads nowhere, and its client gets an error.
                 exchange = exchanges.claim(flow)
                 begin(flow, exchange)
                 take_off(flow)
@@ -187,7 +187,7 @@ class CodexProxy:
             try:
                 run(flow, exchange)
             except Exception:
-                logger.exception(f"{name} failed; the request goes on.")
+                logger.exception(f"{name} failed; the request continues.")
 
     def _refuse_unclaimed(self, flow: http.HTTPFlow) -> None:
         """A flow of ours that another addon's exception kept from being claimed does not go out."""
@@ -195,7 +195,7 @@ class CodexProxy:
         error = ProxyError(
             "not_claimed",
             "The proxy did not get to see this request's head, because another addon failed; nothing was sent to the"
-            " backend. mitmproxy's log says which.",
+            " backend. mitmproxy's log names it.",
         )
         refuse(flow, exchange, error)
         begin(flow, exchange)

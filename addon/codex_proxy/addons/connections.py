@@ -1,7 +1,7 @@
-"""Our listener's connections, on both sides: how mitmproxy treats them, and where they may lead.
+"""Connection policy of our listener, towards clients and towards the backend.
 
-What would be an option of the whole process is decided for our connections alone (handlers.py), so that other listeners beside
-ours work as before.
+Settings that are process-wide options in mitmproxy are decided for our connections only (handlers.py), so that other listeners
+of the same process work as before.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from ..layers.way_out import WayOut
 
 
 class Connections:
-    """Sees to it that a flow of ours leads nowhere until the last step says where."""
+    """Keeps a flow of ours from leading anywhere until the last step sets the address."""
 
     def __init__(self, way_out: WayOut) -> None:
         self.way_out = way_out
@@ -61,7 +61,7 @@ class Connections:
 
     def tls_start_client(self, data: tls.TlsData) -> None:
         # The ways to answer past mitmproxy (wire.py) speak HTTP/1.1.
-        # (A client that offers HTTP/2 alone gets no protocol named, and is told in HTTP/1.1.)
+        # (A client that offers only HTTP/2 gets no protocol, and its error in HTTP/1.1.)
         if ours.is_our_client(data.context.client) and data.context.client.alpn_offers:
             data.context.client.alpn = HTTP1
 

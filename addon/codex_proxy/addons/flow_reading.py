@@ -1,4 +1,4 @@
-"""Files of flows that are not whole, or none: read as far as they are, told in a sentence."""
+"""Report flow files that are damaged or are not flow files in one sentence, and read what can be read."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ mitmproxys_own = FlowReader.stream
 
 
 def stream(reader: FlowReader) -> Iterator[flow.Flow]:
-    """In the place of `FlowReader.stream`, which ends at the first flow that is not whole, with an exception."""
+    """Replaces `FlowReader.stream`, which raises at the first damaged flow."""
     head = reader.peek(4)
     if head and not head[:1].isdigit():  # a HAR file, or none at all
         yield from mitmproxys_own(reader)
@@ -29,16 +29,16 @@ def stream(reader: FlowReader) -> Iterator[flow.Flow]:
             continue
         try:
             read = flow.Flow.from_state(compat.migrate_flow(state_of(piece)))
-        except Exception as e:  # whatever an odd state makes of mitmproxy's readers
+        except Exception as e:  # any exception that mitmproxy's readers raise for an unexpected state
             unread.append(str(e) or type(e).__name__)
             continue
         whole += 1
         yield read
     name = str(getattr(reader.fo, "name", "The file"))
-    if told := flow_file.told(name, whole, cuts, unread):
+    if told := flow_file.summary(name, whole, cuts, unread):
         logger.warning(told)
     elif not whole:
-        logger.warning(f"{name}: there are no flows in it.")
+        logger.warning(f"{name}: it contains no flows.")
 
 
 def state_of(piece: bytes) -> dict[bytes | str, Any]:
@@ -56,5 +56,5 @@ class FlowReading:
         # It is read once, at the start; `-` is the standard input, of mitmdump alone.
         path = ctx.options.rfile if "rfile" in updated else None
         is_stdin = path == "-" and found(ReadFileStdin)
-        if path and not is_stdin and (problem := flow_file.why_unreadable(path)):
+        if path and not is_stdin and (problem := flow_file.unreadable_reason(path)):
             reject(f"-r {path}: {problem}.")

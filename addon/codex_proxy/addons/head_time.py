@@ -1,4 +1,4 @@
-"""How long a request's head may take, and a connection that never sends one."""
+"""Time limits for a request's head, and for a connection that never sends one."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ class HeadTime:
                 io.writer.close()
 
     def _look(self, client: Client) -> None:
-        """End a connection that has not sent a byte of a request, TLS or not, since it came about."""
+        """End a connection that has not sent a byte of a request, TLS or not, since it was opened."""
         self._looks.pop(client.id, None)
         handler = wire.handler_of(client)
         io = handler.transports.get(client) if handler else None

@@ -1,5 +1,4 @@
-"""How the log is written: whoever's words are in a line, it is one line, and safe in a terminal (log_record.py); and where systemd's
-journal reads it, the level in front of each (sd-daemon(3)), and no time, which it has itself."""
+"""Log format: one safe line for each record (log_record.py); under systemd with a level prefix (sd-daemon(3)) and without the time."""
 
 import io
 import logging
@@ -26,7 +25,7 @@ class Journal:
             if not isinstance(handler, TermLogHandler):
                 continue
             if isinstance(handler.file, io.TextIOWrapper):
-                # A letter that the terminal's encoding does not have would raise in whoever logs it.
+                # A character that the terminal's encoding lacks would raise in the code that logs it.
                 handler.file.reconfigure(errors="backslashreplace")
             if is_journal(handler.file):
                 handler.setFormatter(JournalFormatter())

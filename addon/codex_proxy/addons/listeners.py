@@ -1,4 +1,4 @@
-"""The listeners of this process: without one that leads to the backend, or with one that lets others in, nothing starts."""
+"""Check the listeners of this process: do not start without one for the backend, or with one that lets others in."""
 
 from mitmproxy import connection, ctx
 from mitmproxy.addonmanager import Loader
@@ -29,4 +29,6 @@ class Listeners:
     def client_connected(self, client: connection.Client) -> None:
         """mitmproxy listens for a moment on what a change of options asks for, before the change is refused."""
         if not ctx.options.codex_allow_open_listeners and of(client.proxy_mode).is_open:
-            client.error = f"--mode {client.proxy_mode.full_spec} is open to others, which {ALLOW} does not allow"
+            client.error = (
+                f"--mode {client.proxy_mode.full_spec} is open to other machines, which {ALLOW} does not allow"
+            )

@@ -1,4 +1,4 @@
-"""The options, from the table in walk/options.py, and the checks of those that belong to no single step."""
+"""Register the options from the table in walk/options.py, and check those that belong to no single step."""
 
 import sys
 from typing import Any
@@ -9,7 +9,7 @@ from mitmproxy.addonmanager import Loader
 from ..layers.option_checks import reject
 from ..message.field_values import is_plain
 from ..net import upstream
-from ..output.redact import told
+from ..output.redact import one_line
 from ..walk.options import OPTIONS
 
 
@@ -28,15 +28,15 @@ class Options:
                 reject(f"{name}: {e}")
         if "codex_originator" in updated and not is_plain(ctx.options.codex_originator):
             reject(
-                f"codex_originator={ctx.options.codex_originator!r} can't be a header: it takes letters, digits and signs of ASCII"
+                f"codex_originator={ctx.options.codex_originator!r} can't be a header: only ASCII letters, digits and punctuation are allowed"
             )
 
     def _check_names(self) -> None:
-        # mitmproxy keeps names it does not know for later, without a word (its issue #5371).
+        # mitmproxy keeps unknown names for later, silently (its issue #5371).
         for name in ctx.options.deferred:
             if name.startswith("codex_"):
                 known = ", ".join(sorted(option.name for option in OPTIONS))
-                reject(f"There is no option {name}. There are: {known}")
+                reject(f"There is no option {name}. Known options: {known}")
 
 
 def check_given(name: str, kind: Any) -> None:
@@ -46,6 +46,6 @@ def check_given(name: str, kind: Any) -> None:
     if given is None:
         return
     if kind is bool and (len(given) > 1 or not {*given} <= {"true", "false"}):
-        sys.exit(told(f"{name}={' and '.join(given)}; it can be true or false"))
+        sys.exit(one_line(f"{name}={' and '.join(given)}; allowed: true, false"))
     if kind is str and len(given) != 1:
-        sys.exit(f"{name} is given {len(given)} times" if given else f"{name} is given without a value")
+        sys.exit(f"{name} is given {len(given)} times" if given else f"{name} has no value")

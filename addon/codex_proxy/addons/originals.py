@@ -1,4 +1,4 @@
-"""What the client sent beside what went up: as a unified diff, and as a flow of its own that can be replayed."""
+"""Compare what the client sent with what went up: as a unified diff, and as a separate flow that can be replayed."""
 
 from collections.abc import Sequence
 
@@ -45,12 +45,14 @@ class Originals:
         copies = [self._copy(*original_of(one)) for one in selected]
         view = found(View)
         if view is None:
-            raise exceptions.CommandError("Only mitmweb and the console have a list to add it to.")
+            raise exceptions.CommandError("Only mitmweb and the console have a list of flows to add it to.")
         view.add(copies)
 
     def _copy(self, sent: http.HTTPFlow, original: Original) -> http.HTTPFlow:
         if original.body_cut:
-            raise exceptions.CommandError("The client's body was too large to be kept whole; replay the patched one.")
+            raise exceptions.CommandError(
+                "The client's body was too large to be kept in full; replay the patched request."
+            )
         copy: http.HTTPFlow = sent.copy()
         # Replayed, it is its caller's again: what that one refers to is found, and its session is the same.
         copy.metadata[KEY] = {"version": VERSION, "caller": exchanges.known(sent).caller}

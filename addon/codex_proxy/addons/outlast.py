@@ -1,7 +1,7 @@
-"""A full disk and a closed pipe do not end the proxy in the middle of something: where mitmproxy would call `sys.exit`, this goes on.
+"""Keep the proxy running on a full disk or a closed pipe, where mitmproxy would call `sys.exit`.
 
-mitmproxy 12.2.3 ends when a flow can't be saved (addons/save.py) and when a line can't be printed (addons/termlog.py),
-whatever is under way, such as a token that was renewed and is not written yet.
+mitmproxy 12.2.3 exits when a flow can't be saved (addons/save.py) and when a line can't be printed (addons/termlog.py),
+whatever is in progress, such as a renewed token that is not written yet.
 """
 
 import contextlib
@@ -46,11 +46,11 @@ class Outlast:
             har.done = lambda: export_har(har)  # type: ignore[method-assign]
 
     def stop(self) -> None:
-        """Nobody reads the log any more: end as after SIGTERM, with what runs to its end. From any thread."""
+        """The log has no reader any more: end as after SIGTERM, and let running requests finish. From any thread."""
         ctx.master.event_loop.call_soon_threadsafe(self._shut_down)
 
     def save_flow(self, flow: Any) -> None:
-        """In place of `Save.save_flow`: a flow that can't be written is left out, and that is told once."""
+        """In place of `Save.save_flow`: a flow that can't be written is skipped, which is logged once."""
         if not (self._save.stream or ctx.options.save_stream_file):
             return
         self._save.active_flows.discard(flow)
@@ -60,13 +60,13 @@ class Outlast:
         except OSError as e:
             if not self._missing:
                 logger.error(
-                    f"Flows can't be saved to {ctx.options.save_stream_file} ({e.strerror or e}): the proxy goes on without. They are"
+                    f"Flows can't be saved to {ctx.options.save_stream_file} ({e.strerror or e}): the proxy continues without saving. They are"
                     " saved again as soon as that can be."
                 )
             self._missing += 1
             return
         if self._missing:
-            logger.warning(f"Flows are saved to {self._save.current_path} again; {self._missing} are missing there.")
+            logger.warning(f"Flows are saved to {self._save.current_path} again; {self._missing} were not saved.")
             self._missing = 0
 
     def end_saving(self) -> None:

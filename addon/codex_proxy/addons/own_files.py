@@ -1,7 +1,7 @@
-"""Files of flows are for their owner alone, from the moment they are there: mitmproxy makes them as the umask says.
+"""Create flow files with mode 0600; mitmproxy creates them as the umask says.
 
-Changed afterwards, one could have been opened by somebody else before. What mitmproxy makes beside them, as the certificates
-in its own folder, stays as it is.
+A later chmod would leave a moment in which another user could open the file. Other files of mitmproxy, such as the certificates
+in its own folder, are not changed.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ from mitmproxy.addons.savehar import SaveHar
 from ..files import atomic as atomic_files
 from ..layers.found_addon import found
 
-# Commands that write what a person chose to a file.
+# Commands that write the user's selection to a file.
 COMMANDS = ("save.file", "save.har", "export.file", "cut.save")
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class OwnFiles:
-    """For good: `hardump` is written after the last of our hooks."""
+    """Permanent: `hardump` is written after the last of our hooks."""
 
     def load(self, loader: Loader) -> None:
         # `-w FILE`, at the start and wherever a name with the time in it changes; `hardump`, at the end.
@@ -49,7 +49,7 @@ def replace(held: Any, name: str, function: Callable[..., Any]) -> None:
 
 
 def opening(save: Any) -> Callable[[], None]:
-    """`Save.maybe_rotate_to_new_file` for owners alone; a file that is there already is closed to others."""
+    """`Save.maybe_rotate_to_new_file` with mode 0600; an existing file is closed to other users."""
     rotate = for_owner(save.maybe_rotate_to_new_file)
 
     def opened() -> None:
@@ -62,7 +62,7 @@ def opening(save: Any) -> Callable[[], None]:
 
 
 def for_owner[**P, T](function: Callable[P, T]) -> Callable[P, T]:
-    """What it creates, files and folders, nobody else may open."""
+    """Whatever it creates, files and folders, is for the owner only."""
 
     @functools.wraps(function)
     def private(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -76,7 +76,7 @@ def for_owner[**P, T](function: Callable[P, T]) -> Callable[P, T]:
 
 
 def renew(save: Any) -> None:
-    """The file of `-w`, which mitmproxy opens before it loads a script: nobody may have it open who would read on."""
+    """The file of `-w`, which mitmproxy opens before it loads a script: no other user may keep it open for reading."""
     try:
         file = os.fstat(save.stream.fo.fileno())
         is_new = stat.S_ISREG(file.st_mode) and file.st_mode & OTHERS and not file.st_size and file.st_nlink == 1

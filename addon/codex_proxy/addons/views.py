@@ -1,4 +1,4 @@
-"""Content views of mitmproxy for what goes to the backend and what comes back."""
+"""mitmproxy content views for requests to the backend and its answers."""
 
 from mitmproxy import contentviews, exceptions, http
 from mitmproxy.addonmanager import Loader
@@ -13,10 +13,10 @@ from ..views.stream_text import stream_text
 from ..walk.saved import Saved
 from .originals import difference_of, original_of
 
-# Above what mitmproxy's own views give (1 for JSON), and a view less than 0 is none.
+# Above the priorities of mitmproxy's own views (1 for JSON); below 0 a view is not offered.
 OURS, NOT_OURS = 2.0, -1.0
 
-# The paths of requests with a conversation in them, without their prefixes (paths.canonical).
+# The paths of requests with a conversation in them, without their prefixes (front/routes.py).
 CONVERSATIONS = tuple(path for path, route in routes.ROUTES.items() if route.body != "none")
 
 EVENTS, JSON = "text/event-stream", "application/json"
@@ -70,7 +70,7 @@ def is_running(metadata: contentviews.Metadata) -> bool:
 
 
 def with_gaps(text: str) -> str:
-    """`text` with its empty lines seen: mitmweb gives them no height."""
+    """`text` with visible empty lines: mitmweb gives them no height."""
     return text.replace("\n\n", "\n \n").replace("\n\n", "\n \n")
 
 
@@ -116,7 +116,7 @@ class CodexAnswer(contentviews.Contentview):
 
 
 class CodexDiff(contentviews.Contentview):
-    """What the client sent beside what went up; shown when a person asks for it."""
+    """Compares what the client sent with what went up; shown on request."""
 
     name = "Codex diff"
     syntax_highlight = "none"
@@ -124,7 +124,7 @@ class CodexDiff(contentviews.Contentview):
     def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
         try:
             if metadata.flow is None or not isinstance(metadata.http_message, http.Request):
-                return "This is shown for requests."
+                return "This view is for requests."
             return difference_of(*original_of(metadata.flow))
         except exceptions.CommandError as e:
             return str(e)

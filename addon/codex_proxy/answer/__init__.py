@@ -1,1 +1,1 @@
-"""The backend's stream of events: cut into frames, repaired, and one made up for a dry run."""
+"""The backend's event stream: split into frames, decoded, repaired."""

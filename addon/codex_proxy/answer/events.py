@@ -1,4 +1,4 @@
-"""What is read of the events of an answer, in either API; the large values stay undecoded."""
+"""Typed events of an answer, of both APIs; large values stay undecoded."""
 
 from typing import Any
 

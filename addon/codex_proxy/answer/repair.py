@@ -1,4 +1,4 @@
-"""The answer's stream as it goes by: kept item by item, its last event completed, a broken one ended readably.
+"""Repair the answer's stream on its way down: collect the items, complete the last event, end a broken stream readably.
 
 The backend's last event has `output: []` (docs/backend.md, 5), and clients such as nanobot read nothing else.
 """
@@ -33,7 +33,7 @@ SHORT_LINE = (1 << 20) - 4096
 # and in characters.
 LONG_FAILURE, TOLD = 512 << 10, 4096
 
-# Of a stream that came whole so much is read at a time, in bytes.
+# How much of a complete stream is read at a time, in bytes.
 PIECE = 1 << 20
 
 encode = msgspec.json.encode
@@ -73,7 +73,7 @@ class Ending(msgspec.Struct):
 
 
 @dataclass
-class Repair:
+class StreamRepairer:
     """`feed` and `end` take what the backend sent and give what the client gets. `limit` is the longest line it reads."""
 
     limit: int | None = None
@@ -102,7 +102,7 @@ class Repair:
             rest = self._frame(rest.rstrip(b"\r\n") + b"\n\n")
         if self.ended:
             return [rest] if rest else []
-        # Half an event is none (WHATWG HTML 9.2.6), and a client would only stumble over it.
+        # Half an event does not count (WHATWG HTML 9.2.6), and clients could not parse it.
         return [self.broken("The backend ended the stream before its last event.")]
 
     def broken(self, message: str, code: str = "stream_broken") -> bytes:
@@ -165,11 +165,11 @@ class Repair:
         for key, what in (("result", "an image"), ("encrypted_content", "encrypted reasoning")):
             for index in sorted(range(len(items)), key=lambda i: -len(items[i])):
                 if sum(len(item) + 1 for item in items) > room and _holds(items[index], key):
-                    self.notes.append(f"last event: {what} left out, the client reads lines of 1 MiB at most")
+                    self.notes.append(f"last event: {what} left out, as the client reads lines of at most 1 MiB")
                     items[index] = _set(items[index], key, b"null")
         while items and sum(len(item) + 1 for item in items) > room:
             items.remove(max(items, key=len))
-            self.notes.append("last event: an item left out, the client reads lines of 1 MiB at most")
+            self.notes.append("last event: an item left out, as the client reads lines of at most 1 MiB")
         return items
 
 
@@ -178,8 +178,8 @@ def worth_a_look(frame: bytes) -> bool:
 
 
 def readable(data: bytes) -> tuple[bytes, Event]:
-    """An event with U+FFFD for what is no letter, as a reader of events has it (WHATWG HTML 9.2.6), and for half a character, which
-    strict readers of JSON refuse: for neither is a turn lost. Raises msgspec.MsgspecError."""
+    """An event with U+FFFD for invalid UTF-8, as event readers do (WHATWG HTML 9.2.6), and for lone surrogates, which
+    strict JSON readers refuse: neither should cost a turn. Raises msgspec.MsgspecError."""
     # Not seen by msgspec while it is in a value that stays undecoded.
     data = data if is_utf8(data) else data.decode("utf-8", "replace").encode()
     try:
@@ -241,7 +241,9 @@ def _set(document: bytes, key: str, value: bytes) -> bytes:
     return encode(values)
 
 
-def through(body: bytes, repair: Repair, seen: Callable[[list[bytes]], list[bytes] | None] | None = None) -> bytes:
+def through(
+    body: bytes, repair: StreamRepairer, seen: Callable[[list[bytes]], list[bytes] | None] | None = None
+) -> bytes:
     """A stream that came whole, fed to `repair` piece by piece: its frames are many times as large as itself. What `seen` gives
     for them is put together. Raises ProxyError for a frame that is too large."""
     kept: list[bytes] = []
@@ -251,8 +253,8 @@ def through(body: bytes, repair: Repair, seen: Callable[[list[bytes]], list[byte
     return b"".join(kept)
 
 
-def whole(body: bytes) -> Repair:
+def of_complete_stream(body: bytes) -> StreamRepairer:
     """The repair of a stream that came whole."""
-    repair = Repair()
+    repair = StreamRepairer()
     through(body, repair)
     return repair

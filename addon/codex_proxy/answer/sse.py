@@ -1,4 +1,4 @@
-"""Server-sent events: bytes in, whole frames out, byte for byte (WHATWG HTML, section 9.2)."""
+"""Server-sent events parser: bytes in, complete frames out, unchanged (WHATWG HTML, section 9.2)."""
 
 import re
 

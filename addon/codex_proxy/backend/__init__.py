@@ -1,1 +1,1 @@
-"""What the backend wants and says: headers, cookies, refusals, requests of our own."""
+"""The backend's side of a request: headers, cookies, refusals, usage windows, and calls of our own."""

@@ -1,4 +1,4 @@
-"""Requests of our own to the backend, signed as the proxy's are; a refused token is replaced once (docs/backend.md, 7.2, 9)."""
+"""Calls of our own to the backend, with the proxy's headers; a refused token is replaced once (docs/backend.md, 7.2, 9)."""
 
 from dataclasses import dataclass, field
 
@@ -40,7 +40,7 @@ class BackendCalls:
     jar: Jar = field(default_factory=Jar)
 
     async def get(self, url: str, limits: Limits) -> http_client.Answer:
-        """Any answer with a status. Raises LoginError, IssuerError; ProxyError if none came."""
+        """Returns any answer that has a status. Raises LoginError, IssuerError; ProxyError if none came."""
         return await self._send("GET", url, b"", limits)
 
     async def post(self, url: str, body: bytes, limits: Limits) -> http_client.Answer:
@@ -50,7 +50,7 @@ class BackendCalls:
     async def _send(self, method: str, url: str, body: bytes, limits: Limits) -> http_client.Answer:
         target, home = upstream.parse(url.partition("?")[0]), upstream.parse(self.base)
         if target[:3] != home[:3]:
-            raise ValueError(f"{url} is not at {home.url}, and the token is for no other host")
+            raise ValueError(f"{url} is not at {home.url}, and the token is sent to no other host")
         login = await self.store.fresh()
         answer = await self._once(method, url, body, limits, login)
         if answer.status == 401 and not refusals.is_region(str(refusals.parse(answer.body).get("message") or "")):
@@ -61,10 +61,10 @@ class BackendCalls:
         return answer
 
     async def _once(self, method: str, url: str, body: bytes, limits: Limits, login: Login) -> http_client.Answer:
-        headers = our_headers.who(self.originator, streams=method == "POST")
+        headers = our_headers.client_headers(self.originator, streams=method == "POST")
         if method == "POST":
             headers["Content-Type"] = "application/json"
-        headers |= our_headers.whose(login, self.jar.header(url))
+        headers |= our_headers.account_headers(login, self.jar.header(url))
         fields = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
         try:
             answer = await http_client.send(method, url, fields, body, limits)
@@ -75,11 +75,11 @@ class BackendCalls:
 
 
 def problem(answer: http_client.Answer, remedy: str = "") -> ProxyError:
-    """What a refusal, or what is no answer, means, as a client of the proxy would be told; `remedy` says how a person logs in again."""
+    """The error for a refusal or an unusable answer, as a client of the proxy gets it; `remedy` says how to log in again."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
     if answer.status < 400:
         place = refusals.redirect_host(headers.get("location", ""))
         error = refusals.no_answer(answer.status, headers, answer.body, place=place)
-        said = f"The backend answered with status {answer.status}, and not with what was asked for."
+        said = f"The backend answered with status {answer.status}, and not with what was requested."
         return error or ProxyError("backend_error", said, status=502)
     return refusals.explain(answer.status, headers, answer.body, remedy=remedy)

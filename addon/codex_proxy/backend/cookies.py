@@ -1,4 +1,4 @@
-"""Cloudflare's cookies, kept in memory and sent back, as the CLI does (docs/backend.md, 2, 2.2). Nothing else is kept."""
+"""In-memory jar for Cloudflare's cookies, sent back as the CLI does (docs/backend.md, 2, 2.2). No other cookie is kept."""
 
 import re
 from collections.abc import Iterable

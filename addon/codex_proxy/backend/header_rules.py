@@ -1,4 +1,4 @@
-"""Which headers go up to the backend and which come down to the client, as tables (docs/backend.md, 2 and 6)."""
+"""Tables of the headers that go up to the backend and of those that come down to the client (docs/backend.md, 2 and 6)."""
 
 from collections.abc import Iterable, Mapping
 
@@ -31,7 +31,7 @@ NOT_DOWN = frozenset(
     " openai-organization openai-project".split()
 )
 
-# Between its own machines, sealed for the account or of no use here (docs/backend.md, 6): whole families, save what support asks for.
+# Internal, encrypted or useless here (docs/backend.md, 6): whole families, except what support asks for.
 INTERNAL = ("x-oai-", "x-openai-internal-", "openai-internal-", "x-internal-", "x-envoy-")
 FOR_SUPPORT = frozenset({"x-oai-request-id"})
 
@@ -60,23 +60,23 @@ def upward(client: Mapping[str, str], ours: Mapping[str, str]) -> Fields:
 
 # Why a header of the client's does not go up; the first that its name begins with.
 REASONS = (
-    ("authorization", "the client's own key; the login's token goes up in its place"),
+    ("authorization", "the client's own key; the login's token is sent instead"),
     ("x-api-key", "the client's own key"),
     ("api-key", "the client's own key"),
     ("cookie", "the client's own; the backend gets only Cloudflare's, which it set itself"),
     ("openai-organization", "only for API keys"),
     ("openai-project", "only for API keys"),
     ("x-stainless-", "telemetry of the SDK"),
-    ("x-nanobot-", "for nanobot alone"),
-    ("x-forwarded", "tells where the client is"),
-    ("forwarded", "tells where the client is"),
-    ("version", "a minimum-version gate that only the official Codex should meet"),
+    ("x-nanobot-", "for nanobot only"),
+    ("x-forwarded", "reveals where the client is"),
+    ("forwarded", "reveals where the client is"),
+    ("version", "a minimum-version check meant for the official Codex only"),
 )
 
 # Why a header goes up that the client did not send, or not so.
 SET = {
     "accept": "answers come as events, the catalogue as JSON",
-    "accept-encoding": "a compressed stream could not be read as it goes by",
+    "accept-encoding": "a compressed stream could not be read on the way",
     "authorization": "the token of your login",
     "chatgpt-account-id": "the account that the token is for",
     "cookie": "Cloudflare's, which it set itself",
@@ -90,19 +90,19 @@ ONCE = "each header goes up once"
 
 
 def changed(client: Iterable[Iterable[str]], sent: Iterable[tuple[bytes, bytes]]) -> list[Change]:
-    """Header by header what became of the client's on the way up."""
+    """What happened to each of the client's headers on the way up."""
     before = {name.lower(): value for name, value in client}
     after = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in sent}
     framing = ("host", "content-length", "transfer-encoding", "connection", "expect")
     told = []
     for name, value in before.items():
         if name not in after and name not in framing:
-            why = next((why for start, why in REASONS if name.startswith(start)), "nothing the backend needs to know")
+            why = next((why for start, why in REASONS if name.startswith(start)), "nothing that the backend needs")
             told.append(Change(name, "taken off", why))
         elif name in after and after[name] != value and name not in framing:
             told.append(Change(name, f"{value} → {after[name]}", SET.get(name, ONCE)))
     told += [
-        Change(name, f"put on: {value}", SET.get(name, ONCE))
+        Change(name, f"set: {value}", SET.get(name, ONCE))
         for name, value in after.items()
         if name not in (*before, *framing)
     ]

@@ -1,16 +1,16 @@
-"""The headers we say on every request to the backend: who we are, and whose request it is (docs/backend.md, 2)."""
+"""The headers that the proxy sets on every request to the backend: who it is, and whose account is used (docs/backend.md, 2)."""
 
 from ..account.login import Login
 from ..net import upstream
 
 
-def who(originator: str, *, streams: bool, codex: bool = False) -> dict[str, str]:
-    """`streams`: is an answer in events wanted? `codex`: does the official Codex ask, through us?"""
+def client_headers(originator: str, *, streams: bool, codex: bool = False) -> dict[str, str]:
+    """`streams`: whether an event stream is wanted; `codex`: whether the client is the official Codex."""
     headers = {
         "originator": originator,
         "User-Agent": upstream.user_agent(originator),
         "Accept": "text/event-stream" if streams else "application/json",
-        # A compressed stream could not be repaired as it goes by; nanobot asks for gzip.
+        # A compressed stream could not be repaired on the way; nanobot asks for gzip.
         "Accept-Encoding": "identity",
     }
     if not codex:
@@ -19,7 +19,7 @@ def who(originator: str, *, streams: bool, codex: bool = False) -> dict[str, str
     return headers
 
 
-def whose(login: Login, cookie: str = "") -> dict[str, str]:
+def account_headers(login: Login, cookie: str = "") -> dict[str, str]:
     """Secrets; `cookie` has Cloudflare's, and nothing else."""
     headers = {"Authorization": f"Bearer {login.access_token}"}
     if login.account_id:

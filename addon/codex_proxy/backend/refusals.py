@@ -1,4 +1,4 @@
-"""What the backend's refusals become for the client: OpenAI's shape, status and message kept, explained where that helps.
+"""Translate the backend's refusals for the client: OpenAI's shape, status and message kept, explained where that helps.
 
 docs/backend.md, 7. Everything here is decided from status, headers and body; nothing is asked or sent.
 """
@@ -17,7 +17,7 @@ import msgspec
 from ..errors import ProxyError
 from ..message import encodings
 from ..output import redact
-from . import usage_windows as usage
+from . import usage_windows
 
 MODEL_REFUSED = re.compile(
     r"model is not supported when using Codex|requires a newer version of Codex|Model not found", re.I
@@ -30,23 +30,23 @@ STREAM_STATUS = {
     "cyber_policy": 400, "bio_policy": 400, "misalignment_policy_violation": 400,
 }  # fmt: skip
 
-# A refusal's body longer than this is not read, in bytes; of its texts so much is told, and so much of one that is no JSON, in
+# Limits: the size of a refusal's body that is read, in bytes; of its texts that are shown, and of a body that is not JSON, in
 # characters.
 LONG, TOLD, SHORT = encodings.ERROR_BODY, 4096, 300
 
 HOST = re.compile(r"[a-z0-9.-]{1,80}")
 
 # What may stand between here and the backend, and answer in its place.
-BETWEEN = "It may come from something in between, as the sign-in page of a hotel's or a company's network."
+BETWEEN = "It may come from something in between, such as the sign-in page of a hotel or company network."
 
 RETRY_NOT = {"x-should-retry": "false"}
 
-# Of those, what the same request would end in again; the SDKs would send it three times. (A 400 and a 403 they don't repeat.)
+# Those that the same request would meet again; the SDKs would send it three times. (They don't retry a 400 or 403.)
 LASTING = ("insufficient_quota", "usage_limit_reached", "usage_not_included", "response_incomplete")
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """The error in a body: code, message and whatever else there is; empty if it is none in JSON (docs/backend.md, 7.1)."""
+    """The error in a body: code, message and whatever else there is; empty if the body is not a JSON error (docs/backend.md, 7.1)."""
     try:
         document = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -93,14 +93,14 @@ class Refusal:
         return {k: v for k, v in self.error.items() if k not in ("message", "type", "code")}
 
     def names(self, limit: str) -> bool:
-        """Does it tell of a limit by this name, wherever that stands?"""
+        """Whether it names this limit, in whatever place."""
         return self.status in (404, 429) and limit in " ".join((self.kind or "", self.code or "", self.message))
 
 
 def explain(
     status: int, headers: Mapping[str, str], body: bytes, now: float | None = None, *, remedy: str = ""
 ) -> ProxyError:
-    """The error a client gets for a refusal of the backend; `remedy` says how a person logs in again, in a sentence."""
+    """The error a client gets for a refusal of the backend; `remedy` is a sentence that says how to log in again."""
     error = redact.values(_cut(parse(body) if len(body) < LONG else {}))
     refusal = Refusal(status, headers, body, error, time.time() if now is None else now, remedy)
     return next(rule.becomes(refusal) for rule in RULES if rule.applies(refusal))
@@ -109,10 +109,10 @@ def explain(
 def no_answer(
     status: int, headers: Mapping[str, str], body: bytes, *, place: str = "", upgrade: bool = False
 ) -> ProxyError | None:
-    """The error for what is no answer though its status says nothing of an error: nothing, a redirect, a page, words; None for
-    JSON that is no error. `place` is the host of a redirect; `upgrade`: another protocol was asked for."""
+    """The error for an unusable answer with a good status: an empty body, a redirect, a page, text; None for
+    JSON that is not an error. `place` is the host of a redirect; `upgrade`: whether another protocol was requested."""
     if status == 304:
-        said = "nothing, as if it had been asked what is new."
+        said = "no body, as if the request had been conditional."
     elif 300 <= status < 400:
         said = "a redirect" + (f" to {place}" if place else "") + ", which is not followed. " + BETWEEN
     elif upgrade:
@@ -120,12 +120,12 @@ def no_answer(
     elif is_page(headers, body):
         said = f"a web page. {BETWEEN}"
     elif not body.strip():
-        said = "nothing in it."
+        said = "an empty body."
     else:
         try:
             document = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            said = f"no JSON: {redact.short(body[:2000].decode('utf-8', 'replace').strip(), SHORT)}"
+            said = f"text that is not JSON: {redact.short(body[:2000].decode('utf-8', 'replace').strip(), SHORT)}"
         else:
             is_error = not {"object", "output", "models", "data"} & set(document) and len(body) <= LONG and parse(body)
             return explain(502, headers, body) if is_error else None
@@ -162,7 +162,7 @@ def is_challenge(status: int, headers: Mapping[str, str]) -> bool:
 
 
 def is_region(message: str) -> bool:
-    """A 401 that no new token helps against (docs/backend.md, 7.2)."""
+    """A 401 that a new token does not solve (docs/backend.md, 7.2)."""
     return "not authorized in this region" in message
 
 
@@ -174,11 +174,11 @@ def refuses_encrypted(status: int, body: bytes) -> bool:
 def in_stream(error: Mapping[str, Any], now: float | None = None) -> ProxyError:
     """The error for a failure that came inside a 200 stream, for a client that did not ask for a stream."""
     code = str(error.get("code") or error.get("type") or "") or "response_failed"
-    message = str(error.get("message") or "The backend reported a failure without a word.")
+    message = str(error.get("message") or "The backend reported a failure without an explanation.")
     status = STREAM_STATUS.get(code, 502)
     headers = _retry_after(message) if status == 429 else {}
     if code in LASTING:
-        left = usage.limit_message(error, {}, time.time() if now is None else now)[1]
+        left = usage_windows.limit_message(error, {}, time.time() if now is None else now)[1]
         headers = {**headers, **RETRY_NOT, **({} if left is None else {"retry-after": str(left)})}
     extra = {k: v for k, v in error.items() if k not in ("message", "type", "code", "param", "sequence_number")}
     return ProxyError(code, message, status=status, of_backend=True, headers=headers, extra=extra)
@@ -188,7 +188,7 @@ def _cloudflare(refusal: Refusal) -> ProxyError:
     ray = f" (cf-ray {refusal.headers['cf-ray']})" if "cf-ray" in refusal.headers else ""
     return ProxyError(
         "cloudflare_challenge",
-        f"Cloudflare, in front of the backend, stopped the request{ray}; the login has nothing to do with it. It happens on"
+        f"Cloudflare, in front of the backend, stopped the request{ray}; the login is not the cause. It happens on"
         " addresses of data centres and VPNs: try from another network, or in some minutes.",
         status=refusal.status, headers=RETRY_NOT,
     )  # fmt: skip
@@ -207,7 +207,7 @@ def _no_json(refusal: Refusal) -> ProxyError:
 
 def _usage_limit(refusal: Refusal) -> ProxyError:
     # Type, plan_type and resets_at stay: by them the Codex CLI says its own sentence (docs/backend.md, 13).
-    message, left = usage.limit_message(refusal.error, refusal.headers, refusal.now)
+    message, left = usage_windows.limit_message(refusal.error, refusal.headers, refusal.now)
     said = str(refusal.error.get("message") or "").rstrip(".")
     retry = RETRY_NOT if left is None else {**RETRY_NOT, "retry-after": str(left)}
     return ProxyError(
@@ -219,7 +219,7 @@ def _usage_limit(refusal: Refusal) -> ProxyError:
 def _usage_not_included(refusal: Refusal) -> ProxyError:
     return ProxyError(
         "usage_not_included",
-        f"{refusal.message} The ChatGPT plan of this login has no Codex in it; Plus and above have.",
+        f"{refusal.message} This ChatGPT plan does not include Codex; Plus and higher plans do.",
         status=429, kind="usage_not_included", headers=RETRY_NOT, extra=refusal.extra,
     )  # fmt: skip
 

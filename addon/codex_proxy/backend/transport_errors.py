@@ -1,4 +1,4 @@
-"""What it means when the backend gave no answer: mitmproxy's and httpx2's words → an error a person can act on."""
+"""Explain transport errors: the wording of mitmproxy and httpx2 → an error that says what to do."""
 
 import re
 from typing import NamedTuple
@@ -20,10 +20,10 @@ def _trouble(signs: str, code: str, explanation: str) -> Trouble:
 
 CLOSED = "{host} closed the connection before its answer was complete. Try again."
 
-# How addons/backend_side.py begins what it says of an answer that is none; what follows may be the backend's own words.
+# The prefix of layers/backend_side.py for an unparsable answer; what follows may be the backend's own words.
 GARBLED = "Garbled answer: "
 
-# Of a message this much is looked at, and this much is told, in characters.
+# How much of a message is examined, and how much is shown, in characters.
 LOOKED_AT, TOLD = 1000, 200
 
 # First match wins. `{host}` is the backend's.
@@ -32,22 +32,22 @@ TROUBLES = (
     _trouble(rf"^{GARBLED}|from server, refusing|receive buffer too long|server _SWITCH_\w+ event", "backend_garbled", "What {host} answered is not HTTP."),
     _trouble(r"connect timeout", "backend_timeout", "{host} did not take the connection in time. Is the network up?"),
     _trouble(r"idle timeout", "backend_timeout", "{host} gave no answer{after}; whether it got the request is not known."),
-    _trouble(r"stall timeout", "backend_timeout", "{host} stopped in its answer: nothing more came{after}."),
-    _trouble(r"dead timeout", "backend_timeout", "The connection to {host} is dead; whether the request got there is not known. Try again."),
+    _trouble(r"stall timeout", "backend_timeout", "{host} stopped in the middle of its answer: nothing more came{after}."),
+    _trouble(r"dead timeout", "backend_timeout", "The connection to {host} is dead; whether the request arrived is not known. Try again."),
     _trouble(r"total timeout", "backend_timeout", "{host} did not complete its answer in time."),
-    _trouble(r"size timeout", "backend_garbled", "{host} answered with more than is taken here."),
+    _trouble(r"size timeout", "backend_garbled", "{host} sent more than the proxy accepts."),
     _trouble(
         r"too many open files", "proxy_out_of_files",
-        "This proxy has no more open files for a connection to {host}. Close some clients, or start it with a higher `ulimit -n`.",
+        "This proxy can open no more files, so no connection to {host}. Close some clients, or start it with a higher `ulimit -n`.",
     ),
     _trouble(r"refused HTTP CONNECT|proxy", "outgoing_proxy_failed", "The outgoing proxy (HTTPS_PROXY) did not let the request through."),
     _trouble(
         r"name or service|getaddrinfo|nodename nor|name resolution|no address associated|not known", "backend_unknown_host",
         "The name {host} can't be resolved. Is the network up?",
     ),
-    _trouble(clock.OF_TIME.pattern, "backend_certificate", "The certificate of {host} is of another time than this machine's."),
+    _trouble(clock.OF_TIME.pattern, "backend_certificate", "The certificate of {host} is not valid at this machine's time."),
     _trouble(r"certificate", "backend_certificate", "The certificate of {host} is not trusted. Behind a company proxy, name its CA in SSL_CERT_FILE."),
-    _trouble(r"TLS|SSL|handshake", "backend_tls", "No TLS connection to {host} came about."),
+    _trouble(r"TLS|SSL|handshake", "backend_tls", "The TLS handshake with {host} failed."),
     _trouble(r"refused|connect call failed|unreachable|no route", "backend_unreachable", "{host} can't be reached. Is the network up?"),
     _trouble(r"without sending complete", "backend_closed", CLOSED),
     _trouble(r"protocol error|cannot parse|unexpected server response|invalid header|illegal|content-length|transfer-encoding|malformed", "backend_garbled", "What {host} answered is not HTTP."),

@@ -1,4 +1,4 @@
-"""Usage windows, from the headers of an answer: named by their length, never by their slot (docs/backend.md, 6)."""
+"""Usage windows from an answer's headers, named by their length, never by their slot (docs/backend.md, 6)."""
 
 import re
 import time
@@ -141,7 +141,7 @@ def limit_message(error: Mapping[str, Any], headers: Mapping[str, str], now: flo
     if resets_at is None:
         return text + "; when it resets is not known.", None
     left = max(0, int(resets_at - now))
-    return f"{text}. It resets {when(resets_at, now)} ({span(left)} from now).", left
+    return f"{text}. It resets {local_time(resets_at, now)} ({span(left)} from now).", left
 
 
 def _used_up(found: list[Window], resets_at: float | None) -> Window | None:
@@ -154,7 +154,7 @@ def _used_up(found: list[Window], resets_at: float | None) -> Window | None:
     return max(candidates, key=lambda w: w.used) if candidates else None
 
 
-def when(instant: float, now: float) -> str:
+def local_time(instant: float, now: float) -> str:
     """Local time, with the day where it is not today's."""
     local, today = time.localtime(instant), time.localtime(now)
     same_day = (local.tm_year, local.tm_yday) == (today.tm_year, today.tm_yday)

@@ -1,1 +1,1 @@
-"""What a client really sends, as files without secrets, and what would become of it."""
+"""Capture mode: what a client really sends, as files without secrets, and an assessment of it."""

@@ -1,6 +1,6 @@
-"""A captured request judged: what would become of each part of it, and whether it can succeed.
+"""Assess a captured request: what would happen to each part of it, and whether it can succeed.
 
-By the tables and the rules the patch itself goes by; what they say nothing of, by docs/backend.md.
+Uses the tables and rules of the patch itself; where they do not decide, docs/backend.md does.
 """
 
 import re
@@ -16,9 +16,9 @@ from ..changes import Change
 from ..chat import request as chat_request
 from ..dry_run import canned
 from ..errors import ProxyError
-from ..front import routes as paths
+from ..front import routes
 from ..front.routes import NO_ROUTE, Route
-from ..models import name_map as model_map
+from ..models import name_map
 from ..request import body_rules, tool_rules
 from . import folder as capture_folder
 from .folder import Document, ProxySettings
@@ -52,7 +52,7 @@ NOT_THE_CLIENT = frozenset({401, 402, 403, 408, 429})
 
 
 class Known:
-    """As if all that a request refers to had passed here; what was not known is told by the answer it got."""
+    """A memory that knows everything a request refers to; what was unknown shows in the answer it got."""
 
     def item(self, _: str) -> msgspec.Raw:
         return msgspec.Raw(b'{"type": "message", "role": "assistant", "content": []}')
@@ -65,7 +65,7 @@ class Known:
 
 
 class Fate(NamedTuple):
-    """What becomes of a part of a request, and why."""
+    """What happens to a part of a request, and why."""
 
     what: str
     how: str = ""
@@ -73,8 +73,8 @@ class Fate(NamedTuple):
 
 
 @dataclass
-class Looked:
-    """One captured request, judged."""
+class Assessment:
+    """The assessment of one captured request."""
 
     document: Document
     method: str
@@ -99,13 +99,13 @@ class Looked:
         return any(fate.what != ACCEPTED for fates in self.fates.values() for fate in fates)
 
 
-def look(document: Document) -> Looked:
-    """Judge one captured request."""
+def look(document: Document) -> Assessment:
+    """Assess one captured request."""
     method, _, rest = document["request_line"].partition(" ")
     body = document.get("body")
-    one = Looked(document, method, rest.rpartition(" ")[0] or rest, body if isinstance(body, dict) else {})
+    one = Assessment(document, method, rest.rpartition(" ")[0] or rest, body if isinstance(body, dict) else {})
     try:
-        one.route = paths.find(one.method, one.path)
+        one.route = routes.find(one.method, one.path)
     except ProxyError as e:
         one.failure = e.message
     else:
@@ -127,12 +127,12 @@ def answered(document: Document) -> str:
     return f"the {by} answered {status}: {answer.get('message') or answer.get('code') or ''}"
 
 
-def _look_at_body(one: Looked) -> None:
+def _look_at_body(one: Assessment) -> None:
     settings = one.document.get("proxy") or ProxySettings(version="", dry_run=False, patch="full", model_map=[])
     headers = {name.lower(): value for name, value in reversed(one.document.get("headers") or [])}
     lite = header_rules.is_lite(headers) and header_rules.is_codex(headers)
     options = body_rules.PatchOptions(
-        True, lite, model_map.parse(settings.get("model_map") or []), past=Known(), translate=one.route.translate
+        True, lite, name_map.parse(settings.get("model_map") or []), past=Known(), translate=one.route.translate
     )
     if "body" not in one.document and "text" not in one.document and "note" in (one.document.get("sent") or {}):
         one.failure = one.document["sent"]["note"]
@@ -161,7 +161,7 @@ def _look_at_body(one: Looked) -> None:
     _look_for_unknown(one)
 
 
-def _look_at_chat(one: Looked) -> None:
+def _look_at_chat(one: Assessment) -> None:
     """What the translation makes of the fields of a chat completion."""
     for name, value in one.body.items():
         if name in chat_request.MOVED:
@@ -170,7 +170,7 @@ def _look_at_chat(one: Looked) -> None:
             one.fates[name] = [Fate(REFUSED, "", chat_request.MEANINGFUL[name][1])]
 
 
-def _look_at_model(one: Looked, sent: str) -> None:
+def _look_at_model(one: Assessment, sent: str) -> None:
     answer = one.document.get("answer") or {}
     if sent in MODELS or answer.get("status") == 200 or one.failure:
         return
@@ -182,7 +182,7 @@ def _look_at_model(one: Looked, sent: str) -> None:
     one.fates["model"] = [Fate(REFUSED, "", why)]
 
 
-def _look_for_unknown(one: Looked) -> None:
+def _look_for_unknown(one: Assessment) -> None:
     """What none of the rules changes, and docs/backend.md does not know."""
     for tool in objects(one.body.get("tools")):
         kind = str(tool.get("type"))
@@ -193,7 +193,7 @@ def _look_for_unknown(one: Looked) -> None:
         if kind not in ITEM_TYPES and kind != "item_reference":
             one.unknown.append(f"item type {kind or '(none)'}")
         if kind == "message" and role not in ROLES and role != "system":
-            one.failure = one.failure or f"the role {role} is none the backend takes"
+            one.failure = one.failure or f"the role {role} is not one the backend takes"
         for part in objects(item.get("content")) if kind == "message" else ():
             if part.get("type") not in PART_TYPES and part.get("type") != "text":
                 one.unknown.append(f"content part {part.get('type')}")
@@ -208,7 +208,7 @@ def objects(value: Any) -> list[dict[str, Any]]:
 
 
 def fates(body: Mapping[str, Any], changes: Iterable[Change]) -> dict[str, list[Fate]]:
-    """Field by field of the top level what becomes of it, by the changes that the patch reports."""
+    """Field by field of the top level what happens to it, by the changes that the patch reports."""
     found: dict[str, list[Fate]] = {name: [] for name in body}
     for change in changes:
         name = top_level(change.field, body)
@@ -237,13 +237,13 @@ def top_level(name: str, body: Mapping[str, Any]) -> str:
     return name.partition(".")[0] if re.fullmatch(r"\w+\.\w+", name) else "input"
 
 
-def reads_last(looked: Sequence[Looked]) -> tuple[str, str]:
+def reads_last(looked: Sequence[Assessment]) -> tuple[str, str]:
     """Does it read the last event? What its later requests send back of canned answers tells."""
     seen = {mark for one in looked for item in objects(one.body.get("input")) if (mark := canned.source(item))}
     if canned.LAST in seen and canned.STREAMED in seen:
-        return "yes", "and the events before it: it sends back parts of both"
+        return "yes", "and the events before it: it sends parts of both back"
     if canned.LAST in seen:
-        return "yes", "it sends back what stood only there"
+        return "yes", "it sends back what only they had"
     if canned.STREAMED in seen:
         return "no", "it sends back what the events before it held"
     turns = [one for one in looked if one.is_turn]
@@ -265,7 +265,7 @@ def header_fates(document: Document) -> Iterator[tuple[str, str, str]]:
     }
     for name in client:
         if name in FRAMING:
-            yield name, "written anew", "belongs to the connection"
+            yield name, "rewritten", "belongs to the connection"
         elif name not in changed:
             yield name, "kept", ""
         else:

@@ -1,6 +1,6 @@
-"""A client's request as one readable JSON file without secrets: made, written, read, and made a request again.
+"""Captured requests as readable JSON files without secrets: create, write, read, and turn one into a request again.
 
-Long base64 stands in a file of its own under `parts/`, once however often it comes, so that nothing is lost.
+Long base64 goes to files of its own under `parts/`, each content once, so that nothing is lost.
 """
 
 import contextlib
@@ -139,7 +139,7 @@ def stretches(text: str) -> Iterator[str]:
 
 
 def put_body(document: Document, body: bytes) -> dict[str, str]:
-    """Put a decoded body into a document: as JSON under `body`, or as `text` if it is none. What was cut out comes back."""
+    """Put a decoded body into a document: as JSON under `body`, or as `text` if it is not JSON. Returns what was cut out."""
     shortener = Shortener()
     try:
         document["body"] = shortener(json.loads(body.decode(), parse_constant=_no_constant))
@@ -154,11 +154,11 @@ LARGEST = 256 << 20
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def restored(document: Document, folder: Path) -> bytes:
-    """The body to send once more, with what was cut out put back. Secrets stay replaced."""
+    """The body to send once more, with what was cut out restored. Secrets stay replaced."""
 
     def part(found: re.Match[str]) -> str:
         try:
@@ -184,7 +184,7 @@ def stretches_of_characters(text: str) -> Iterator[str]:
 def indented(value: Any) -> bytes:
     try:
         return msgspec.json.format(encoded(value), indent=2)
-    except msgspec.MsgspecError:  # half a character, or a number that is none to it
+    except msgspec.MsgspecError:  # a lone surrogate, or a number that it cannot represent
         return json.dumps(value, indent=2).encode()
 
 
@@ -242,7 +242,7 @@ def tell(path: Path, answer: Answered) -> None:
 
 
 def read(folder: Path) -> list[Document]:
-    """All captures in a folder, by their numbers; what is none is left out."""
+    """All captures in a folder, by their numbers; other files are skipped."""
     found = []
     for path in sorted(folder.iterdir(), key=lambda each: (len(each.name), each.name)):
         if NAME.fullmatch(path.name):

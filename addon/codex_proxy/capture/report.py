@@ -1,4 +1,4 @@
-"""What the captured requests of a client tell: what it sends, what would become of each part, and whether it works."""
+"""The report over a client's captured requests: what it sends, what would happen to each part, and whether it works."""
 
 import re
 from collections import Counter
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..files import atomic as atomic_files
-from ..front import routes as paths
+from ..front import routes
 from . import assessment
 from . import folder as capture_folder
-from .assessment import Looked
+from .assessment import Assessment
 from .folder import Document
 
 # The day up to which docs/backend.md goes.
@@ -49,11 +49,11 @@ def make(documents: Sequence[Document]) -> Report:
     return Report(sentence, "\n\n".join(each for each in sections if each) + "\n")
 
 
-def verdict(looked: Sequence[Looked]) -> str:
-    """Works as it is, works with the patch, or will fail and why."""
+def verdict(looked: Sequence[Assessment]) -> str:
+    """The verdict: works as it is, works with the patch, or will fail and why."""
     counted = [one for one in looked if not is_beside(one, looked)]
     if not counted:
-        return "Nothing to judge: no request for an answer came"
+        return "Nothing to assess: the client asked for no answer"
     reasons = list(dict.fromkeys(one.failure for one in counted if one.failure))
     if reasons:
         failing = sum(bool(one.failure) for one in counted)
@@ -65,15 +65,15 @@ def verdict(looked: Sequence[Looked]) -> str:
     return "Works as it is"
 
 
-def is_beside(one: Looked, looked: Iterable[Looked]) -> bool:
+def is_beside(one: Assessment, looked: Iterable[Assessment]) -> bool:
     """Requests that nothing depends on: a look at the proxy's own pages, a WebSocket tried before HTTP."""
-    path = paths.canonical(one.path)
+    path = routes.canonical(one.path)
     if path in ("/", "/healthz") or (path in ("/models", "/models/{id}") and not one.failure):
         return True
     return one.method == "GET" and path == "/responses" and any(other.is_turn for other in looked)
 
 
-def overview(looked: Sequence[Looked]) -> str:
+def overview(looked: Sequence[Assessment]) -> str:
     agents = Counter(header(one.document, "user-agent") or "(none)" for one in looked)
     forms = Counter(f"{one.method} {one.path}" for one in looked)
     turns = [one for one in looked if one.is_turn]
@@ -87,26 +87,26 @@ def overview(looked: Sequence[Looked]) -> str:
             ("client", listed(agents)),
             ("requests", f"{len(looked)}, the largest body {size:,} bytes"),
             ("paths", listed(forms)),
-            ("streaming", listed(streams) or "no request for an answer came"),
+            ("streaming", listed(streams) or "the client asked for no answer"),
             ("models", listed(names) or "none"),
             ("reads `response.completed`", f"{last}: {how}"),
         ],
     )
 
 
-def failures(looked: Sequence[Looked]) -> str:
-    reasons = Counter((f"{one.method} {paths.bare(one.path)}", one.failure) for one in looked if one.failure)
+def failures(looked: Sequence[Assessment]) -> str:
+    reasons = Counter((f"{one.method} {routes.bare(one.path)}", one.failure) for one in looked if one.failure)
     return table(("came", "request", "why"), [(str(n), *key) for key, n in reasons.items()])
 
 
-def unknowns(looked: Sequence[Looked]) -> str:
+def unknowns(looked: Sequence[Assessment]) -> str:
     found = Counter(each for one in looked for each in set(one.unknown))
     rows = [(what, str(n)) for what, n in found.items()]
-    about = "The backend may take these or not; no evidence of either is known.\n\n"
+    about = "It is not known whether the backend accepts these.\n\n"
     return about + table(("what", "requests"), rows) if rows else ""
 
 
-def fields(looked: Sequence[Looked]) -> str:
+def fields(looked: Sequence[Assessment]) -> str:
     turns = [one for one in looked if one.is_turn and one.fates]
     rows = []
     names = dict.fromkeys(name for one in turns for name in one.fates)
@@ -118,10 +118,10 @@ def fields(looked: Sequence[Looked]) -> str:
             what = fate.what + (f": {fate.how}" if fate.how else "") + many
             first = number == 0
             rows.append((name if first else "", f"{came} of {len(turns)}" if first else "", what, fate.why))
-    return table(("field", "came", "what becomes of it", "why"), rows)
+    return table(("field", "came", "what happens to it", "why"), rows)
 
 
-def headers(looked: Sequence[Looked]) -> str:
+def headers(looked: Sequence[Assessment]) -> str:
     counts = Counter(
         name.lower()
         for one in looked
@@ -132,23 +132,23 @@ def headers(looked: Sequence[Looked]) -> str:
         for name, what, why in assessment.header_fates(one.document):
             decided.setdefault(name, (what, why))
     rows = [(name, f"{n} of {len(looked)}", *decided[name]) for name, n in counts.items()]
-    return table(("header", "came", "what becomes of it", "why"), rows)
+    return table(("header", "came", "what happens to it", "why"), rows)
 
 
-def tools(looked: Sequence[Looked]) -> str:
+def tools(looked: Sequence[Assessment]) -> str:
     counts: Counter[tuple[str, str, str]] = Counter()
     for one in looked:
         for tool in assessment.objects(one.body.get("tools")):
             counts[(*assessment.tool_name(tool), assessment.tool_fate(tool) if one.is_turn else "")] += 1
-    return table(("tool", "type", "came", "what becomes of it"), [(n, t, str(c), f) for (n, t, f), c in counts.items()])
+    return table(("tool", "type", "came", "what happens to it"), [(n, t, str(c), f) for (n, t, f), c in counts.items()])
 
 
-def input_kinds(looked: Sequence[Looked]) -> str:
+def input_kinds(looked: Sequence[Assessment]) -> str:
     """Types of items, with roles and content parts."""
     counts: Counter[str] = Counter()
     for one in looked:
         if isinstance(one.body.get("input"), str):
-            counts["a text, no list"] += 1
+            counts["a string, not a list"] += 1
         for item in [*assessment.objects(one.body.get("input")), *assessment.objects(one.body.get("messages"))]:
             role = f" of {item['role']}" if item.get("role") else ""
             counts[(assessment.kind_of(item) or "(no type)") + role] += 1

@@ -1,1 +1,1 @@
-"""Chat completions as Responses requests, and Responses streams as chat completions."""
+"""Chat completions as a dialect: requests to Responses requests, Responses streams to chat completions."""

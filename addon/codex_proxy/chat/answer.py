@@ -1,4 +1,4 @@
-"""An answer in the form of a chat completion: as chunks, or as one object."""
+"""Build the answer to a chat completion, as chunks or as one object."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -108,7 +108,7 @@ def message(deltas: Iterable[Delta]) -> dict[str, Any]:
     if calls:
         found["tool_calls"] = [calls[index] for index in sorted(calls)]
     if not calls and "function_call" not in found and found["refusal"] is None:
-        # An answer of nothing: a text all the same, as only calls and refusals stand for one.
+        # An empty answer still gets a text; only calls and refusals replace one.
         found["content"] = found["content"] or ""
     return found
 

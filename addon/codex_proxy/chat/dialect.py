@@ -1,4 +1,4 @@
-"""Chat completions as a dialect."""
+"""The chat completions dialect, as the table of routes refers to it."""
 
 from ..changes import Change
 from ..dialect import ReasoningBefore, Translation

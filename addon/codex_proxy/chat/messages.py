@@ -1,4 +1,4 @@
-"""The messages of a chat completion as the items of a Responses request (docs/backend.md, 4); texts and images stay undecoded."""
+"""Translate the messages of a chat completion to input items (docs/backend.md, 4); texts and images stay undecoded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,13 +30,13 @@ KEYS = {
 }
 ROLES = {"system": "developer", **{role: role for role in KEYS}}
 
-# Why what else stands in a message does not go up.
+# Why other keys of a message do not go up.
 WHY = {
     "reasoning_content": "the model takes its reasoning back only encrypted; that of calls is put back from what passed here",
     "name": "a message of the Responses API has none",
 }
 
-# So much reasoning is put back into one request, in bytes.
+# How much reasoning is restored in one request, in bytes.
 PUT_BACK = 8 << 20
 
 
@@ -73,7 +73,7 @@ class Messages:
             known = ", ".join(ROLES)
             raise self._wrong(f"has the role {shown(message.get('role', ABSENT))}; known are {known}", "role")
         if value(message.get("audio", ABSENT)):
-            raise self._wrong("refers to spoken output, which this backend has not", "audio")
+            raise self._wrong("refers to spoken output, which this backend does not have", "audio")
         for key, plain in message.items():
             if key not in ("role", *KEYS[role]) and value(plain) not in (None, "", [], {}):
                 why = WHY.get(key, "a key of the client's own")
@@ -83,7 +83,7 @@ class Messages:
         elif role in ("tool", "function"):
             self._output(message, role)
         else:
-            # What was called before is not answered any more.
+            # Earlier calls get no answer any more.
             self._waiting.clear()
             self._said(role, self._parts(message, role))
 
@@ -97,7 +97,7 @@ class Messages:
         calls = [self._call(one) for one in self._list(message.get("tool_calls", ABSENT), "tool_calls")]
         if first(message.get("function_call", ABSENT)) == b"{":
             calls.append(self._function_call(message["function_call"]))
-        # What the model thought before it called it had thought before it spoke.
+        # Reasoning before a call belongs before the message.
         for place, (client_id, call) in enumerate(calls):
             reasoning = self.reasoning_before(client_id) if self._put_back < PUT_BACK else []
             self._put_back += sum(memoryview(raw).nbytes for raw in reasoning)
@@ -158,7 +158,7 @@ class Messages:
     def _parts(self, message: Object, role: str) -> list[Any]:
         content = message.get("content", ABSENT)
         if first(content) == b'"':
-            # An empty text beside calls is none.
+            # An empty text beside calls does not count.
             return (
                 [] if role == "assistant" and content == msgspec.Raw(b'""') else [{"type": TEXT[role], "text": content}]
             )
@@ -188,7 +188,7 @@ class Messages:
             return {"type": "input_file", **there({key: inner.get(key, ABSENT) for key in FILE_KEYS})}
         if kind == "input_audio":
             raise self._wrong(
-                "has a sound in it (input_audio), which this backend does not take: send its text", "content"
+                "contains audio (input_audio), which this backend does not accept: send its text", "content"
             )
         raise self._wrong(
             f"has a part of the type {shown(part.get('type', ABSENT))}, which can't be translated", "content"
@@ -201,7 +201,7 @@ class Messages:
 
     def _object(self, raw: msgspec.Raw, param: str) -> Object:
         if first(raw) != b"{":
-            raise self._wrong("is not of the form that the API has: an object is expected", param)
+            raise self._wrong("has the wrong form: an object is expected", param)
         found = OBJECT.decode(raw)
         if len(found) > bounds.FIELDS:
             bounds.check_count(f"keys in {self._where}", found, bounds.FIELDS)
@@ -212,7 +212,7 @@ class Messages:
         if first(raw) in (b"", b"n"):
             return []
         if first(raw) != b"[":
-            raise self._wrong("is not of the form that the API has: a list is expected", param)
+            raise self._wrong("has the wrong form: a list is expected", param)
         found = LIST.decode(raw)
         bounds.check_count(f"elements in {self._where}.{param}", found, bounds.PARTS)
         return found

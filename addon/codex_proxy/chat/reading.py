@@ -1,4 +1,4 @@
-"""What a chat completion takes from a Responses answer: items, tokens, citations."""
+"""Read from a Responses answer what a chat completion needs: items, tokens, citations."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -49,7 +49,7 @@ def read(raw: msgspec.Raw) -> Item | None:
 
 
 def annotations(parts: Iterable[Part], begins_at: int) -> list[dict[str, Any]]:
-    """The citations of a message, by their places in the whole text; other kinds a chat has not."""
+    """The citations of a message, by their places in the whole text; chat completions have no other kinds."""
     found, at = [], begins_at
     for part in parts:
         for one in part.annotations or []:

@@ -1,5 +1,7 @@
-"""A chat completion as a Responses request: what each of its fields becomes. The backend knows the Responses API alone
-(docs/backend.md, 1.1), and the rules for those requests come after this."""
+"""Translate a chat completion to a Responses request, field by field.
+
+The backend has only the Responses API (docs/backend.md, 1.1); the rules for its requests run after this.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,27 +27,30 @@ MOVED = {
     "response_format": "`text.format`",
     "verbosity": "`text.verbosity`",
     "reasoning_effort": "`reasoning.effort`",
-    "stream_options": "the usage at the stream's end, which the proxy puts there",
-    "stop": "the end of the answer, where the proxy finds it",
+    "stream_options": "the usage at the end of the stream, which the proxy adds",
+    "stop": "the end of the answer, which the proxy finds itself",
 }
 
-# Taken off: they change nothing that is said, or only what is likely.
+# Removed: they do not change what is requested, or only its probabilities.
 WITHOUT = {
-    "modalities": "answers are text here",
-    "audio": "answers are text here",
-    "n": "there is one answer",
-    "seed": "the backend knows none; OpenAI promises nothing by it",
-    "prediction": "it saves time only, and the backend knows none",
-    "logprobs": "the backend gives none",
-    "logit_bias": "the backend knows none",
+    "modalities": "answers are text only",
+    "audio": "answers are text only",
+    "n": "there is only one answer",
+    "seed": "the backend does not have it; OpenAI guarantees nothing by it",
+    "prediction": "it only saves time, and the backend does not have it",
+    "logprobs": "the backend does not provide it",
+    "logit_bias": "the backend does not have it",
 }
 
-# Refused, because an answer without them would be another one than was asked for: by what value, and what to do instead.
+# Refused, because the answer would differ without them: by which values, and what to do instead.
 MEANINGFUL: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "n": (lambda n: n not in (None, 1), "one answer a request: ask so many times"),
-    "modalities": (lambda kinds: isinstance(kinds, list) and "audio" in kinds, "answers are text: ask without audio"),
-    "logprobs": (lambda on: on not in (None, False), "the backend gives none: ask without"),
-    "logit_bias": (lambda bias: bias not in (None, {}), "the backend knows none: ask without"),
+    "n": (lambda n: n not in (None, 1), "there is one answer for each request: send several requests"),
+    "modalities": (
+        lambda kinds: isinstance(kinds, list) and "audio" in kinds,
+        "answers are text only: leave audio out",
+    ),
+    "logprobs": (lambda on: on not in (None, False), "the backend does not provide it: leave it out"),
+    "logit_bias": (lambda bias: bias not in (None, {}), "the backend does not have it: leave it out"),
 }
 
 TRANSLATED = Change(
@@ -90,12 +95,12 @@ def translate(body: Object, reasoning_before: Callable[[str], list[msgspec.Raw]]
     _inside(fixed, "text", {"format": form, "verbosity": value(body.get("verbosity", ABSENT))})
     _inside(fixed, "reasoning", {"effort": value(body.get("reasoning_effort", ABSENT))})
     if value(fixed.pop("store", ABSENT)) is True:
-        changes.append(taken_off("store", "nothing is stored behind this backend"))
-    # Who chats expects nothing to be stored, and refers to nothing.
+        changes.append(taken_off("store", "the backend stores nothing"))
+    # Chat clients expect nothing to be stored, and refer to nothing.
     fixed["store"] = msgspec.Raw(b"false")
     stop = _stop(body)
     if stop:
-        changes.append(put("stop", "honoured by the proxy", "the backend knows none: the answer is ended here"))
+        changes.append(put("stop", "honoured by the proxy", "the backend does not have it: the proxy ends the answer"))
     options = value(body.get("stream_options", ABSENT))
     usage = isinstance(options, dict) and options.get("include_usage") is True
     json = isinstance(form, dict) and form.get("type") in ("json_object", "json_schema")
@@ -181,7 +186,7 @@ def _stop(body: Object) -> tuple[str, ...]:
     said = value(body.get("stop", ABSENT))
     texts = [said] if isinstance(said, str) else said or []
     if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
-        raise ProxyError("not_supported", "`stop` has to be a text or a list of texts.", extra={"param": "stop"})
+        raise ProxyError("not_supported", "`stop` has to be a string or a list of strings.", extra={"param": "stop"})
     bounds.check_count("texts in `stop`", texts, bounds.STOPS)
     bounds.check_count("characters in a text of `stop`", max(map(len, texts), default=0), bounds.LONGEST_STOP)
     return tuple(one for one in texts if one)

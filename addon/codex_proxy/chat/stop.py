@@ -1,4 +1,4 @@
-"""Texts that end an answer where they come up: `stop` of a chat completion."""
+"""`stop` of a chat completion: find the strings that end an answer."""
 
 from collections.abc import Sequence
 

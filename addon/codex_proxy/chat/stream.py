@@ -1,4 +1,4 @@
-"""The events of a Responses stream as the deltas of a chat completion's message, as OpenAI streams them."""
+"""Translate a Responses stream to the deltas of a chat completion, as OpenAI streams them."""
 
 import secrets
 import time
@@ -58,7 +58,7 @@ class _Growing:
 
 
 class ChatStream:
-    """Takes frames and gives deltas, the first of them with the role. What ends the answer stands in `finish` or `error`."""
+    """Takes frames and gives deltas, the first of them with the role. `finish` or `error` tell how it ended."""
 
     def __init__(self, chat: Chat, model: str = "") -> None:
         self.chat = chat
@@ -81,7 +81,7 @@ class ChatStream:
 
     @property
     def stopped(self) -> bool:
-        """Did it end with a text of the client's, so that nobody wants the rest?"""
+        """Whether it ended at a stop string of the client, so that the rest is not needed."""
         return self._stop.hit
 
     def feed(self, frames: Iterable[bytes]) -> list[Delta]:

@@ -1,4 +1,4 @@
-"""Tools of a chat completion, its older functions, and the choice of one, as the Responses API has them (docs/backend.md, 3.4)."""
+"""Translate tools, the older functions, and the choice of one to the Responses API (docs/backend.md, 3.4)."""
 
 from typing import Any
 
@@ -74,7 +74,7 @@ def _function(raw: msgspec.Raw, changes: list[Change]) -> Any:
         if key not in FUNCTION_KEYS:
             changes.append(taken_off(f"tools[].{key}", "a tool of the Responses API has no such key"))
     kept = {key: inner[key] for key in FUNCTION_KEYS if key in inner}
-    # What is not said means false in a chat, and true in the Responses API.
+    # Unset means false in a chat completion, and true in the Responses API.
     return {"type": "function", "parameters": NO_PARAMETERS, "strict": False, **kept}
 
 
@@ -95,7 +95,7 @@ def _web_search(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _list(raw: msgspec.Raw) -> list[msgspec.Raw]:
-    """The elements; what is no list stands as one, for the backend to refuse."""
+    """The elements; anything but a list counts as one element, for the backend to refuse."""
     if first(raw) in (b"", b"n"):
         return []
     return LIST.decode(raw) if first(raw) == b"[" else [raw]

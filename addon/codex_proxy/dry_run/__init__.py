@@ -1,1 +1,1 @@
-"""The canned answer of a dry run, in the form real answers have."""
+"""Dry runs: canned answers and a canned catalogue, in the form of real ones."""

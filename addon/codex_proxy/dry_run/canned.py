@@ -1,8 +1,8 @@
-"""An answer of nobody's: the stream that a dry run gives in the form the proxy gives the backend's.
+"""The canned answer of a dry run, in the form real answers have.
 
-What stands in the last event differs from what came in the events before it in ways that mean nothing (white space, a
-semicolon, what is encrypted): what a client sends back in its next request tells which of them it reads. The ids are the
-same, as clients compare those (openai-python 3.52, `_responses.py`: "identity changed").
+The last event differs from the events before it in ways that mean nothing (white space, a semicolon, the encrypted content): what
+a client sends back in its next request tells which of the two it reads. The ids are the same, as clients compare them
+(openai-python 3.52, `_responses.py`: "identity changed").
 """
 
 import json
@@ -19,7 +19,7 @@ from . import schemas
 
 Item = dict[str, Any]
 
-# Where something of an answer stood: in the events, in the last of them, in an answer without events.
+# Where a part of an answer was: in the events, in the last event, in an answer without events.
 STREAMED, LAST, WHOLE = "streamed", "last", "whole"
 
 TEXTS = {
@@ -33,7 +33,7 @@ ENCRYPTED = "gAAAAAdryrun"
 
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
 
-# A client carries out what it is told: tools that read come first, those that may do anything last, and those whose
+# A client executes the calls it gets: tools that read come first, those that may do anything last, and those whose
 # names tell of loss never. By the beginnings of the words in a name.
 READING = (
     "get",
@@ -84,8 +84,8 @@ def stream(body: Item) -> bytes:
     return b"".join(frames)
 
 
-def whole(body: Item) -> bytes:
-    """The same answer as one JSON object, for who asked for no stream."""
+def as_document(body: Item) -> bytes:
+    """The same answer as one JSON object, for clients that did not ask for a stream."""
     unique = secrets.token_hex(8)
     return msgspec.json.encode(_done(response_object(body, unique), items(body, tool_to_call(body), WHOLE, unique)))
 
@@ -128,7 +128,7 @@ def items(body: Item, tool: Item | None, mark: str, unique: str) -> list[Item]:
     head = {"id": f"rs_dry_{unique}", "type": "reasoning", "summary": []}
     reasoning = {**head, "encrypted_content": f"{ENCRYPTED}_{mark}_{unique}"}
     if tool is None:
-        part = {"type": "output_text", "annotations": [], "logprobs": [], "text": said(body, mark)}
+        part = {"type": "output_text", "annotations": [], "logprobs": [], "text": message_text(body, mark)}
         head = {"id": f"msg_dry_{unique}", "type": "message", "status": "completed", "role": "assistant"}
         return [reasoning, {**head, "content": [part]}]
     call = {"status": "completed", "call_id": CALL_ID + unique, "name": tool["name"]}
@@ -140,7 +140,7 @@ def items(body: Item, tool: Item | None, mark: str, unique: str) -> list[Item]:
     return [reasoning, {"id": f"fc_dry_{unique}", "type": "function_call", **call, "arguments": arguments}]
 
 
-def said(body: Item, mark: str) -> str:
+def message_text(body: Item, mark: str) -> str:
     """The text of a message; structured where the client asks for that."""
     text = body.get("text")
     form = text.get("format") if isinstance(text, dict) else None
@@ -152,7 +152,7 @@ def said(body: Item, mark: str) -> str:
 
 
 def _marked(value: Any, mark: str) -> str:
-    """JSON whose white space tells where it stood."""
+    """JSON whose white space tells where it was (STREAMED, LAST or WHOLE)."""
     plain = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if not isinstance(value, dict) or mark == WHOLE:
         return plain
@@ -222,7 +222,7 @@ def tool_to_call(body: Item) -> Item | None:
 
 
 def rank(name: str) -> int | None:
-    """How late a tool's turn to be called comes, by its name; None: never."""
+    """A tool's rank for being called, by its name; None: never called."""
     words = [word.lower() for word in WORD.findall(name)]
     if words and words[0].startswith(READING):
         return 0

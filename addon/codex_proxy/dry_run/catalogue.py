@@ -1,4 +1,4 @@
-"""The models of a dry run: names to choose from, where a client asks for them first (docs/backend.md, 10)."""
+"""The models of a dry run, for clients that ask for the list first (docs/backend.md, 10)."""
 
 from ..models.catalogue import Catalogue, Model
 

@@ -1,4 +1,4 @@
-"""A value that fits a JSON schema: made-up arguments of a tool, a made-up structured answer."""
+"""Generate a value that fits a JSON schema, for made-up tool arguments and structured answers."""
 
 from collections.abc import Mapping
 from typing import Any

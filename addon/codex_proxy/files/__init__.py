@@ -1,1 +1,1 @@
-"""Files: read in bounded time, written whole."""
+"""File access: bounded reads, atomic writes, flow files."""

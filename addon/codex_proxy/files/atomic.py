@@ -1,4 +1,4 @@
-"""Files that are whole whenever somebody looks at them, for this user alone."""
+"""Atomic file writes (temporary file, then rename), mode 0600."""
 
 import contextlib
 import os

@@ -1,6 +1,6 @@
-"""Reads of files that a person names: regular files alone, bounded in size and in time.
+"""Read files that a user names: regular files only, bounded in size and time.
 
-A pipe, a terminal or a network disk that went away blocks whoever opens or reads it, and `/dev/zero` never ends.
+A pipe, a terminal or a lost network disk blocks its reader, and `/dev/zero` never ends.
 """
 
 import errno
@@ -15,12 +15,12 @@ from .. import daemon_threads
 # How long a disk may take, in seconds; a local one takes less than a thousandth of that.
 PATIENCE = 2.0
 
-# Larger than any text or login a person has, in bytes.
+# Larger than any real text or login, in bytes.
 LARGEST = 1 << 20
 
 Check = Callable[[int], bool]
 KINDS: tuple[tuple[Check, str], ...] = (
-    (stat.S_ISFIFO, "it is a pipe, which can be read once only and never be written back: name a regular file"),
+    (stat.S_ISFIFO, "it is a pipe, which can be read only once and not written back: name a regular file"),
     (stat.S_ISDIR, "it is a folder"),
     (stat.S_ISCHR, "it is a device, not a regular file"),
     (stat.S_ISBLK, "it is a device, not a regular file"),
@@ -34,7 +34,7 @@ def read(path: Path, limit: int = LARGEST, patience: float = PATIENCE) -> bytes:
 
 
 def read_once(path: Path, limit: int) -> bytes:
-    """As `read`, for a script with a person before it: also a pipe, as a shell's `<(…)` is, for as long as that takes."""
+    """As `read`, for interactive scripts: accepts pipes too, such as a shell's `<(…)`, and waits for them."""
     if stat.S_ISFIFO(status(path).st_mode):
         with path.open("rb") as file:
             return _bounded(file, limit, path)
@@ -55,7 +55,7 @@ def is_folder(path: Path) -> bool:
 
 
 def check_regular(found: os.stat_result, path: Path) -> None:
-    """Raises OSError for what is no regular file."""
+    """Raises OSError for what is not a regular file."""
     if stat.S_ISREG(found.st_mode):
         return
     what = next((words for fits, words in KINDS if fits(found.st_mode)), "it is not a regular file")

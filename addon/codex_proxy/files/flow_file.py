@@ -1,7 +1,7 @@
-"""A file of flows as mitmproxy writes it, one tnetstring behind the other, read past what was cut.
+"""Read mitmproxy's flow files, a sequence of tnetstrings, past damaged parts.
 
-The last flow is cut where the writer was killed or the disk was full, and one in the middle where the file was then appended
-to: its length leads into the flows behind it (mitmproxy/io/tnetstring.py).
+The last flow is cut if the writer was killed or the disk was full, and one in the middle if the file was then appended to: its
+length leads into the flows behind it (mitmproxy/io/tnetstring.py).
 """
 
 import os
@@ -29,7 +29,7 @@ HEAD = re.compile(rb"\d{1,12}:|(\xef\xbb\xbf)?\s*\{")
 
 
 class Cut(NamedTuple):
-    """Bytes that are no whole flow."""
+    """Bytes that are not a complete flow."""
 
     start: int
     size: int
@@ -50,7 +50,7 @@ class Window:
         return self.dropped + self.place
 
     def has(self, size: int) -> bool:
-        """Are there so many bytes more? They are read for it."""
+        """Whether this many more bytes exist; reads them."""
         while len(self.data) - self.place < size:
             more = self.file.read1(max(CHUNK, size))
             if not more:
@@ -125,7 +125,7 @@ def is_flow(data: bytes) -> bool:
     return is_key and keys >= KEYS
 
 
-def told(name: str, whole: int, cuts: list[Cut], unread: list[str]) -> str | None:
+def summary(name: str, whole: int, cuts: list[Cut], unread: list[str]) -> str | None:
     """What is said of a file that was not whole; None of one that was. `unread`: why flows that are whole were not read."""
     parts = []
     if cuts:
@@ -136,14 +136,14 @@ def told(name: str, whole: int, cuts: list[Cut], unread: list[str]) -> str | Non
             else f"in {len(cuts)} places, the first at byte {cuts[0].start}"
         )
         parts.append(
-            f"{size} bytes {places} are no whole flow and were left out: what wrote them was stopped, or the disk was full"
+            f"{size} bytes {places} are not whole flows and were skipped: the program that wrote them was stopped, or the disk was full"
         )
     if unread:
         parts.append(f"{len(unread)} more can't be read: {unread[0]}")
     return f"{name}: {whole} flow{'' if whole == 1 else 's'} read. {'; '.join(parts)}." if parts else None
 
 
-def why_unreadable(path: str) -> str | None:
+def unreadable_reason(path: str) -> str | None:
     """Why a file can't be one of flows; None if it may be one."""
     place = Path(os.path.expanduser(path))
     try:

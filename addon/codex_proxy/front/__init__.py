@@ -1,1 +1,1 @@
-"""What faces the client: the paths it may call, who it is, which pages of the web may call, the page it can open."""
+"""The side that faces clients: paths, caller ids, web origins, the status page."""

@@ -1,11 +1,11 @@
-"""Which caller it is: told apart by the credentials it presents, and nothing of them to be had from its name."""
+"""Opaque caller ID: a keyed hash of the credentials, not reversible."""
 
 import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
 
-# Made at each start: a name that was saved with a flow says nothing to anybody.
+# Made at each start: a name that was saved with a flow reveals nothing.
 KEY = secrets.token_bytes(32)
 
 PRESENTED = ("authorization", "x-api-key", "api-key", "x-goog-api-key")

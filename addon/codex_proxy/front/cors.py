@@ -1,4 +1,4 @@
-"""Which web origins may call, and what lets a browser's page do so (Fetch standard, "HTTP extensions")."""
+"""CORS: which web origins may call, and the headers that allow it (Fetch standard, "HTTP extensions")."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ EXPOSED = (
     " x-codex-secondary-used-percent, x-codex-secondary-reset-at"
 )
 
-# Header names that a preflight asks for; what is no list of such is not repeated.
+# Header names that a preflight asks for; anything else is not repeated.
 NAMES = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:\s*,\s*[A-Za-z0-9!#$%&'*+.^_`|~-]+)*")
 
 # How long a browser may keep the answer to a preflight, in seconds.
@@ -37,18 +37,18 @@ def _origin(entry: str) -> str:
     scheme = origin.partition("://")[0]
     if not ORIGIN.fullmatch(origin):
         raise ValueError(
-            f"{entry!r} is no origin; write it as http://localhost:5173, chrome-extension://ID, app://NAME"
+            f"{entry!r} is not an origin; write it as http://localhost:5173, chrome-extension://ID, app://NAME"
         )
     return origin.removesuffix(OWN_PORT.get(scheme, "\0"))
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    """Does a browser only ask whether a page may ask? Such a request never carries a key."""
+    """Whether this is a preflight, which never carries a key."""
     return method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
 def preflight(headers: Mapping[str, str]) -> dict[str, str]:
-    """What the answer to a preflight says, beside what `answer` gives."""
+    """Headers of the answer to a preflight, in addition to those of `answer`."""
     wanted = headers.get("access-control-request-headers", "")
     told = {
         "Access-Control-Allow-Methods": "GET, POST",

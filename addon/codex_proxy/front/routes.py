@@ -1,4 +1,4 @@
-"""The paths a client may call, as a table: what each is, and the methods it takes. What the backend has is in docs/backend.md, 1."""
+"""The table of paths that a client may call, with their methods. The backend's paths are in docs/backend.md, 1."""
 
 import re
 from typing import Literal, NamedTuple
@@ -34,13 +34,13 @@ class Route(NamedTuple):
 
 
 ROUTES = {
-    "/": Route("about", ("GET",), "what this is, and how it goes: a page in a browser, JSON for programs"),
+    "/": Route("about", ("GET",), "the proxy's status: a page in a browser, JSON for programs"),
     "/healthz": Route("health", ("GET",), "200 while there is a usable login, else 503"),
-    "/responses": Route("responses", ("POST",), "OpenAI's Responses API, streaming and not", "/responses", "turn"),
+    "/responses": Route("responses", ("POST",), "OpenAI's Responses API, streamed or not", "/responses", "turn"),
     "/models": Route("models", ("GET",), "the models of the subscription"),
     # The official client gives a compaction four times as long (docs/backend.md, 1.1).
     "/responses/compact": Route(
-        "compact", ("POST",), "a conversation in a shorter, sealed form", "/responses/compact", "compact", patience=4
+        "compact", ("POST",), "a conversation, compacted and encrypted", "/responses/compact", "compact", patience=4
     ),
     "/chat/completions": Route(
         "chat", ("POST",), "OpenAI's chat completions, translated", "/responses", "turn", chat.translate
@@ -76,7 +76,7 @@ def find(method: str, path: str) -> Route:
         served = ", ".join(f"{' '.join(r.methods)} {p}" for p, r in ROUTES.items())
         raise ProxyError(
             "unknown_path",
-            f"No such path here: {method} {bare(path)}. Served are {served}; each also with /v1 in front, so a base URL of"
+            f"No such path here: {method} {bare(path)}. The proxy serves {served}; each also with the prefix /v1, so a base URL of"
             " http://HOST:PORT and one of http://HOST:PORT/v1 both work (but not /v1/v1).",
         )
     if method not in route.methods:
@@ -93,7 +93,7 @@ def canonical(path: str) -> str:
 
 
 def escaped(path: str) -> str:
-    """A path and query as an address has it: what is no visible ASCII is percent-encoded (RFC 3986, section 2.1)."""
+    """A path and query as an address has it: everything but visible ASCII is percent-encoded (RFC 3986, section 2.1)."""
     return NOT_IN_ADDRESS.sub(lambda found: quote(found[0].encode("utf-8", "surrogateescape"), safe=""), path)
 
 

@@ -1,4 +1,4 @@
-"""The page for people at `GET /`: who gets it, and what its browser is told not to do with it (CSP level 3)."""
+"""The HTML page at `GET /`: which requests get it, and the restrictions for the browser (CSP level 3)."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ POLICY = "; ".join(
     )
 )
 
-# For the JSON as well: it is the same page, and for nobody of another origin.
+# For the JSON as well: it is the same page, and not for other origins.
 GUARDS = {
     "cache-control": "no-store",
     "vary": "Accept",

@@ -1,1 +1,1 @@
-"""What mitmproxy's hooks can't reach: its protocol layers, its connection handlers, the bytes on the wire."""
+"""Changes to mitmproxy below its hooks: protocol layers, connection handlers, the bytes on the wire."""

@@ -1,6 +1,6 @@
-"""A connection to the backend, or to the outgoing proxy on the way to it: heads and bodies of answers within bounds.
+"""HTTP/1 to the backend, or to the outgoing proxy: heads and bodies of answers within bounds.
 
-Whatever is no answer in HTTP/1 is the backend's fault: the words begin with GARBLED, which transport_errors.py knows.
+Whatever is not an HTTP/1 answer is the backend's fault: the message begins with GARBLED, which transport_errors.py recognizes.
 """
 
 from mitmproxy import http
@@ -40,7 +40,7 @@ class AnswerHeads:
             if status >= 200 or (status == 101 and may_switch):
                 return response
             if status == 101:
-                raise ValueError("it switches to another protocol, which was not asked for")
+                raise ValueError("it switches to another protocol, which was not requested")
             self._interim += 1
             if self._interim > heads.INTERIM:
                 raise ValueError(f"more than {heads.INTERIM} interim answers (1xx)")
@@ -66,7 +66,7 @@ class BackendSide(OurHttp1, Http1Client):
             return
         if not self.request:
             yield commands.Log(
-                f"{human.format_address(self.conn.peername)}: {len(self.buf):,} bytes that nobody asked for."
+                f"{human.format_address(self.conn.peername)}: {len(self.buf):,} bytes that were not requested."
             )
             yield commands.CloseConnection(self.conn)
             self.state = self.done
@@ -77,7 +77,7 @@ class BackendSide(OurHttp1, Http1Client):
                 return
             validate_headers(response)
             if (coding := response.headers.get("transfer-encoding", "chunked").lower()) not in ("chunked", "identity"):
-                raise ValueError(f"its transfer coding is {coding[:40]!r}, which was not asked for")
+                raise ValueError(f"its transfer coding is {coding[:40]!r}, which was not requested")
             size = http1.expected_http_body_size(self.request, response)
         except (ValueError, heads.HeadTooLarge) as e:
             yield from self._garbled(str(e))

@@ -1,4 +1,4 @@
-"""TLS towards the backend, and towards an outgoing proxy: verified whatever an option says, no certificate of ours shown."""
+"""TLS to the backend and to an outgoing proxy: always verified, whatever an option says, and without a client certificate."""
 
 import ipaddress
 from functools import lru_cache
@@ -10,13 +10,13 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509StoreFlags
 
 from .. import daemon_threads
-from ..net import policy as network
+from ..net import policy
 
 HTTP1 = b"http/1.1"
 
 
 @lru_cache(4)
-def context(trust: network.Trust) -> SSL.Context:
+def context(trust: policy.Trust) -> SSL.Context:
     """As mitmproxy makes them for its own options (net/tls.py), with ours; kept, since reading the CAs takes long. Raises SSL.Error."""
     made = SSL.Context(net_tls.Method.TLS_CLIENT_METHOD.value)
     made.set_options(net_tls.DEFAULT_OPTIONS)
@@ -26,7 +26,7 @@ def context(trust: network.Trust) -> SSL.Context:
     made.load_verify_locations(trust.file, trust.folder)
     store = made.get_cert_store()
     assert store
-    # A certificate that is named is trusted, though another has signed it; as for our own requests (network.py).
+    # A certificate that is named is trusted, though another has signed it; as for our own requests (policy.py).
     store.set_flags(X509StoreFlags.PARTIAL_CHAIN)
     if net_tls.log_master_secret:
         made.set_keylog_callback(net_tls.log_master_secret)
@@ -43,10 +43,10 @@ def connect(server: connection.Server) -> SSL.Connection:
     server.sni = name
     # Hidden headers are written on HTTP/1.1 only.
     server.alpn_offers = [HTTP1]
-    trust = network.trust()
+    trust = policy.trust()
     try:
         made = SSL.Connection(
-            daemon_threads.call("certificates of TLS", lambda: context(trust), network.CERTIFICATES_TIME)
+            daemon_threads.call("certificates of TLS", lambda: context(trust), policy.CERTIFICATES_TIME)
         )
     except OSError as e:
         raise ValueError(f"the certificates in {trust.file or trust.folder} can't be read: {e.strerror}") from None

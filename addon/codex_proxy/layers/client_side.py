@@ -1,4 +1,4 @@
-"""A client's connection: heads and bodies of requests within bounds, and an answer in OpenAI's shape where they are not."""
+"""HTTP/1 from a client: heads and bodies of requests within bounds, refused in OpenAI's shape."""
 
 import time
 
@@ -16,13 +16,13 @@ from ..output import redact
 from . import own_answer, wire
 from .http1 import OurHttp1, Received
 
-# After a refusal the client may go on sending, so that it gets to read the answer: for so long, in seconds, and so much, in bytes.
+# After a refusal the client may go on sending, so that it can read the answer: time limit in seconds, size limit in bytes.
 LINGER_TIME, LINGER = 5.0, 128 << 20
 
 # What a client may send ahead of an answer, in bytes.
 AHEAD = 1 << 20
 
-# Of a head that is refused this much is told, in characters.
+# How much of a refused head is shown, in characters.
 TOLD = 100
 
 TOO_LARGE = {
@@ -87,7 +87,7 @@ class ClientSide(OurHttp1, Http1Server):
         if not isinstance(event, events.DataReceived):
             if self.buf:
                 # Not what came: the key may be in it.
-                yield commands.Log("The client hung up within a request's head.")
+                yield commands.Log("The client hung up in the middle of a request's head.")
             yield commands.CloseConnection(self.conn)
             return
         try:
@@ -139,7 +139,7 @@ class ClientSide(OurHttp1, Http1Server):
         yield from super().mark_done(request=request, response=response)
 
     def broken(self, why: str) -> layer.CommandGenerator[None]:
-        """The body of a request is none."""
+        """The body of a request is invalid."""
         if not self.conn.state & connection.ConnectionState.CAN_READ:
             yield from super().broken(why)
             return

@@ -1,5 +1,4 @@
-"""TLS of a client of ours, as mitmproxy has it, within bounds: before the key can be asked nothing is held, searched or logged
-without an end."""
+"""TLS from a client, within bounds: before the client key can be checked, nothing is kept, searched or logged without a limit."""
 
 import logging
 
@@ -9,7 +8,7 @@ from OpenSSL import SSL
 
 from ..message.client_hello import HelloError, HelloReader
 
-# How much of why a handshake failed is told, in characters.
+# How much of a handshake error is shown, in characters.
 TOLD = 200
 
 
@@ -18,7 +17,7 @@ class ClientTls(tls.ClientTLSLayer):
         super().__init__(context)
         self._hello = HelloReader()
         self._failed = False
-        """What comes from now on is dropped: mitmproxy would go on with a connection that is none."""
+        """Drop all further data: mitmproxy would go on with the failed connection."""
 
     def receive_handshake_data(self, data: bytes) -> layer.CommandGenerator[tuple[bool, str | None]]:
         if self.client_hello_parsed:
@@ -29,7 +28,7 @@ class ClientTls(tls.ClientTLSLayer):
         except HelloError as e:
             return False, f"Cannot parse ClientHello: {e}"
         done, error = yield from super().receive_handshake_data(bytes(self._hello.held))
-        # Of one that is none it would log every byte.
+        # For an invalid ClientHello it would log every byte.
         return done, error[:TOLD] if error else None
 
     def on_handshake_error(self, err: str) -> layer.CommandGenerator[None]:
@@ -37,7 +36,7 @@ class ClientTls(tls.ClientTLSLayer):
         yield from super().on_handshake_error(err)
 
     def receive_data(self, data: bytes) -> layer.CommandGenerator[None]:
-        """mitmproxy's, but what is no TLS ends the connection: OpenSSL would hold it, and each piece would be logged."""
+        """mitmproxy's, but anything except TLS ends the connection: OpenSSL would hold it, and each piece would be logged."""
         if self._failed:
             return
         if data:
@@ -64,6 +63,6 @@ class ClientTls(tls.ClientTLSLayer):
             yield commands.CloseConnection(self.tunnel_connection)
 
     def send_data(self, data: bytes) -> layer.CommandGenerator[None]:
-        """An answer to who sent what was no TLS, perhaps: the connection is ending, and nothing can be said on it."""
+        """Perhaps an answer to a client that did not send TLS: the connection is ending, and nothing can be sent on it."""
         if not self._failed:
             yield from super().send_data(data)

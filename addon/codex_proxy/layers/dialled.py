@@ -1,4 +1,4 @@
-"""A connection to the backend that we have dialled: what is known of it when it has ended, and how long it has been idle."""
+"""A connection to the backend that we have dialled: how it ended, and how long it was idle."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""mitmproxy's own addons, by their class: it knows them by name alone."""
+"""Find mitmproxy's own addons by class; mitmproxy finds them only by name."""
 
 from mitmproxy import ctx
 from mitmproxy.addons.proxyserver import Proxyserver

@@ -1,8 +1,7 @@
-"""What runs our connections, a client's and a replay's: with mitmproxy's options as decided (mitmproxy_options.py), heard by
-the addons that may, and dialled as networks are (dialing.py).
+"""Connection handlers for clients and replays: mitmproxy's options as decided (mitmproxy_options.py), dialling by dialing.py.
 
-Two classes stand in for mitmproxy's where it makes a handler, so that no exception of another addon keeps a connection of ours
-from them.
+Two classes replace mitmproxy's where it creates a handler, so that an exception of another addon cannot leave one of our
+connections to mitmproxy's own class.
 """
 
 import asyncio
@@ -37,7 +36,7 @@ from .way_out import WayOut
 logger = logging.getLogger(__name__)
 
 
-turned_away = few_files.Rarely()
+turned_away = few_files.RateLimitedLog()
 
 # How long a client that is turned away may take to send its request and read why, in seconds.
 LAST_WORD = 2.0
@@ -93,11 +92,11 @@ class _Ours(server.ConnectionHandler):
             wire.seal(hook.flow)
 
     def _secure(self, data: TlsData) -> None:
-        """Whoever has put a connection there: ours is the one that is used. None fails it."""
+        """The connection in use is ours, whatever an addon has put there. None fails it."""
         data.ssl_conn = None
         assert isinstance(data.conn, connection.Server)
         if data.conn.address not in _way_out.addresses():
-            self.log(f"TLS with {human.format_address(data.conn.address)} is not begun: it is not the Codex backend.")
+            self.log(f"TLS with {human.format_address(data.conn.address)} is not started: it is not the Codex backend.")
             return
         try:
             data.ssl_conn = backend_tls.connect(data.conn)
@@ -223,7 +222,7 @@ class OurHandler(_Ours, _Waiting):
                 self._let_go.cancel()
 
     async def _turn_away(self, io: server.ConnectionIO, most: int | None) -> None:
-        turned_away.say("Few files are left to open: clients are turned away. Raise `ulimit -n`.")
+        turned_away.say("Few file descriptors are left: new clients are refused. Raise `ulimit -n`.")
         assert isinstance(io.writer, asyncio.StreamWriter) and isinstance(io.reader, asyncio.StreamReader)
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(LAST_WORD):
@@ -236,7 +235,7 @@ class OurHandler(_Ours, _Waiting):
 
 
 class OurReplayHandler(_Ours, clientplayback.ReplayHandler):
-    """A request that a person sends once more."""
+    """A request that the user replays."""
 
     def __init__(self, flow: http.HTTPFlow, options: Any) -> None:
         super().__init__(flow, OurOptions(options))  # type: ignore[arg-type]
@@ -299,7 +298,7 @@ def _replay_handler(flow: http.HTTPFlow, options: Any) -> Any:
 
 
 def _is_of_the_start(record: logging.LogRecord) -> bool:
-    """Is an error that is logged one of the start? Else it is of somebody who came early, by a browser perhaps."""
+    """Whether a logged error belongs to the start; otherwise it comes from an early client, perhaps a browser."""
     of_a_task = record.name == "mitmproxy.master" and record.getMessage().startswith("Unhandled")
     return not (of_a_task or hasattr(record, "client") or record.name.partition(".")[0] in ("asyncio", "tornado"))
 

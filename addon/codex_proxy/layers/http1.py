@@ -1,4 +1,4 @@
-"""What both sides of our connections have in common: bodies read within bounds, and waits that end."""
+"""What both sides of our HTTP/1 connections share: bounded bodies, and waits that end."""
 
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
@@ -42,7 +42,7 @@ class OurHttp1(Http1Connection):
             yield from self.mark_done(request=is_request, response=not is_request)
 
     def broken(self, why: str) -> layer.CommandGenerator[None]:
-        """A body that is none ends the connection."""
+        """An invalid body ends the connection."""
         assert self.stream_id is not None
         self.state = self.done
         yield commands.CloseConnection(self.conn)

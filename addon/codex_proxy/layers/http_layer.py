@@ -1,4 +1,4 @@
-"""What runs the exchanges of a connection of ours: HTTP/1 within bounds on both sides, in the place of mitmproxy's own."""
+"""The HTTP layer of our connections: HTTP/1 within bounds on both sides, instead of mitmproxy's own."""
 
 from mitmproxy import ctx
 from mitmproxy.connection import Server

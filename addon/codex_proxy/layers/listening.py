@@ -1,4 +1,4 @@
-"""The listeners that mitmproxy's options ask for, and what kept one from listening."""
+"""The listeners that mitmproxy's options request, and why one could not listen."""
 
 from mitmproxy import connection, ctx
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
@@ -51,7 +51,7 @@ def kept_from_listening() -> str | None:
         port = one.mode.listen_port(ctx.options.listen_port)
         if isinstance(one.last_exception, OSError) and port is not None:
             host = one.mode.listen_host(ctx.options.listen_host)
-            if told := port_holder.why_not(host, port, one.last_exception):
+            if told := port_holder.explain(host, port, one.last_exception):
                 return told
     return None
 

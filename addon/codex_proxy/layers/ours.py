@@ -1,4 +1,4 @@
-"""Which listeners and connections are ours, and where what comes over them may go."""
+"""Tell which listeners and connections are ours, and where their requests may go."""
 
 from mitmproxy import connection, ctx, http
 from mitmproxy.proxy.mode_specs import ReverseMode

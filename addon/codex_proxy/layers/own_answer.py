@@ -1,4 +1,4 @@
-"""An error as an answer of the proxy's own."""
+"""Turn an error into an answer of the proxy's own."""
 
 from mitmproxy import http
 

@@ -1,23 +1,22 @@
-"""Where a connection of ours may lead: the backend, and the proxy on the way to it."""
+"""Where a connection of ours may lead: the backend, and the outgoing proxy on the way to it."""
 
 from mitmproxy import ctx
 
-from ..net import policy as network
-from ..net import upstream
+from ..net import policy, upstream
 from ..output import redact
 from . import ours
 from .option_checks import reject
 
 
 class WayOut:
-    outgoing: network.OutgoingProxy | None = None
+    outgoing: policy.OutgoingProxy | None = None
     """The proxy that requests to the backend go through."""
 
     def configure(self, updated: set[str]) -> None:
         if "codex_upstream" in updated:
             self.outgoing = _outgoing(ctx.options.codex_upstream)
             try:
-                network.trust()
+                policy.trust()
             except ValueError as e:
                 reject(str(e))
         if "codex_issuer" in updated:
@@ -30,13 +29,13 @@ class WayOut:
         return [*ways, (self.outgoing.host, self.outgoing.port)] if self.outgoing else ways
 
 
-def _outgoing(address: str) -> network.OutgoingProxy | None:
+def _outgoing(address: str) -> policy.OutgoingProxy | None:
     try:
         target = upstream.parse(address)
     except ValueError:
         return None  # the option's own check tells of it
     try:
-        found = network.outgoing_proxy(target.scheme, target.host, target.port)
+        found = policy.outgoing_proxy(target.scheme, target.host, target.port)
     except ValueError as e:
         reject(str(e))
         return None

@@ -1,4 +1,4 @@
-"""What is kept of a WebSocket's messages, and which of the client's go up: only those that somebody let through."""
+"""Which WebSocket messages are kept, and which of the client's go up: only those that were approved."""
 
 import asyncio
 import time
@@ -12,10 +12,10 @@ from wsproto.frame_protocol import Opcode
 # Kept of one connection's messages, in bytes and in number; the oldest go first.
 KEPT, MOST = 32 << 20, 1000
 
-# A message that no hook of ours has seen for so long is one that none will see, in seconds.
+# A message not seen by our hooks within this time will not be seen at all, in seconds.
 FORGOTTEN = 1.0
 
-# Above this size, in bytes, a message that grows is shown as it was at most so long ago, in seconds.
+# Above this size, in bytes, a growing message is shown in a state at most this old, in seconds.
 LONG, MOMENT = 64 << 10, 0.25
 
 
@@ -30,7 +30,7 @@ class Growing(WebSocketMessage):
 
     @property
     def content(self) -> bytes:
-        # mitmweb asks for it with each event, whoever is there: of a long one it gets what was there a moment ago.
+        # mitmweb reads it with each event, even unwatched: of a long one it gets a recent state.
         now = self._clock()
         if len(self.kept) <= LONG or now - self._seen_at >= MOMENT:
             self._seen, self._seen_at = bytes(self.kept), now
@@ -41,15 +41,15 @@ class Growing(WebSocketMessage):
         pass
 
     def ended(self) -> None:
-        """It grows no more."""
+        """The message is complete."""
         self.kept = bytes(self.kept)
         self._seen_at = float("-inf")
 
 
 class Messages(list[WebSocketMessage]):
-    """What is kept of a connection. A client's message comes dropped: whoever lets it through says so.
+    """The messages of a connection. A client's message starts out dropped; the code that lets it through marks it.
 
-    `forgotten` is called after a while where nobody has `looked_at` it: another addon's exception kept it from our hooks.
+    `forgotten` is called after a while if no hook `looked_at` it: another addon's exception kept it from ours.
     """
 
     let_go = 0
@@ -79,7 +79,7 @@ class Messages(list[WebSocketMessage]):
             self.forgotten()
 
     def take_out(self, message: WebSocketMessage) -> None:
-        """Without it; mostly it is one of the last."""
+        """Remove it; mostly it is one of the last."""
         for place in range(len(self) - 1, -1, -1):
             if self[place] is message:
                 del self[place]

@@ -1,6 +1,5 @@
-"""What mitmproxy's WebSocket hooks can't do: messages of any length whole, a word and a close of our own, a lost backend
-told from a normal end (docs/mitmproxy.md, WebSockets).
-"""
+"""WebSockets beyond mitmproxy's hooks: long messages in one piece, messages and closes of our own, and a lost backend told from a
+normal end (docs/mitmproxy.md, WebSockets)."""
 
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,11 +16,11 @@ from ..output import redact
 from ..websocket.frame_budget import FrameBudget
 from . import wire
 
-# A connection is good for 60 minutes (docs/backend.md, 11); without a word for longer than this mitmproxy ends it, in seconds.
+# A connection lasts 60 minutes (docs/backend.md, 11); mitmproxy ends one that is idle for longer than this, in seconds.
 IDLE = 65 * 60
 
 
-# A compressed message may become so many times as long, and this much longer in any case, in bytes: text becomes 3 to 20 times as
+# Bounds for decompressing a message: this ratio, and this many bytes in any case: text becomes 3 to 20 times as
 # long, and zlib could do 1,032 times.
 RATIO, INFLATED = 200, 1 << 20
 
@@ -125,7 +124,7 @@ class Side(websocket.WebsocketConnection):
                 return
             if isinstance(event, CloseConnection) and event.reason:
                 # Not only the other side gets to see it: mitmproxy prints it as it is.
-                event = CloseConnection(event.code, redact.told(event.reason))
+                event = CloseConnection(event.code, redact.one_line(event.reason))
             yield event
 
     def send(self, event: Event) -> bytes:
@@ -179,7 +178,7 @@ def was_too_large(flow: http.HTTPFlow) -> bool:
 
 
 def say(flow: http.HTTPFlow, message: bytes) -> None:
-    """Send the client a message of our own, as soon as what is going on just now is done."""
+    """Send the client a message of our own, after the event that is being processed."""
     if flow.live:
         ctx.master.commands.call("inject.websocket", flow, True, message, True)
 

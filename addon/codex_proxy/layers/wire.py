@@ -1,7 +1,6 @@
-"""What mitmproxy's hooks can't do: headers that only the wire sees, a body that is not held, an answer of our own
-when mitmproxy would send its HTML page, an upstream connection ended. Why each is needed: docs/mitmproxy.md, Errors and refusals,
-and docs/mitmproxy.md, Secrets.
-"""
+"""HTTP beyond mitmproxy's hooks: headers that exist only on the wire, bodies that are not held, our own error answers instead of
+mitmproxy's HTML page, closing an upstream connection. Why each is needed: docs/mitmproxy.md, Errors and refusals, and
+docs/mitmproxy.md, Secrets."""
 
 import asyncio
 import contextlib
@@ -31,7 +30,7 @@ HIDDEN = redact.HIDDEN.encode()
 class HiddenHeaders(http.Headers):
     """Headers some of whose values exist nowhere but in the bytes that go to the backend.
 
-    Copies, states and views have HIDDEN in their place. Whatever an addon, an option or a person has put under such a name
+    Copies, states and views have HIDDEN in their place. Whatever an addon, an option or the user has put under such a name
     meanwhile, what is written is the secret; where `may_tell` says no, nothing is.
     """
 
@@ -75,7 +74,7 @@ def seal(flow: http.HTTPFlow) -> None:
     ours, there = _hidden.get(flow), flow.request.headers
     if ours is None or there is ours or not ours.secrets:
         return
-    # In place: who asks later finds it by the flow.
+    # In place: later code finds it by the flow.
     ours.fields = tuple(
         (name, value) for name, value in there.fields if name.decode("latin-1").lower() not in ours.secrets
     )
@@ -187,7 +186,7 @@ def client_is_gone(flow: http.HTTPFlow) -> bool:
 
 
 def answer_and_close(flow: http.HTTPFlow, data: bytes) -> bool:
-    """From `error`: send `data` to the client as it is and end the connection. False if there is nobody to send to.
+    """From `error`: send `data` to the client as it is and end the connection. False if there is no client to send to.
 
     mitmproxy sends nothing more after that: not its HTML page, not a body cut short.
     """
@@ -237,10 +236,10 @@ def dialled(flow: http.HTTPFlow) -> Dialled | None:
 
 
 async def tell_of_end(client: connection.Client, server: connection.Server) -> None:
-    """From `server_disconnected`: tell mitmproxy's layers that the connection has ended, if nobody has.
+    """From `server_disconnected`: tell mitmproxy's layers that the connection has ended, unless they know.
 
     What reads from it cancels itself where it can't write to it, and may meet that just as it tells them (proxy/server.py,
-    `drain_writers` and `handle_connection`): whoever waits for the answer would wait for ever.
+    `drain_writers` and `handle_connection`): the code that waits for the answer would wait for ever.
     """
     handler = handler_of(client)
     io = handler.transports.pop(server, None) if handler else None

@@ -1,1 +1,1 @@
-"""Past responses, kept in memory for clients that rely on storage at the server."""
+"""Past responses, kept in memory for clients that rely on server-side storage."""

@@ -1,4 +1,4 @@
-"""What stands for something stored, which nothing is behind this backend, put back from what passed here."""
+"""Resolve `previous_response_id` and `item_reference` from the proxy's memory; the backend stores nothing."""
 
 from typing import Protocol
 
@@ -8,11 +8,11 @@ from ..changes import Change, put
 from ..errors import ProxyError
 from ..raw_json import ABSENT, Object, encoded, value
 
-WHY = "nothing is stored behind this backend; it is what passed here"
+WHY = "the backend stores nothing; this comes from the proxy's memory"
 
 
-class Past(Protocol):
-    """What passed here of one caller's."""
+class PastResponses(Protocol):
+    """The remembered responses of one caller."""
 
     def item(self, item_id: str, /) -> msgspec.Raw | None: ...
 
@@ -21,9 +21,9 @@ class Past(Protocol):
     def reasoning_before(self, call_id: str, /) -> list[msgspec.Raw]: ...
 
 
-def conversation(body: Object, past: Past | None) -> list[Change]:
+def conversation(body: Object, past: PastResponses | None) -> list[Change]:
     """The conversation up to a decoded body's `previous_response_id`, in front of its input. Raises ProxyError 400 where it
-    did not pass here, or too long ago."""
+    is not in memory, or not any more."""
     response_id = value(body.get("previous_response_id", ABSENT))
     if response_id in (None, False, ""):
         return []
@@ -42,7 +42,7 @@ def conversation(body: Object, past: Past | None) -> list[Change]:
     return [put("previous_response_id", "replaced by the conversation before it", WHY)]
 
 
-def item(item_id: str, past: Past | None) -> msgspec.Raw:
+def item(item_id: str, past: PastResponses | None) -> msgspec.Raw:
     """The item that an `item_reference` stands for. Raises ProxyError 400 like `conversation`."""
     found = past.item(item_id) if past else None
     if found is None:
@@ -59,7 +59,7 @@ def not_found(code: str, param: str, what: str, instead: str) -> ProxyError:
     """In the words of OpenAI's own refusal, which clients look for, and then in ours."""
     return ProxyError(
         code,
-        f"{what}. Nothing is stored behind this backend, and in the proxy's memory of what passed here (codex_memory) it is not,"
+        f"{what}. The backend stores nothing, and in the proxy's memory of what passed here (codex_memory) it is not,"
         f" or not any more. {instead}",
         extra={"param": param},
     )

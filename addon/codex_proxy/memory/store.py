@@ -1,7 +1,7 @@
-"""What passed here of conversations, for clients that believe it is stored: bounded in bytes and in age, by caller.
+"""In-memory cache of past responses, per caller, for clients that rely on server-side storage; bounded in bytes and age.
 
-A conversation is a chain of items, each knowing the one before it. Conversations that begin alike share their beginning,
-so a growing one costs what is new in it, not all of it again with each turn.
+A conversation is a chain of items, each linked to the one before it. Conversations with the same beginning share it, so each turn
+of a growing one costs only its new items.
 """
 
 import functools
@@ -87,16 +87,18 @@ def parts_of_request(body: bytes) -> list[Part]:
         return []
 
 
-def locked[**P, T](method: Callable[Concatenate["Stored", P], T]) -> Callable[Concatenate["Stored", P], T]:
+def locked[**P, T](
+    method: Callable[Concatenate["ResponseStore", P], T],
+) -> Callable[Concatenate["ResponseStore", P], T]:
     @functools.wraps(method)
-    def alone(self: "Stored", /, *arguments: P.args, **keywords: P.kwargs) -> T:
+    def alone(self: "ResponseStore", /, *arguments: P.args, **keywords: P.kwargs) -> T:
         with self._lock:
             return method(self, *arguments, **keywords)
 
     return alone
 
 
-class Stored:
+class ResponseStore:
     """`room` is how many bytes are kept, 0 for nothing; what was asked for longest ago goes first."""
 
     def __init__(self, room: int = 64 << 20, age: float = AGE, clock: Callable[[], float] = time.monotonic) -> None:
@@ -150,7 +152,7 @@ class Stored:
 
     @locked
     def trim(self) -> None:
-        """Forget what is too old, and the oldest of what is too much."""
+        """Forget what is too old, and the oldest if there is too much."""
         oldest = self.clock() - self.age
         while self._answers and (self.size > self.room or self._answers[next(iter(self._answers))].used_at < oldest):
             self._forget(next(iter(self._answers)))
@@ -242,10 +244,10 @@ def _back(link: _Link | None, end: _Link | None) -> Iterator[_Link]:
 
 
 @dataclass(frozen=True)
-class Past:
-    """What one caller may ask for: of all that is stored, its own."""
+class CallerView:
+    """The view of one caller: only what its own requests stored."""
 
-    store: Stored
+    store: ResponseStore
     caller: str
 
     def item(self, item_id: str) -> msgspec.Raw | None:

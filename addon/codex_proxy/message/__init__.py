@@ -1,1 +1,1 @@
-"""An HTTP message as bytes: its head, its framing, its codings, the values of its fields."""
+"""HTTP messages as bytes: heads, framing, content codings, field values."""

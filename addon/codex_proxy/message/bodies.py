@@ -1,4 +1,4 @@
-"""Bodies of HTTP/1 messages, read as they come (RFC 9112, sections 6 and 7); chunk extensions and trailers are dropped."""
+"""Read HTTP/1 bodies as they arrive (RFC 9112, sections 6 and 7); chunk extensions and trailers are dropped."""
 
 import re
 from typing import Protocol
@@ -19,12 +19,12 @@ SMALL = {form % size: size for size in range(1, 256) for form in (b"%x", b"%X")}
 
 
 class BodyError(Exception):
-    """What came is no body of its kind; the message says why."""
+    """The bytes are not a valid body; the message says why."""
 
 
 class BodyReader(Protocol):
     def read(self, data: bytearray) -> tuple[bytes, bool]:
-        """What of the body is in `data`, which it is taken off, and whether that was its end. Raises BodyError."""
+        """Consume the part of the body in `data`; returns it, and whether the body ends there. Raises BodyError."""
 
     def end(self) -> None:
         """The connection has ended. Raises BodyError where more was to come."""

@@ -1,5 +1,4 @@
-"""The first message of a TLS connection, found in what a client sends, within bounds and byte by byte at no more cost
-(RFC 8446, sections 4 and 5.1)."""
+"""Find the ClientHello in what a client sends, within bounds and in linear time even byte by byte (RFC 8446, sections 4 and 5.1)."""
 
 # A ClientHello with everything that is known has some 4 KB; in bytes, its records' heads included.
 LONGEST = 16 << 10
@@ -9,11 +8,11 @@ RECORD_HEAD, MESSAGE_HEAD = 5, 4
 
 
 class HelloError(Exception):
-    """What came is no ClientHello; the message says why."""
+    """The bytes are not a ClientHello; the message says why."""
 
 
 class HelloReader:
-    """Holds what came, and looks at no byte twice."""
+    """Buffers the bytes, and examines each only once."""
 
     def __init__(self) -> None:
         self.held = bytearray()
@@ -32,7 +31,7 @@ class HelloReader:
             kind, major, size = self.held[self._next], self.held[self._next + 1], self.held[begin - 2 : begin]
             length = int.from_bytes(size)
             if kind != HANDSHAKE or major != 3 or not length:
-                raise HelloError("it is no handshake of TLS")
+                raise HelloError("it is not a TLS handshake")
             if begin + length > LONGEST:
                 break
             if begin + length > len(self.held):

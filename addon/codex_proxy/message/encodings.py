@@ -1,4 +1,4 @@
-"""Content codings: a request body decoded within a limit, an answer's stream decoded piece by piece."""
+"""Content codings: decode a request body within a limit, and an answer's stream piece by piece."""
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from ..errors import ProxyError
 # Read from a decoder at a time, in bytes.
 PIECE = 1 << 20
 
-# Codings one over the other, and frames or members of one; the next is another decoder each.
+# Nested codings, and frames or members of one; each needs another decoder.
 MOST_CODINGS, MOST_FRAMES = 3, 1000
 
 # Given to the zstd decoder at a time, in bytes: at most 32,768 times as much comes out.
@@ -25,20 +25,20 @@ ZLIB_PIECE = 64 << 10
 # The largest answer that is held whole, in bytes: as much as a request may be (codex_body_limit).
 WHOLE_ANSWER = 128 << 20
 
-# What may come out of an answer in a coding that nobody asked for: so many times what came, and so many bytes beside that.
+# Bounds for decoding an answer whose coding was not requested: this ratio, and this many bytes in addition.
 # Events of a model shrink to a tenth or so.
 RATIO, SLACK = 100, 4 << 20
 
-# Of a refusal's body so much is read, in bytes.
+# How much of a refusal's body is read, in bytes.
 ERROR_BODY = 1 << 20
 
 
 class TooLarge(Exception):
-    """What comes out of the body is more than was allowed."""
+    """The decoded body is larger than allowed."""
 
 
 def codings(header: str) -> list[str]:
-    """The codings of a `Content-Encoding`, in the order they were applied; `identity` is none."""
+    """The codings of a `Content-Encoding`, in the order they were applied; `identity` does not count."""
     names = [name.strip().lower().removeprefix("x-") for name in header.split(",")]
     return [name for name in names if name not in ("", "identity")]
 
@@ -49,7 +49,7 @@ def decode(body: bytes, header: str, limit: int) -> bytes:
     if len(names) > MOST_CODINGS:
         raise ProxyError(
             "unsupported_encoding",
-            f"A request body with {len(names)} codings one over the other is not read here; at most {MOST_CODINGS} are.", status=415,
+            f"A request body with {len(names)} nested codings is not supported; at most {MOST_CODINGS} are.", status=415,
         )  # fmt: skip
     for name in reversed(names):
         reader = READERS.get(name)
@@ -64,10 +64,10 @@ def decode(body: bytes, header: str, limit: int) -> bytes:
         except TooManyFrames as e:
             raise ProxyError(
                 "bad_encoding",
-                f"The request body has more than {MOST_FRAMES} frames of {name}; so many are not read.",
+                f"The request body has more than {MOST_FRAMES} frames of {name}, more than the proxy reads.",
             ) from e
         except (zlib.error, EOFError, brotli.error, zstandard.ZstdError) as e:
-            raise ProxyError("bad_encoding", f"The request body is not what its Content-Encoding: {name} says.") from e
+            raise ProxyError("bad_encoding", f"The request body does not match its Content-Encoding: {name}.") from e
     return body
 
 
@@ -145,7 +145,7 @@ READERS: dict[str, Callable[[bytes, int], bytes]] = {
 
 
 class StreamDecoder:
-    """Decodes an answer as it comes, in codings that nobody asked for. Raises ProxyError, also where too much comes out."""
+    """Decodes an answer as it arrives, in codings that were not requested. Raises ProxyError, also if the output is too large."""
 
     def __init__(self, names: Sequence[str], limit: float) -> None:
         self._steps = [_Step(STEPS[name]) for name in reversed(names)]
@@ -162,7 +162,7 @@ class StreamDecoder:
         except TooLarge:
             raise ProxyError(
                 "backend_garbled",
-                f"The backend's answer, in Content-Encoding: {self._header}, which was not asked for, becomes too large when it is"
+                f"The backend's answer, in Content-Encoding: {self._header}, which was not requested, becomes too large when it is"
                 f" decoded: {self._came:,} bytes become more than {room:,.0f}.",
             ) from None
         except (zlib.error, brotli.error, zstandard.ZstdError) as e:
@@ -262,7 +262,7 @@ def stream_decoder(header: str, limit: float = float("inf")) -> StreamDecoder | 
     if len(names) > MOST_CODINGS or not set(names) <= set(STEPS):
         raise ProxyError(
             "unsupported_encoding",
-            f"The backend's answer is encoded with {header[:100]}, which nobody asked for.",
+            f"The backend's answer is encoded with {header[:100]}, which was not requested.",
             status=502,
         )
     return StreamDecoder(names, limit) if names else None

@@ -1,4 +1,4 @@
-"""What a header line may have in it (RFC 9110, sections 5.1 and 5.5), asked on the way up, on the way down, and of a login."""
+"""Characters that header names and values may contain (RFC 9110, sections 5.1 and 5.5)."""
 
 import re
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def is_plain(text: str) -> bool:
 
 
 def malformed(fields: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """The first header that is none, by its name; None if all are well."""
+    """The name of the first invalid header; None if all are valid."""
     for name, value in fields:
         if not (NAME.fullmatch(name) and VALUE.fullmatch(value.strip(b" \t"))):
             return printable(name[:60].decode("utf-8", "surrogateescape"))
@@ -31,5 +31,5 @@ def malformed(fields: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 
 def cleaned(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
-    """Lines of a server's head: a space for each control character (as section 5.5 has it), and none whose name is no name."""
+    """Lines of a server's head: a space for each control character (as section 5.5 has it), and no line with an invalid name."""
     return [(name, CONTROLS.sub(b" ", value).strip(b" \t")) for name, value in fields if NAME.fullmatch(name)]

@@ -1,4 +1,4 @@
-"""Heads of HTTP/1 messages, taken off what a connection brings within bounds (RFC 9112, sections 2, 3 and 5)."""
+"""Parse heads of HTTP/1 messages from a connection's bytes, within bounds (RFC 9112, sections 2, 3 and 5)."""
 
 import re
 from collections.abc import Sequence
@@ -96,7 +96,7 @@ def unfolded(lines: Sequence[bytes]) -> list[bytes]:
 
 def cleaned(lines: Sequence[bytes]) -> list[bytes]:
     """The lines of an answer's head: no spaces before a colon (RFC 9112, section 5.1), spaces for controls (RFC 9110, section
-    5.5). Raises ValueError if it is none of HTTP/1."""
+    5.5). Raises ValueError if it is not HTTP/1."""
     first, *fields = unfolded(lines)
     clean = [CONTROLS.sub(b" ", first)]
     if not STATUS_LINE.fullmatch(clean[0]):

@@ -1,1 +1,1 @@
-"""The account's models: kept, listed, and found by the names that clients use."""
+"""The account's models: cached, listed, and resolved from the names that clients use."""

@@ -1,4 +1,4 @@
-"""The account's models, as `GET /models` of the backend lists them (docs/backend.md, 1.3)."""
+"""The account's models, as the backend's `GET /models` lists them (docs/backend.md, 1.3)."""
 
 import difflib
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Catalogue:
         return bool(self.plan and model.plans and self.plan not in model.plans)
 
     def listed(self) -> list[Model]:
-        """Those a person may choose from: not hidden, and in the plan."""
+        """Those the user may choose from: not hidden, and in the plan."""
         return [model for model in self.models.values() if not model.hidden and not self.is_locked(model)]
 
     def nearest(self, name: str, most: int = 5) -> list[str]:
@@ -77,7 +77,7 @@ UNKNOWN = Catalogue()
 
 
 def parse(body: bytes, etag: str = "", plan: str = "") -> Catalogue:
-    """The backend's list; what is no model in it is left out. Raises ValueError for what is no list of models."""
+    """The backend's list; entries that are not models are skipped. Raises ValueError if it is not a list of models."""
     try:
         document = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:

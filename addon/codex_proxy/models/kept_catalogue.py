@@ -1,5 +1,8 @@
-"""The catalogue, kept as the official client keeps it (docs/backend.md, 1.3): for five minutes, and for as long as the turns' answers
-say that it has not changed. One request at a time asks for it, and the last good one serves while none can be had."""
+"""Cache of the catalogue, with the official client's rules (docs/backend.md, 1.3).
+
+It is valid for five minutes, and longer while the answers to turns carry the same ETag. One request at a time fetches it, and the
+last good one is used while none can be fetched.
+"""
 
 import asyncio
 import logging
@@ -16,7 +19,7 @@ logger = logging.getLogger(__name__)
 # How long a catalogue is good, how long one that fails is not asked for again, and what asking may take in all; seconds.
 LIFE, REST, WHOLE = 300.0, 30.0, 60.0
 
-# So many ETags of other catalogues are remembered: those of clients with a version of their own, for instance.
+# How many ETags of other catalogues are remembered, for instance of clients with another version.
 OTHERS = 64
 
 
@@ -37,7 +40,7 @@ class KeptCatalogue:
         return self._refreshed.is_old
 
     async def fresh(self, patience: float, insist: bool = False) -> Catalogue:
-        """One that is not old, if it can be had within `patience` seconds; else the last good one, which may be none.
+        """A current one if it arrives within `patience` seconds; else the last good one, which may be empty.
 
         Soon after a failure the backend is not asked again, unless one should `insist`.
         """
@@ -47,7 +50,7 @@ class KeptCatalogue:
         return self.catalogue
 
     def heard(self, etag: str) -> None:
-        """What a turn's answer says: by the same ETag the catalogue is good for longer, by a new one it has changed."""
+        """What a turn's answer says: with the same ETag the catalogue stays valid, with a new one it has changed."""
         if not self.catalogue or not etag:
             return
         if etag == self.catalogue.etag:
@@ -68,16 +71,16 @@ class KeptCatalogue:
             self._failed(e)
             return False
         if self.error:
-            logger.info("The list of models can be had again.")
+            logger.info("The list of models can be fetched again.")
         self.catalogue, self.error, self.got_at = found, None, time.time()
         return True
 
     def _failed(self, e: Exception) -> None:
         if not isinstance(e, ProxyError):
             said = "it took too long" if isinstance(e, TimeoutError) else redact(str(e)) or type(e).__name__
-            e = ProxyError("backend_error", f"The list of models can't be had: {said}.")
+            e = ProxyError("backend_error", f"The list of models can't be fetched: {said}.")
         if self.error is None or self.error.message != e.message:
-            serves = " The last one serves on." if self.catalogue else ""
-            logger.warning(f"The list of models can't be had: {e.message}{serves}")
+            serves = " The last one stays in use." if self.catalogue else ""
+            logger.warning(f"The list of models can't be fetched: {e.message}{serves}")
         self.error = e
         self._others.clear()

@@ -1,6 +1,6 @@
-"""The catalogue in OpenAI's shape, with what clients of several kinds read: `GET /models` and `GET /models/{id}`.
+"""The catalogue in OpenAI's shape, with the fields that various clients read: `GET /models` and `GET /models/{id}`.
 
-What the backend does not tell is left out, but for `created`, which OpenAI's SDKs count on: it is 0, as it is no time of theirs.
+What the backend does not tell is left out, except `created`, which OpenAI's SDKs require: it is 0, not an invented time.
 """
 
 from typing import Any
@@ -34,20 +34,20 @@ def one(name: str, catalogue: Catalogue, models: ModelMap) -> Entry:
 
 
 def hint(name: str, catalogue: Catalogue) -> str:
-    """What to take in the place of a model that the account does not have; empty where nothing is known."""
+    """Suggestions for a model that the account does not have; empty if the catalogue is not known."""
     model = catalogue.model(name)
     plan = (
-        f" It is for other plans than this login's ({catalogue.plan})." if model and catalogue.is_locked(model) else ""
+        f" It is available to other plans than this login's ({catalogue.plan})."
+        if model and catalogue.is_locked(model)
+        else ""
     )
     if not (near := catalogue.nearest(name)):
         return plan
-    return (
-        f"{plan} Nearest of this subscription: {', '.join(near)}; GET /models lists all, codex_model_map can map names."
-    )
+    return f"{plan} Similar models of this subscription: {', '.join(near)}; GET /models lists all, codex_model_map can map names."
 
 
 def entry(model: Model, name: str = "", effort: str = "") -> Entry:
-    """`name`: what the client calls it; `effort`: the one that stands in the name."""
+    """`name`: what the client calls it; `effort`: the one in the name."""
     told: Entry = {
         "id": name or model.slug,
         "object": "model",

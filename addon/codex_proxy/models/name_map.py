@@ -1,4 +1,4 @@
-"""`codex_model_map` and `codex_model_default`: names a client asks for → the model that answers, with an effort."""
+"""`codex_model_map` and `codex_model_default`: requested name → model to use, with an effort."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase

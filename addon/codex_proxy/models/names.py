@@ -1,4 +1,4 @@
-"""What the model's name in a request stands for: the map, a provider's name in front, an effort behind (docs/backend.md, 10)."""
+"""Resolve the model's name of a request: the map, a provider prefix, an effort suffix (docs/backend.md, 10)."""
 
 import re
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from ..raw_json import ABSENT, Object, encoded, text, value
 from .catalogue import Catalogue
 from .name_map import Mapping, ModelMap
 
-# `openai/gpt-6-sol`, `letta/openai/gpt-6-sol`: no name of the backend's has a slash in it.
+# `openai/gpt-6-sol`, `letta/openai/gpt-6-sol`: the backend's names contain no slash.
 PREFIX = re.compile(r"^(?:[\w.-]+/)+(?=[^/])")
 
 # `gpt-6-sol-high`, `gpt-6-sol:high`, `gpt-6-sol(high)`; the third as in CLIP (docs/backend.md, 10).
@@ -34,7 +34,7 @@ def apply(body: Object, models: ModelMap, catalogue: Catalogue) -> list[Change]:
     raw = body.get("model", ABSENT)
     name = text(raw)
     if not name and value(raw) not in (None, ""):
-        return []  # no name: the backend's to refuse
+        return []  # no name: the backend refuses it
     meant = meaning(name, models, catalogue)
     changes = []
     if meant.model != name:
@@ -52,7 +52,7 @@ def apply(body: Object, models: ModelMap, catalogue: Catalogue) -> list[Change]:
 
 
 def meaning(name: str, models: ModelMap, catalogue: Catalogue) -> Meaning:
-    """What `name` stands for. Without a catalogue nothing is judged: only the map and what stands in front count."""
+    """The model that `name` means. Without a catalogue only the map and the prefix count."""
     if name in catalogue and not models.rules:
         return Meaning(name, "", "")
     rule = rule_for(name, models)
@@ -62,14 +62,18 @@ def meaning(name: str, models: ModelMap, catalogue: Catalogue) -> Meaning:
     if rule:
         return Meaning(model, rule.effort or effort, f"codex_model_map: {rule.pattern}")
     if models.default and catalogue and model not in catalogue:
-        why = f"codex_model_default: the account has no {name}" if name else "codex_model_default: none was named"
+        why = (
+            f"codex_model_default: the account has no {name}"
+            if name
+            else "codex_model_default: the request names no model"
+        )
         return Meaning(models.default.model, models.default.effort, why)
-    why = "the effort stands in the model's name" if effort else "what stands in front is not the model's name here"
+    why = "the effort is part of the model's name" if effort else "the prefix is not part of the model's name here"
     return Meaning(model, effort, why, wins=True)
 
 
 def rule_for(name: str, models: ModelMap) -> Mapping | None:
-    """The first that matches the name, whole or without what stands in front. A name that is not there is the default's alone."""
+    """The first match of the name, with or without its prefix. A missing name matches only the default."""
     return models.find(name, PREFIX.sub("", name)) if name else None
 
 
@@ -83,7 +87,7 @@ def split(name: str, catalogue: Catalogue) -> tuple[str, str]:
 
 
 def needs_catalogue(body: Object, models: ModelMap) -> bool:
-    """Can the model that a decoded body means only be told by the catalogue?"""
+    """Whether the model of a decoded body can be resolved only with the catalogue."""
     try:
         name = text(body.get("model", ABSENT))
     except (msgspec.MsgspecError, UnicodeDecodeError):

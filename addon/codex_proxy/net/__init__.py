@@ -1,1 +1,1 @@
-"""How this process reaches the network, and how it listens: proxies, trust, addresses, limits, our own calls."""
+"""The network: outgoing proxies, trust, dialling, limits, our own HTTP client, and listeners."""

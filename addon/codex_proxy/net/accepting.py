@@ -1,7 +1,7 @@
-"""A listener that has no file for the next client waits a second.
+"""Pause a listener for a second when the process has no file descriptor left for a client.
 
-asyncio tries once more for each place in the listener's queue, with an error in the log and a timer for each try, and more with
-each second: 11,312 lines in 5 s were seen.
+asyncio retries for each place in the listener's queue, each time with an error in the log and a timer, and more of them each
+second: 11,312 lines in 5 s were seen.
 """
 
 import asyncio
@@ -9,12 +9,12 @@ import os
 import socket
 from typing import Any
 
-from .few_files import OUT_OF_FILES, Rarely
+from .few_files import OUT_OF_FILES, RateLimitedLog
 
-# So long no client is taken, in seconds.
+# How long no client is accepted, in seconds.
 PAUSE = 1.0
 
-said = Rarely()
+said = RateLimitedLog()
 
 
 def install(loop: asyncio.AbstractEventLoop) -> None:
@@ -60,4 +60,4 @@ def remove(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def tell() -> None:
-    said.say("No files are left to open: no client is taken for a moment. Raise `ulimit -n`.")
+    said.say("No file descriptors are left: new connections are not accepted for a moment. Raise `ulimit -n`.")

@@ -1,4 +1,4 @@
-"""Connections for one request of our own: dialled as all are (dialing.py), and given up when more comes than was allowed."""
+"""Connections for our own requests: dialled like all others (dialing.py), closed when more arrives than was allowed."""
 
 import asyncio
 import ssl
@@ -8,8 +8,7 @@ from typing import Any
 import httpcore2
 
 from ..message.encodings import TooLarge
-from . import dialing
-from . import policy as network
+from . import dialing, policy
 
 # What may come before the answer itself, and around it: heads, interim answers, the lines of a chunked body; in bytes.
 HEADS = 128 << 10
@@ -61,7 +60,7 @@ class BoundedStream(httpcore2.AsyncNetworkStream):
         """Raises TooLarge, httpcore2.ReadTimeout, httpcore2.ReadError."""
         if self._handshakes > 0:
             # The proxy's word that there is a tunnel belongs to the connecting.
-            timeout = min(timeout or network.CONNECT_TIMEOUT, network.CONNECT_TIMEOUT)
+            timeout = min(timeout or policy.CONNECT_TIMEOUT, policy.CONNECT_TIMEOUT)
         try:
             async with asyncio.timeout(timeout):
                 data = await self._reader.read(max_bytes)

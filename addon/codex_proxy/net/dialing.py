@@ -1,4 +1,4 @@
-"""A TCP connection to a name: both families tried, shortly one after the other (RFC 8305), and a dead one noticed."""
+"""Open a TCP connection to a name: both address families, shortly one after the other (RFC 8305), with dead peers detected."""
 
 import asyncio
 import contextlib
@@ -11,13 +11,13 @@ from . import resolver
 from .few_files import OUT_OF_FILES
 from .resolver import Address
 
-# So long after one attempt the next address is tried beside it, in seconds (RFC 8305 section 5).
+# Delay before the next address is tried in parallel, in seconds (RFC 8305 section 5).
 ATTEMPT_DELAY = 0.25
 
 # A peer that acknowledges nothing is given up after this, in seconds; as long as gRPC waits.
 DEAD_AFTER = 20
 
-# An idle connection is asked whether the peer is there: first after so long, then so often; in seconds.
+# TCP keepalive of an idle connection: the first probe, then the interval; in seconds.
 PROBE_AFTER, PROBE_EVERY = 10, 5
 
 # Where `tcpi_bytes_acked` stands in `struct tcp_info` (linux/tcp.h, since 4.1), in bytes.
@@ -110,7 +110,7 @@ async def _attempt(address: Address, local: tuple[str, int] | None) -> socket.so
 
 
 async def _race(addresses: list[Address], local: tuple[str, int] | None, delay: float) -> socket.socket:
-    """The first connection that comes about; the other attempts are closed."""
+    """The first connection that succeeds; the other attempts are closed."""
     left, errors = list(addresses), list[OSError]()
     running = set[asyncio.Task[socket.socket]]()
     won: asyncio.Task[socket.socket] | None = None

@@ -1,4 +1,4 @@
-"""What is done when this process may open few files more, or none; sockets are files too."""
+"""What to do when the process can open few more files or none; sockets count as files."""
 
 import errno
 import logging
@@ -9,13 +9,13 @@ from . import open_files
 
 logger = logging.getLogger(__name__)
 
-# This process, or the whole system, has no more of them.
+# The errors when this process, or the whole system, has no more file descriptors.
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
-# So long is nothing more said of it, in seconds.
+# Interval between two log lines about it, in seconds.
 SAID_EVERY = 60.0
 
-# What is kept for connections to the backend and for files: a part of all, and at least so many.
+# Reserve for connections to the backend and for files: a share, and a minimum.
 RESERVED_PART, RESERVED_LEAST = 8, 16
 
 
@@ -36,14 +36,14 @@ def out_of_files(most: int | None) -> ProxyError:
     have = f" ({most})" if most else ""
     return ProxyError(
         "proxy_out_of_files",
-        f"This proxy has no more open files{have}: too many clients keep connections to it. Close some, or start it with a higher"
+        f"This proxy can open no more files{have}: too many clients keep connections to it. Close some, or start it with a higher"
         " `ulimit -n`.",
         headers={"retry-after": "5", "connection": "close"},
     )
 
 
-class Rarely:
-    """One line a while for what may happen thousands of times."""
+class RateLimitedLog:
+    """Rate limit for a log line whose cause may occur thousands of times."""
 
     def __init__(self, every: float = SAID_EVERY) -> None:
         self._every = every
@@ -55,7 +55,7 @@ class Rarely:
         if now - self._said_at < self._every:
             self._unsaid += 1
             return
-        more = f" ({self._unsaid} times more since this was last said)" if self._unsaid else ""
+        more = f" ({self._unsaid} more times since the last such line)" if self._unsaid else ""
         self._said_at, self._unsaid = now, 0
         logger.warning(text + more)
 
@@ -73,5 +73,5 @@ def is_cause(error: BaseException) -> bool:
 
 
 def instead(error: ProxyError) -> ProxyError:
-    """The same error, but where it was caused by the lack of files: that is told then."""
+    """The same error, unless it was caused by a lack of files; then that error."""
     return out_of_files(limit()) if is_cause(error) else error

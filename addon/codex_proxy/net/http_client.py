@@ -1,4 +1,4 @@
-"""Requests of our own to the world: whole answers, bounded in time and size, no redirects; network.py says which way they go."""
+"""HTTP client for our own requests: complete answers, bounded in time and size, no redirects; policy.py decides the way."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ import httpx2
 from .. import daemon_threads
 from ..errors import ProxyError
 from ..message import encodings
-from . import policy as network
+from . import policy
 from .bounded_stream import Backend
 from .policy import Limits
 
@@ -19,13 +19,13 @@ from .policy import Limits
 for chatty in ("httpx2", "httpcore2"):
     logging.getLogger(chatty).setLevel(logging.WARNING)
 
-# So many codings may be applied to one answer.
+# How many content codings an answer may have.
 MOST_CODINGS = 3
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that came whole: status, header lines in order, decoded body."""
+    """A complete answer: status, header lines in order, decoded body."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -36,15 +36,15 @@ class Answer:
 
 
 class Failed(Exception):
-    """No whole answer came. `gave_up` is the limit that was reached: connect, idle, total or size; else it is empty."""
+    """No complete answer. `gave_up` is the limit that was reached: connect, idle, total or size; else it is empty."""
 
     def __init__(self, message: str, gave_up: str = "") -> None:
         super().__init__(message)
         self.gave_up = gave_up
 
 
-def why(error: BaseException) -> str:
-    """What a failed request failed of, in the words of what caused it; httpcore2's own are "All connection attempts failed"."""
+def cause_of(error: BaseException) -> str:
+    """The cause of a failed request, in the cause's own words; httpcore2 says "All connection attempts failed"."""
     while True:
         cause: BaseException | None
         if isinstance(error, BaseExceptionGroup):
@@ -64,9 +64,9 @@ async def send(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], co
     except TimeoutError as e:
         if total.expired():
             raise Failed(f"its answer was not complete within {limits.total:g} s", "total") from e
-        raise Failed(why(e)) from e
+        raise Failed(cause_of(e)) from e
     except httpcore2.ConnectTimeout as e:
-        raise Failed(f"no connection came about within {network.CONNECT_TIMEOUT:g} s", "connect") from e
+        raise Failed(f"no connection was made within {policy.CONNECT_TIMEOUT:g} s", "connect") from e
     except httpcore2.TimeoutException as e:
         raise Failed(f"nothing came for {limits.silence:g} s", "idle") from e
     except encodings.TooLarge as e:
@@ -74,25 +74,23 @@ async def send(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], co
     except httpcore2.ProxyError as e:
         raise Failed(f"the outgoing proxy refused HTTP CONNECT: {e}") from e
     except (httpcore2.NetworkError, httpcore2.ProtocolError, httpx2.InvalidURL, OSError, ValueError) as e:
-        raise Failed(why(e)) from e
+        raise Failed(cause_of(e)) from e
 
 
 async def _exchange(
     method: str, url: str, headers: Sequence[tuple[bytes, bytes]], content: bytes, limits: Limits
 ) -> Answer:
     address = httpx2.URL(url)
-    if address.scheme not in network.PORT or not address.host or not 0 <= (address.port or 0) < 65536:
-        raise ValueError("that is no http(s) address")
-    proxy = network.outgoing_proxy(address.scheme, address.host, address.port or network.PORT[address.scheme])
+    if address.scheme not in policy.PORT or not address.host or not 0 <= (address.port or 0) < 65536:
+        raise ValueError("that is not an http(s) address")
+    proxy = policy.outgoing_proxy(address.scheme, address.host, address.port or policy.PORT[address.scheme])
     # Compression would save little, and what comes out of it can be a thousand times as large.
     fields = [(name, value) for name, value in headers if name.lower() != b"accept-encoding"]
     fields.append((b"Accept-Encoding", b"identity"))
     if not any(name.lower() == b"accept" for name, _ in fields):
         fields.append((b"Accept", b"*/*"))
-    # Reading the list of certificates takes tens of milliseconds, which would be everybody's.
-    verify = await daemon_threads.run(
-        "certificates", lambda: network.context(network.trust()), network.CERTIFICATES_TIME
-    )
+    # Reading the list of certificates takes tens of milliseconds, for which all other requests would wait.
+    verify = await daemon_threads.run("certificates", lambda: policy.context(policy.trust()), policy.CERTIFICATES_TIME)
     handshakes = 1 + (proxy.scheme == "https") if proxy and address.scheme == "https" else 0
     backend = Backend(limits.largest, handshakes)
     pool = httpcore2.AsyncConnectionPool(
@@ -113,7 +111,7 @@ async def _exchange(
             headers=fields,
             content=None if method == "GET" else content,
             extensions={
-                "timeout": {"connect": network.CONNECT_TIMEOUT, "read": limits.silence, "write": limits.silence}
+                "timeout": {"connect": policy.CONNECT_TIMEOUT, "read": limits.silence, "write": limits.silence}
             },
         ) as response,
     ):
@@ -131,7 +129,7 @@ async def _exchange(
 def decoded(answer: Answer, coding: str, largest: int) -> Answer:
     """An answer without a coding that it was not asked for. Raises TooLarge, ValueError."""
     if len(encodings.codings(coding)) > MOST_CODINGS:
-        raise ValueError("its answer is encoded more often than anybody would")
+        raise ValueError("its answer has too many content codings")
     try:
         return Answer(answer.status, answer.headers, encodings.decode(answer.body, coding, largest))
     except ProxyError:

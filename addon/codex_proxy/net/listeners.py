@@ -1,11 +1,11 @@
-"""Which listeners one process may have, and what is said of those it may not: mitmproxy calls them modes."""
+"""Which listeners (mitmproxy's modes) one process may have, and the messages about the others."""
 
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-# What leads to the backend, and is told to whoever started without it.
+# The mode that leads to the backend, named in the message to users who start without it.
 OURS = "reverse:https://chatgpt.com"
 HOST, PORT = "127.0.0.1", 9090
 
@@ -77,7 +77,7 @@ def without_key(listeners: Iterable[Listener]) -> str | None:
         if each.is_ours and not each.is_local:
             head = each.spec.rpartition("@")[0] or each.spec
             return (
-                f"{each.spec} {each.where}, and anybody who reaches it could spend your subscription."
+                f"{each.spec} {each.where}, and anyone who reaches it could spend your subscription."
                 f" Either listen on this machine only (--mode {head}@{HOST}:{each.port or PORT}), or set a key that callers"
                 " have to present (--set codex_client_key=env:NAME)."
             )
@@ -94,9 +94,9 @@ def none_of_ours(listeners: Sequence[Listener], *, loads_flows: bool) -> str | N
     first = listeners[0]
     host = first.host if first.host and first.is_local else HOST
     way = f"--mode {OURS}@{host}:{first.port or PORT}"
-    how = "To read a file of flows no listener is needed: add -n" if loads_flows else f"Start it with {way}"
+    how = "To read a file of flows no listener is needed: add -n" if loads_flows else f"Start the proxy with {way}"
     return (
-        f"No listener leads to the Codex backend: --mode {first.spec} would pass on what clients send as it is. {how}."
+        f"No listener leads to the Codex backend: --mode {first.spec} would forward what clients send unchanged. {how}."
     )
 
 
@@ -109,8 +109,8 @@ def open_to_others(listeners: Sequence[Listener]) -> str | None:
             head = each.spec.rpartition("@")[0] or each.spec
             local = f"have it listen on this machine only (--mode {head}@{HOST}:{each.port or 8080}), or"
             return (
-                f"--mode {each.spec} {each.where}, and whoever uses it could reach the Codex listener as a program of this"
-                f" machine would, and spend your subscription. Leave it out, {local if each.host is not None else 'or'}"
-                f" allow it knowingly (--set {ALLOW}=true)."
+                f"--mode {each.spec} {each.where}, and anyone who uses it could reach the Codex listener as a program of this"
+                f" machine would, and spend your subscription. Remove it, {local if each.host is not None else 'or'}"
+                f" allow it explicitly (--set {ALLOW}=true)."
             )
     return None

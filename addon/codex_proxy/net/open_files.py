@@ -1,4 +1,4 @@
-"""How many files this process may have open: each connection is one, and macOS gives 256 where Linux gives 1,024."""
+"""The limit of open files: each connection counts, and macOS allows 256 where Linux allows 1,024."""
 
 import importlib
 import importlib.util

@@ -1,7 +1,7 @@
-"""How everything that leaves this machine goes out: one rule for mitmproxy's connections and for the requests of our own.
+"""Network policy for all outgoing connections, mitmproxy's and our own.
 
-Decided from the environment, as curl and Go read it (README, "Proxies and certificates"): the outgoing proxy of an address,
-whose certificates are trusted, and how long and how large an answer may be.
+Read from the environment as curl and Go do (README, "Proxies and certificates"): the outgoing proxy for an address, the trusted
+certificates, and limits of time and size for an answer.
 """
 
 import base64
@@ -44,7 +44,7 @@ TOKENS = Limits(silence=30.0, total=30.0, largest=1 << 20)
 REVOCATION = Limits(silence=10.0, total=10.0, largest=1 << 20)
 # The list of models, which has each model's instructions in it; the official client waits 5 s for it (docs/backend.md, 1.3).
 CATALOGUE = Limits(silence=5.0, total=20.0, largest=16 << 20)
-# What a person asks for: the usage, the list of models.
+# Requests of scripts: the usage, the list of models.
 DOCUMENT = Limits(silence=20.0, total=60.0, largest=16 << 20)
 # The instructions; the official ones have 11 to 22 kB (docs/backend.md, 1.3).
 TEXT = Limits(silence=20.0, total=60.0, largest=1 << 20)
@@ -70,7 +70,7 @@ class OutgoingProxy(NamedTuple):
     host: str
     port: int
     authorization: str
-    """Value of `Proxy-Authorization`; empty if the address names nobody."""
+    """Value of `Proxy-Authorization`; empty if the address has no user name."""
     variable: str = ""
     """Which one says so."""
 
@@ -81,7 +81,7 @@ class OutgoingProxy(NamedTuple):
         return f"{self.scheme}://{host}:{self.port}"
 
     def secrets(self) -> list[str]:
-        """What is shown to nobody: the password, and the value of the header, which has it in it."""
+        """The secrets: the password, and the value of the header that contains it."""
         coded = self.authorization.partition(" ")[2]
         return [base64.b64decode(coded).decode("utf-8", "replace").partition(":")[2], coded] if coded else []
 
@@ -123,8 +123,8 @@ def outgoing_proxy(scheme: str, host: str, port: int, env: Mapping[str, str] | N
         # Without TLS a token must not leave this machine: so it does not go to a proxy elsewhere to come back from there.
         return None if scheme == "http" and is_here(host) and not is_here(found.host) else found
     raise ValueError(
-        f"{socks}, which can't be used here; http:// and https:// can. Most SOCKS proxies listen for HTTP too, often on the same"
-        f" or the next port: set {scheme.upper()}_PROXY=http://HOST:PORT, or name {host} in NO_PROXY to go without."
+        f"{socks}, which is not supported; http:// and https:// are. Most SOCKS proxies listen for HTTP too, often on the same"
+        f" or the next port: set {scheme.upper()}_PROXY=http://HOST:PORT, or name {host} in NO_PROXY to connect directly."
     )
 
 
@@ -148,15 +148,15 @@ def _split(address: str, variable: str) -> SplitResult:
     try:
         return urlsplit(address if "://" in address else f"http://{address}")
     except ValueError:
-        raise ValueError(f"{variable} is no address of a proxy such as http://HOST:PORT") from None
+        raise ValueError(f"{variable} is not the address of a proxy such as http://HOST:PORT") from None
 
 
 def _proxy(parts: SplitResult, variable: str) -> OutgoingProxy:
-    # A password may be anywhere in an address that is malformed: nothing of it is told but its kind.
+    # A password may be anywhere in a malformed address: only its kind is shown.
     if parts.scheme not in PORT:
         kind = f" ({parts.scheme}://)" if SCHEME.fullmatch(parts.scheme) else ""
         raise ValueError(
-            f"{variable} names an outgoing proxy of a kind that can't be used{kind}; http:// and https:// can"
+            f"{variable} names an outgoing proxy of a kind that is not supported{kind}; http:// and https:// are"
         )
     try:
         port = parts.port
@@ -164,7 +164,7 @@ def _proxy(parts: SplitResult, variable: str) -> OutgoingProxy:
         port = 0
     if port == 0 or not parts.hostname or not NAME.fullmatch(parts.hostname):
         raise ValueError(
-            f"{variable} is no address of a proxy such as http://HOST:PORT (in a password, write / as %2F, # as %23, ? as %3F)"
+            f"{variable} is not the address of a proxy such as http://HOST:PORT (in a password, write / as %2F, # as %23, ? as %3F)"
         )
     who = ""
     if parts.username is not None:
@@ -239,7 +239,7 @@ def _is_in(address: object, entry: str) -> bool:
 def trust(env: Mapping[str, str] | None = None) -> Trust:
     """What `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else certifi's list and the system's. Raises ValueError in a sentence.
 
-    An empty variable says nothing, as to OpenSSL. Blocks on the disk, in bounded time where it is a person who named it.
+    An empty variable says nothing, as to OpenSSL. Blocks on the disk, in bounded time if the user named it.
     """
     env = os.environ if env is None else env
     file, folder = env.get("SSL_CERT_FILE", ""), env.get("SSL_CERT_DIR", "")
@@ -259,13 +259,11 @@ def _named_trust(file: str, folder: str) -> Trust:
 
 def _check_file(file: str) -> None:
     if os.path.isdir(file):
-        raise ValueError(
-            f"SSL_CERT_FILE={file} is a folder; it names a file of certificates in PEM, SSL_CERT_DIR a folder"
-        )
+        raise ValueError(f"SSL_CERT_FILE={file} is a folder; it has to name a PEM file, SSL_CERT_DIR names a folder")
     if not os.path.exists(file):
         raise ValueError(f"SSL_CERT_FILE={file}: there is no such file; unset it, or name your company's CA in PEM")
     if not os.path.isfile(file):
-        raise ValueError(f"SSL_CERT_FILE={file} is no regular file")
+        raise ValueError(f"SSL_CERT_FILE={file} is not a regular file")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
     except ssl.SSLError:

@@ -1,4 +1,4 @@
-"""Why an address can't be listened on, and who listens there."""
+"""Explain why an address can't be listened on, and which process listens there."""
 
 import errno
 import http.client
@@ -19,25 +19,25 @@ PATIENCE = 2.0
 LISTENING = "0A"
 
 
-def why_not(host: str, port: int, e: OSError) -> str | None:
+def explain(host: str, port: int, e: OSError) -> str | None:
     """A sentence on what kept a listener from an address (empty host: all interfaces); None for what is not known here."""
     where = f"{host or '*'}:{port}"
     # asyncio keeps no number where an address is of another machine.
     number = e.errno if e.errno is not None else bind(host, port)
     if number == errno.EADDRINUSE:
         free = next_free(host, port)
-        return f"{taken(host, port)} Another port is free: --port {free} (of mitmdump: --mode …@{host or '*'}:{free})."
+        return f"{taken(host, port)} A free port: --port {free} (of mitmdump: --mode …@{host or '*'}:{free})."
     if number == errno.EADDRNOTAVAIL:
-        return f"{host} is not an address of this machine, so nothing can listen at {where}; 127.0.0.1 always is one."
+        return f"{host} is not an address of this machine, so nothing can listen at {where}; 127.0.0.1 always is."
     if number == errno.EACCES:
-        return f"This user may not listen at {where}; ports from 1024 on are for everybody."
+        return f"This user may not listen at {where}; ports from 1024 on need no privileges."
     return None
 
 
 def taken(host: str, port: int) -> str:
     """Who holds a port that is taken."""
     if is_codex_proxy(host, port):
-        return f"A codex proxy runs at {host or '*'}:{port} already."
+        return f"A codex proxy already runs at {host or '*'}:{port}."
     return f"Port {port} is taken, by {holder(port) or 'another program'}."
 
 

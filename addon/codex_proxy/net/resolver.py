@@ -1,6 +1,6 @@
-"""Names → addresses, on threads of our own: a resolver that is silent holds neither the event loop's executor nor the end.
+"""Name resolution on threads of our own: a silent resolver blocks neither the event loop's executor nor the exit.
 
-asyncio asks `getaddrinfo` on the executor that `to_thread` uses for everything else, and waits for it at the end of the
+asyncio calls `getaddrinfo` on the executor that `to_thread` uses for everything else, and waits for it at the end of the
 process. A lookup can't be interrupted: glibc gives up after 5 to 20 seconds, by resolv.conf(5).
 """
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-# So many lookups run at the same time; more wait for their turn.
+# How many lookups run at the same time; more wait.
 THREADS = 4
 
 # A lookup that has taken this long is not joined by newcomers while a thread is free: the network may be back; in seconds.
@@ -41,7 +41,7 @@ def lookup(host: str, port: int) -> list[Address]:
 
 
 def literal(host: str, port: int) -> Address | None:
-    """The address that `host` is, if it is no name."""
+    """The address, if `host` is one and not a name."""
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
@@ -60,7 +60,7 @@ class _Running:
 
 
 class Resolver:
-    """At most `threads` lookups at the same time; who asks for a name that is being looked up shares the answer."""
+    """At most `threads` lookups at the same time; callers that ask for the same name share the answer."""
 
     def __init__(self, ask: Lookup = lookup, threads: int = THREADS, stale: float = STALE) -> None:
         self._ask, self._threads, self._stale = ask, threads, stale
@@ -72,7 +72,7 @@ class Resolver:
     async def resolve(self, host: str, port: int) -> list[Address]:
         """The addresses of `host`, in the system's order (RFC 6724). Raises OSError (socket.gaierror).
 
-        The caller bounds the time; a lookup that nobody waits for any more goes on by itself.
+        The caller bounds the time; a lookup without a waiting caller runs on by itself.
         """
         if known := literal(host, port):
             return [known]

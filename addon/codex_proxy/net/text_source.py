@@ -1,4 +1,4 @@
-"""Instructions from a file or an address: read again when they change, and the last good text serves until then."""
+"""Instructions from a file or an https address: reloaded when they change; the last good text stays in use until then."""
 
 import hashlib
 import json
@@ -12,13 +12,12 @@ from ..files import atomic as atomic_files
 from ..files import bounded as bounded_files
 from ..message.field_values import is_plain
 from ..refreshed import Refreshed
-from . import http_client, upstream
-from . import policy as network
+from . import http_client, policy, upstream
 
 logger = logging.getLogger(__name__)
 
 # Largest text taken, in bytes.
-LARGEST = network.TEXT.largest
+LARGEST = policy.TEXT.largest
 
 # How long a text from an address is good, how long after a failure it is not asked for again, and how long a first request
 # waits for it; seconds.
@@ -32,7 +31,7 @@ def source(where: str, folder: Path, user_agent: str) -> "FileText | WebText":
     try:
         upstream.parse(where.partition("?")[0])
     except ValueError as e:
-        raise ValueError(str(e).replace("would send the token unencrypted", "could be changed on its way")) from e
+        raise ValueError(str(e).replace("would send the token unencrypted", "could be changed in transit")) from e
     return WebText(where, folder, user_agent)
 
 
@@ -51,7 +50,7 @@ class FileText:
         except ValueError as e:
             if str(e) != self._trouble:
                 self._trouble = str(e)
-                logger.warning(f"codex_instructions: {e}; the last good text serves on.")
+                logger.warning(f"codex_instructions: {e}; the last good text stays in use.")
         return self.text
 
     def _look(self) -> None:
@@ -90,8 +89,8 @@ class WebText:
             said = f"{str(e) or type(e).__name__} {clock.doubt(str(e))}".rstrip(". ")
             if said != self._trouble:
                 self._trouble = said
-                serves = "the last good text serves on" if self.text else "requests go without it"
-                logger.warning(f"codex_instructions: {self.url.partition('?')[0]} can't be had: {said}; {serves}.")
+                serves = "the last good text stays in use" if self.text else "requests are sent without it"
+                logger.warning(f"codex_instructions: {self.url.partition('?')[0]} can't be fetched: {said}; {serves}.")
             return False
         self._trouble = ""
         return True
@@ -101,7 +100,7 @@ class WebText:
         if self.text and self.etag:
             headers["if-none-match"] = self.etag
         fields = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
-        answer = await http_client.send("GET", self.url, fields, b"", network.TEXT)
+        answer = await http_client.send("GET", self.url, fields, b"", policy.TEXT)
         if answer.status == 304 and self.text:
             return
         if 300 <= answer.status < 400:
@@ -120,7 +119,7 @@ class WebText:
         except OSError as e:
             where = self._kept.parent
             logger.warning(
-                f"codex_instructions: the text can't be kept in {where} ({e.strerror}), so the next start has none."
+                f"codex_instructions: the text can't be saved in {where} ({e.strerror}), so the next start begins without it."
             )
 
     def _read_kept(self) -> None:
@@ -129,17 +128,17 @@ class WebText:
             if kept["url"] == self.url and is_plain(str(kept["etag"]) or "none"):
                 self.text, self.etag = checked(str(kept["text"]).encode(), "it"), str(kept["etag"])
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # there is none that could be used
+            pass  # no usable copy
 
 
 def checked(data: bytes, what: str) -> str:
-    """The text in `data`. Raises ValueError for what is no text, or too long."""
+    """The text in `data`. Raises ValueError for what is not text, or is too long."""
     if len(data) > LARGEST:
         raise ValueError(f"{what} is larger than {LARGEST >> 20} MB")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        raise ValueError(f"{what} is no text in UTF-8 ({e.reason})") from e
+        raise ValueError(f"{what} is not text in UTF-8 ({e.reason})") from e
     if not text.strip():
         raise ValueError(f"{what} is empty")
     return text

@@ -1,4 +1,4 @@
-"""Where requests go, and who we say we are."""
+"""The backend's address, and the User-Agent that the proxy sends."""
 
 import platform
 import re
@@ -35,7 +35,7 @@ def parse(address: str) -> Upstream:
     """A base address. Raises ValueError that says what is wrong with it."""
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{address!r} is no http(s) address")
+        raise ValueError(f"{address!r} is not an http(s) address")
     if parts.username or parts.query or parts.fragment:
         raise ValueError(f"{address!r} has more than scheme, host, port and path")
     if parts.scheme == "http" and not LOOPBACK.fullmatch(parts.hostname):
@@ -45,5 +45,5 @@ def parse(address: str) -> Upstream:
 
 
 def user_agent(originator: str) -> str:
-    """Who we are, honestly: `nanobot-proxy/0.1.0 (Linux; x86_64)`."""
+    """The User-Agent: `nanobot-proxy/0.1.0 (Linux; x86_64)`."""
     return f"{originator}/{__version__} ({platform.system()}; {platform.machine()})"

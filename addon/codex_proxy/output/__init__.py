@@ -1,1 +1,1 @@
-"""What is written to the log, the terminal and saved files: no secret in it, and no control character."""
+"""Output to the log, the terminal and saved files, without secrets and control characters."""

@@ -1,4 +1,4 @@
-"""The secrets in use, known by their values: what repeats one of them is shown without it, in whatever form it repeats it."""
+"""Registry of the secrets in use; text that repeats one, in whatever form, is shown without it."""
 
 import base64
 import html
@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 # Shorter ones are words of the language as well, and would be hidden everywhere; in characters.
 SHORTEST = 6
 
-# Of each kind so many are known, the ones used last: those of before a renewal may still be repeated.
+# How many of each kind are known, the most recent ones: those from before a renewal may still be repeated.
 KEPT = 8
 
 # Of a JWT, the parts that are this long tell something by themselves; its first part is everybody's. In characters.

@@ -1,6 +1,6 @@
-"""Log records that say what they say in one safe line: whatever logs, mitmproxy and its layers too, and whoever shows it.
+"""Log records that are always one safe line, whoever logs them and whichever handler shows them.
 
-Put in place with `logging.setLogRecordFactory`: handlers and formatters come and go, and each asks the record for its message.
+Installed with `logging.setLogRecordFactory`: handlers and formatters come and go, but each asks the record for its message.
 """
 
 import logging
@@ -10,13 +10,13 @@ from typing import Any
 from ..printable import printable
 from . import redact
 
-# Of one message, traceback and all, so much is shown, in characters.
+# How much of one message, including its traceback, is shown, in characters.
 LONGEST = 1 << 16
 
 # Lines that are kept are indented: none of them can pass for a line of the log.
 INDENT = "    "
 
-# What mitmproxy says of its listeners has nobody else's words in it, and WireGuard's configuration is there to be copied.
+# mitmproxy's lines about its listeners quote no one, and WireGuard's configuration is meant to be copied.
 KEEPS_LINES = "mitmproxy.proxy.mode_servers"
 
 
@@ -39,7 +39,7 @@ class LogRecord(logging.LogRecord):
             try:
                 text = super().getMessage()
             except Exception:  # a format that does not fit its arguments, or an object that can't be shown
-                text = f"{type(self.msg).__name__} with {type(self.args).__name__}, which can't be shown"
+                text = f"{type(self.msg).__name__} with {type(self.args).__name__}, which can't be formatted"
             first, *lines = text.split("\n") if self.name == KEEPS_LINES else [text]
             self._shown = shown(first, "\n".join(lines) or self._below)
         return self._shown

@@ -1,4 +1,4 @@
-"""What is secret, and text without it: known by its form, or by its value. What the guard, the log and the errors go by."""
+"""Redact secrets, recognized by their form or their value; used by the guard, the log and the errors."""
 
 import re
 from typing import Any
@@ -84,7 +84,7 @@ def short(text: str, length: int) -> str:
     return AT_THE_CUT.sub("", redact(text[:length])) + "…"
 
 
-def told(text: str, longest: int = LONGEST) -> str:
+def one_line(text: str, longest: int = LONGEST) -> str:
     """One line without secrets, nothing in it that a terminal follows: for the log, a flow's comment, the status page."""
     shown = printable(redact(text[: longest + MARGIN]))
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"

@@ -1,4 +1,4 @@
-"""Where the log is printed to, when that can't take it: a full disk loses lines, a closed pipe ends the program in order."""
+"""Log output that survives errors: a full disk loses lines, a closed pipe ends the program in order."""
 
 import contextlib
 import errno
@@ -11,9 +11,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class TolerantFile:
-    """A text file that raises nothing when it is written to: whoever logs is in the middle of something.
+    """A text file whose writes never raise: the code that logs must not be interrupted.
 
-    `gone` is called once, from whatever thread, when nobody reads any more what is written (a closed pipe or terminal).
+    `gone` is called once, from whatever thread, when there is no reader any more (a closed pipe or terminal).
     """
 
     def __init__(self, file: IO[str], gone: Callable[[], None]) -> None:
@@ -26,7 +26,7 @@ class TolerantFile:
         try:
             if self._has_lost:
                 self._file.flush()  # what is held back goes first, or nothing does
-                self._file.write("(A part is missing here: there was no room on the disk.)\n")
+                self._file.write("(A part is missing here: the disk was full.)\n")
                 self._has_lost = False
             self._file.write(text)
         except (OSError, ValueError) as e:

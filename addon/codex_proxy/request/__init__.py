@@ -1,1 +1,1 @@
-"""What is put right in a request's body, a table a concern."""
+"""Patch the body of a request: one table of rules for each concern."""

@@ -1,6 +1,6 @@
-"""What the backend refuses in a request body, as a table, and the body put right (docs/backend.md, 3).
+"""The rules for a request body: what the backend refuses, as a table, and the patch (docs/backend.md, 3).
 
-Only the top level is decoded, into raw values: what nobody has to change goes through byte for byte.
+Only the top level is decoded, into raw values: everything that needs no change passes byte for byte.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from ..changes import Change, merged, put, taken_off
 from ..chat.messages import no_reasoning
 from ..dialect import Translate, Translation
 from ..errors import ProxyError
-from ..memory import references as put_back
+from ..memory import references
 from ..models import names as model_name
 from ..models.catalogue import UNKNOWN, Catalogue
 from ..models.name_map import UNMAPPED, ModelMap
@@ -28,11 +28,11 @@ encode = msgspec.json.encode
 
 @dataclass(frozen=True)
 class PatchOptions:
-    """How the body is to be changed: all that would be refused, or `store` alone; `lite` as in docs/backend.md, 3.6.
+    """How to patch the body: everything that would be refused, or only `store`; `lite` as in docs/backend.md, 3.6.
 
-    `past` is what passed here of the caller's. A key for the prompt cache is put in where the client has none: its own `session`,
+    `past` is the caller's remembered responses. A key for the prompt cache is added if the client sends none: its own `session`,
     or one made with `caller`; None for none. `compact`: it goes to responses/compact. `socket`: it is a message of a WebSocket;
-    `chained`: one that follows upon a response of the same connection. `translate`: it is of another dialect, and is translated first.
+    `chained`: one that continues a response of the same connection. `translate`: it is of another dialect, and is translated first.
     """
 
     full: bool = True
@@ -40,7 +40,7 @@ class PatchOptions:
     models: ModelMap = UNMAPPED
     catalogue: Catalogue = UNKNOWN
     defaults: UserDefaults = NOTHING
-    past: put_back.Past | None = None
+    past: references.PastResponses | None = None
     caller: str | None = None
     session: str = ""
     compact: bool = False
@@ -51,8 +51,8 @@ class PatchOptions:
 
 @dataclass(frozen=True)
 class PatchResult:
-    """`body` is None where nothing had to be changed. `stream` and `model` as the client asked for; `believes_stored`: does it
-    take its answers for stored? `translation`: how a request of another dialect wants to be answered."""
+    """`body` is None if nothing had to be changed. `stream` and `model` as requested; `believes_stored`: whether the client
+    assumes that responses are stored. `translation`: how to answer a request of another dialect."""
 
     body: bytes | None
     changes: list[Change]
@@ -65,7 +65,7 @@ class PatchResult:
 
 
 class Rule(NamedTuple):
-    """What is done with a field when the client sends it; `action` gives the new value, None to take it off. `seen` says who saw
+    """What happens to a field that the client sends; `action` gives the new value, or None to remove it. `seen` says who saw
     it, by the labels of docs/backend.md, Sources."""
 
     action: Callable[[Any], tuple[Any, str] | None]
@@ -78,7 +78,7 @@ def off(_: Any) -> None:
 
 
 REFUSED = 'the backend answers 400 "Unsupported parameter"'
-NOT_STORED = "nothing is stored behind this backend"
+NOT_STORED = "the backend stores nothing"
 
 
 def service_tier(value: Any) -> tuple[Any, str] | None:
@@ -115,30 +115,30 @@ def reasoning(value: Any) -> tuple[Any, str] | None:
 
 ENCRYPTED = "reasoning.encrypted_content"
 
-# Fields the backend takes as they are (docs/backend.md, 3.2).
+# Fields the backend accepts unchanged (docs/backend.md, 3.2).
 TAKEN = frozenset(
     "model instructions input tools tool_choice parallel_tool_calls reasoning store stream prompt_cache_key text"
     " client_metadata".split()
 )
 
-# What `POST /responses/compact` takes (docs/backend.md, 1.1).
+# The fields of `POST /responses/compact` (docs/backend.md, 1.1).
 TAKEN_BY_COMPACT = frozenset(
     "model input instructions tools parallel_tool_calls reasoning service_tier prompt_cache_key text".split()
 )
 
-# Of a WebSocket's message it takes these too (docs/backend.md, 11), the last only where it follows upon another.
+# It also accepts these in a WebSocket message (docs/backend.md, 11), the last one only in a chained turn.
 TAKEN_OF_SOCKET = TAKEN | {"type", "generate"}
 TAKEN_OF_CHAINED = TAKEN_OF_SOCKET | {"previous_response_id"}
 
-# Fields it takes in one form only (docs/backend.md, 3.2, 3.5).
+# Fields it accepts in one form only (docs/backend.md, 3.2, 3.5).
 RULES = {
-    "service_tier": Rule(service_tier, "only the tier priority is known behind this backend", "CLIP, P-ECHO"),
+    "service_tier": Rule(service_tier, "this backend knows only the tier priority", "CLIP, P-ECHO"),
     "stream_options": Rule(stream_options, REFUSED, "CX, CLIP 754f3bcbc"),
-    "include": Rule(include, "reasoning can be replayed only in this form, and no other value is known to be taken", "CX"),
-    "reasoning": Rule(reasoning, "names that only some clients know", "CX, P-OH"),
+    "include": Rule(include, "reasoning can be replayed only in this form, and no other value is known to be accepted", "CX"),
+    "reasoning": Rule(reasoning, "names that only some clients use", "CX, P-OH"),
 }  # fmt: skip
 
-# Fields it refuses (docs/backend.md, 3.2), and who saw that, as in Rule.seen; whatever stands in none of the tables is refused as well.
+# Fields it refuses (docs/backend.md, 3.2), and who saw that, as in Rule.seen; fields in none of the tables are refused as well.
 REFUSED_FIELDS = {
     "max_output_tokens": "ChatMock#103, PYD", "max_tokens": "CLIP, LL", "max_completion_tokens": "CLIP, LL",
     "temperature": "oh-my-pi#3117, PYD", "top_p": "PYD, llm-gateway#1807", "top_logprobs": "PYD",
@@ -148,7 +148,7 @@ REFUSED_FIELDS = {
     "max_tool_calls": "not known", "moderation": "not known",
 }  # fmt: skip
 
-# Fields whose loss would change what is answered: refused with a word instead of taken off, unless they say nothing.
+# Fields whose loss would change the answer: refused instead of removed, unless they are empty.
 MEANINGFUL = {
     "conversation": "send the whole conversation in `input` instead",
     "prompt": "send the prompt's text in `instructions` and `input` instead",
@@ -157,7 +157,7 @@ MEANINGFUL = {
 
 
 def patch(data: bytes | Object, options: PatchOptions) -> PatchResult:
-    """The body put right. Raises ProxyError 400 for what is no JSON object or can't be meant."""
+    """The patched body. Raises ProxyError 400 for anything but a JSON object, and for fields that can't be honoured."""
     with readable():
         return _patch(decode(data) if isinstance(data, bytes) else data, options)
 
@@ -176,8 +176,8 @@ def _patch(body: Object, options: PatchOptions) -> PatchResult:
     if options.full:
         refuse_meaningful(body)
         changes += text_input(fixed)
-        if not options.chained:  # what its connection has answered, the backend knows
-            changes += put_back.conversation(fixed, options.past)
+        if not options.chained:  # the backend knows the responses of the same connection
+            changes += references.conversation(fixed, options.past)
         changes += model_name.apply(fixed, options.models, options.catalogue)
         chosen = options.catalogue.model(text(fixed.get("model", ABSENT)))
         changes += [] if options.compact else user_defaults.apply(fixed, options.defaults, chosen, options.lite)
@@ -215,7 +215,7 @@ def refuse_meaningful(body: Mapping[str, msgspec.Raw]) -> None:
 
 
 def compact_fields(body: Object) -> list[Change]:
-    """Take off what responses/compact does not take, and put in the one field that is always there (docs/backend.md, 1.1)."""
+    """Remove what responses/compact does not accept, and add the one field that is always there (docs/backend.md, 1.1)."""
     changes = [taken_off(name, "responses/compact has no such field") for name in body if name not in TAKEN_BY_COMPACT]
     for change in changes:
         del body[change.field]
@@ -226,14 +226,14 @@ def compact_fields(body: Object) -> list[Change]:
 
 
 def taken(options: PatchOptions) -> frozenset[str]:
-    """Fields that go up as they are."""
+    """Fields that go up unchanged."""
     if options.chained:
         return TAKEN_OF_CHAINED
     return TAKEN_OF_SOCKET if options.socket else TAKEN
 
 
 def fields(body: Object, taken: frozenset[str] = TAKEN) -> list[Change]:
-    """Take off or put right, by the tables, what the client sent at the top level."""
+    """Remove or patch, by the tables, what the client sent at the top level."""
     changes = []
     for name in list(body):
         if name in RULES:
@@ -261,7 +261,7 @@ def text_input(body: Object) -> list[Change]:
 
 
 def defaults(body: Object, lite: bool) -> list[Change]:
-    """Put in what the backend insists on. A Lite request has its instructions in the input (docs/backend.md, 3.6)."""
+    """Add what the backend requires. A Lite request has its instructions in the input (docs/backend.md, 3.6)."""
     changes = []
     if not lite and first(body.get("instructions", ABSENT)) in (b"", b"n"):
         body["instructions"] = msgspec.Raw(b'""')

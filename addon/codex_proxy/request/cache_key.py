@@ -1,8 +1,7 @@
-"""The key that keeps a conversation at the backend's prompt cache: `prompt_cache_key` and the session header
-(docs/backend.md, 2, 3.2).
+"""The key for the backend's prompt cache: `prompt_cache_key` and the session header (docs/backend.md, 2, 3.2).
 
-A client that sends neither gets one from what stays as it is from turn to turn. Where two conversations begin alike in all
-of that, they share a key: that costs cache at most, never content.
+A client that sends neither gets one derived from what stays the same from turn to turn. Two conversations that agree in all of
+that share a key: that can only cost cache hits, never mix content.
 """
 
 import hashlib
@@ -14,16 +13,16 @@ import msgspec
 
 from ..changes import Change, put
 from ..raw_json import ABSENT, Object, encoded, value
-from .input_rules import Looked
+from .input_rules import Assessment
 
 # Headers by which clients name their session: the backend's own, which go up as they are, and OpenCode's (docs/backend.md, 13).
 OWN_HEADERS = ("session-id", "session_id", "conversation_id")
 OTHER_HEADERS = ("x-session-id", "x-session-affinity")
 
-# Of an item, or of the instructions, so much of both ends goes into the key, in bytes: a first message may be all images.
+# How much of both ends of an item, or of the instructions, goes into the key, in bytes: a first message may be all images.
 ENDS = 16 << 10
 
-# What a header can say as it is.
+# Keys that fit into a header unchanged.
 PLAIN = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 
 
@@ -32,20 +31,20 @@ def session(headers: Mapping[str, str]) -> str:
     return next((headers[name] for name in (*OWN_HEADERS, *OTHER_HEADERS) if headers.get(name)), "")
 
 
-def apply(body: Object, items: Iterable[Looked], caller: str, own: str) -> list[Change]:
-    """Put a key into a decoded body that has none: the client's `own` name for its session, or a derived one. `items` are those
+def apply(body: Object, items: Iterable[Assessment], caller: str, own: str) -> list[Change]:
+    """Add a key to a decoded body that has none: the client's `own` name for its session, or a derived one. `items` are those
     of its input."""
     if value(body.get("prompt_cache_key", ABSENT)) not in (None, ""):
         return []
     body["prompt_cache_key"] = encoded(header(own) if own else derived(body, items, caller))
-    why = "the name that the client's headers have for it" if own else "made from how the conversation begins"
-    return [put("prompt_cache_key", "set", f"keeps the conversation at the backend's prompt cache; {why}")]
+    why = "the conversation's name from the client's headers" if own else "made from the beginning of the conversation"
+    return [put("prompt_cache_key", "set", f"lets the backend's prompt cache serve the conversation; {why}")]
 
 
-def derived(body: Object, items: Iterable[Looked], caller: str) -> str:
-    """A UUID from the caller, the model, the instructions and the items up to the first one of the user's.
+def derived(body: Object, items: Iterable[Assessment], caller: str) -> str:
+    """A UUID from the caller, the model, the instructions and the items up to the first one of the user.
 
-    Where the instructions change with each turn, the key does; but then nothing was to be had from the cache anyway.
+    Where the instructions change with each turn, the key does; but then the cache could not help anyway.
     """
     digest = hashlib.blake2b(caller.encode(), digest_size=16)
     for piece in (body.get("model", ABSENT), body.get("instructions", ABSENT), *beginning(items)):
@@ -56,8 +55,8 @@ def derived(body: Object, items: Iterable[Looked], caller: str) -> str:
     return str(uuid.UUID(bytes=digest.digest(), version=5))
 
 
-def beginning(items: Iterable[Looked]) -> Iterator[msgspec.Raw]:
-    """The items of an input up to and with the first one of the user's."""
+def beginning(items: Iterable[Assessment]) -> Iterator[msgspec.Raw]:
+    """The items of an input up to and including the first one of the user."""
     for raw, shape in items:
         yield raw
         if shape and shape.role == "user":

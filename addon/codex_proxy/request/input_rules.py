@@ -1,4 +1,4 @@
-"""What the backend refuses in the items of `input`, put right (docs/backend.md, 4)."""
+"""The rules for the items of `input`: what the backend refuses in them is patched (docs/backend.md, 4)."""
 
 import hashlib
 from collections import Counter
@@ -10,7 +10,7 @@ import msgspec
 
 from .. import bounds
 from ..changes import Change, put, taken_off
-from ..memory import references as put_back
+from ..memory import references
 from ..raw_json import ABSENT, LIST, LIST_OR_NULL, OBJECT, Object, encoded, first
 from . import part_rules
 
@@ -79,13 +79,13 @@ TEXTS = ("type", "role", "id", "call_id")
 TEXT = msgspec.json.Decoder(str | None)
 EMPTY = msgspec.Raw(b'""')
 
-Looked = tuple[msgspec.Raw, Shape | None]
+Assessment = tuple[msgspec.Raw, Shape | None]
 
 
 def apply(
-    body: Object, past: put_back.Past | None = None, *, chained: bool = False
-) -> tuple[list[Change], list[Looked]]:
-    """Put the input of a decoded body right; items with nothing to change stay byte for byte. Gives the items as they are then.
+    body: Object, past: references.PastResponses | None = None, *, chained: bool = False
+) -> tuple[list[Change], list[Assessment]]:
+    """Patch the input of a decoded body; items without changes stay byte for byte. Returns the resulting items.
     Raises ProxyError 400 for a reference to an item that `past` does not know, and for more than the bounds allow.
 
     `chained`: it holds only what is new since a response, to whose calls its outputs belong.
@@ -93,7 +93,7 @@ def apply(
     try:
         items = LIST_OR_NULL.decode(body.get("input", b"null"))
     except msgspec.MsgspecError:
-        return [], []  # no list: the backend's to refuse
+        return [], []  # not a list: the backend refuses it
     bounds.check_count("items in `input`", items or (), bounds.ITEMS)
     changes: list[Change] = []
     looked = _dereferenced([(raw, _look(raw)) for raw in items or []], past, changes)
@@ -104,7 +104,7 @@ def apply(
     for raw, shape in kept:
         fixed.append((_fixed(raw, shape, changes), shape))
         if len(changes) > bounds.CHANGES:
-            bounds.check_count("things to put right in `input`", changes, bounds.CHANGES)
+            bounds.check_count("corrections in `input`", changes, bounds.CHANGES)
     if changes:
         body["input"] = encoded([raw for raw, _ in fixed])
     return changes, fixed
@@ -122,7 +122,7 @@ def without_encrypted_reasoning(data: bytes) -> bytes | None:
 
 
 def _look(raw: msgspec.Raw) -> Shape | None:
-    """None for what is not of a form any rule knows: the backend's to judge."""
+    """None for items of a form that no rule knows: the backend decides."""
     try:
         shape = Shape(values := OBJECT.decode(raw))
         for key in TEXTS:
@@ -135,8 +135,10 @@ def _look(raw: msgspec.Raw) -> Shape | None:
     return shape if first(values.get("encrypted_content", ABSENT)) in (b"", b'"', b"n") else None
 
 
-def _dereferenced(items: list[Looked], past: put_back.Past | None, changes: list[Change]) -> list[Looked]:
-    """With items in the place of those that only refer to them."""
+def _dereferenced(
+    items: list[Assessment], past: references.PastResponses | None, changes: list[Change]
+) -> list[Assessment]:
+    """The items with references replaced by the items they name."""
     if not any(shape and shape.kind == "item_reference" for _, shape in items):
         return items
     there: set[str] = set()
@@ -144,10 +146,10 @@ def _dereferenced(items: list[Looked], past: put_back.Past | None, changes: list
     for raw, shape in items:
         if shape and shape.kind == "item_reference":
             if shape.id in there:
-                changes.append(taken_off("second item_reference", "the item stands in the input already"))
+                changes.append(taken_off("second item_reference", "the input already has this item"))
                 continue
-            raw = put_back.item(shape.id or "", past)
-            changes.append(put("item_reference", "replaced by its item", put_back.WHY))
+            raw = references.item(shape.id or "", past)
+            changes.append(put("item_reference", "replaced by its item", references.WHY))
             shape = _look(raw)
         if shape and shape.id:
             there.add(shape.id)
@@ -156,18 +158,16 @@ def _dereferenced(items: list[Looked], past: put_back.Past | None, changes: list
 
 
 def _dropped(shape: Shape | None, changes: list[Change]) -> bool:
-    """Reasoning that stands for something stored, which nothing is here."""
+    """Reasoning items without encrypted content: they point at server state that the backend does not keep."""
     if shape is None:
         return False
     if shape.kind == "reasoning" and not shape.is_encrypted:
-        changes.append(
-            taken_off("reasoning item", "it has no encrypted content, so there is nothing in it for the model")
-        )
+        changes.append(taken_off("reasoning item", "it has no encrypted content, so it holds nothing for the model"))
         return True
     return False
 
 
-def _paired(items: list[Looked], changes: list[Change]) -> list[Looked]:
+def _paired(items: list[Assessment], changes: list[Change]) -> list[Assessment]:
     """Without calls that have no output, outputs that have no call, and the second of either."""
     there = Counter((s.kind, s.call_id) for _, s in items if s and s.call_id)
     seen: set[tuple[str, str]] = set()
@@ -183,7 +183,7 @@ def _paired(items: list[Looked], changes: list[Change]) -> list[Looked]:
                 )
                 continue
             if other and key in seen:
-                changes.append(taken_off(f"second {shape.kind}", "the same call_id stands twice"))
+                changes.append(taken_off(f"second {shape.kind}", "the same call_id occurs twice"))
                 continue
             seen.add(key)
         kept.append((raw, shape))
@@ -239,9 +239,7 @@ def id_form(shape: Shape, changes: list[Change]) -> Edit | None:
     if shape.id is None or (len(shape.id) <= LONGEST_ID and (prefix is None or shape.id.startswith(prefix))):
         return None
     why = (
-        f"ids have at most {LONGEST_ID} characters"
-        if len(shape.id) > LONGEST_ID
-        else f"here it has to begin with {prefix}"
+        f"ids have at most {LONGEST_ID} characters" if len(shape.id) > LONGEST_ID else f"it has to begin with {prefix}"
     )
     changes.append(taken_off(f"id of {shape.kind}", why))
     return {"id": DELETE}
@@ -258,14 +256,14 @@ def call_id_length(shape: Shape, changes: list[Change]) -> Edit | None:
 def left_over_keys(shape: Shape, changes: list[Change]) -> Edit | None:
     keys = [key for key in LEFT_OVER.get(shape.kind, ()) if key in shape.values]
     for key in keys:
-        changes.append(taken_off(f"{key} of {shape.kind}", "a key of answers, not of requests"))
+        changes.append(taken_off(f"{key} of {shape.kind}", "a key of responses, not of requests"))
     return dict.fromkeys(keys, DELETE)
 
 
 def reasoning_summary(shape: Shape, changes: list[Change]) -> Edit | None:
     if shape.kind != "reasoning" or "summary" in shape.values:
         return None
-    changes.append(put("reasoning item", "given an empty summary", "the backend wants one"))
+    changes.append(put("reasoning item", "given an empty summary", "the backend requires one"))
     return {"summary": []}
 
 
@@ -275,7 +273,7 @@ def as_text(shape: Shape, changes: list[Change]) -> Edit | None:
     raw = shape.raw(key)
     if first(raw) in (b"", *right):
         return None
-    changes.append(put(f"{key} of {shape.kind}", "made a text", "the backend takes a string there"))
+    changes.append(put(f"{key} of {shape.kind}", "made a text", "the backend expects a string there"))
     return {key: bytes(raw).decode()}
 
 

@@ -1,7 +1,7 @@
-r"""JSON that two readers can take for two things, refused: a key that stands twice in an object, bytes that are no UTF-8.
+r"""Refuse ambiguous JSON: a key that occurs twice in an object, bytes that are not UTF-8.
 
-Which of two equal keys counts is left open by RFC 8259 (section 4): what is looked at here has to be what the backend reads. Keys
-are compared as decoded, so that `"type"` and `"typ\u0065"` are equal.
+RFC 8259 (section 4) leaves open which of two equal keys counts, and the proxy and the backend must read a body in the same way.
+Keys are compared as decoded, so that `"type"` and `"typ\u0065"` are equal.
 """
 
 import codecs
@@ -23,10 +23,10 @@ SMALL = 256 << 10
 # A list that does not come out as it went in is looked at element by element down to this level: that of tools and items.
 LISTS = 2
 
-# In what is longer it is gone down so many levels; what is as long further down is refused.
+# How many levels deep longer values are examined; a value of that length below them is refused.
 DEEP = 16
 
-# Bytes looked at in one go, by what would not let another thread run.
+# Bytes per call of functions that hold the GIL.
 PIECE = 1 << 20
 
 KEY = re.compile(rb'[{,][ \t\n\r]*+("(?:[^"\\]|\\.)*+")[ \t\n\r]*+:[ \t\n\r]*+', re.DOTALL)
@@ -36,7 +36,7 @@ SPACE = re.compile(rb"[ \t\n\r]++")
 
 
 def check(data: bytes, body: Object) -> None:
-    """`body` is the top level of `data`. Raises ProxyError 400; UnicodeDecodeError for what is no UTF-8."""
+    """`body` is the top level of `data`. Raises ProxyError 400; UnicodeDecodeError for what is not UTF-8."""
     _check_utf8(data)
     if len(data) <= SMALL and _is_plain(data):
         return
@@ -71,18 +71,18 @@ def _check(raw: msgspec.Raw, level: int) -> None:
         values = list(body.values())
     if level >= DEEP:
         raise ProxyError(
-            "too_much", f"More than {SMALL >> 10} KB of the request body stand more than {DEEP} levels deep; so much is not taken.", status=400
+            "too_much", f"More than {SMALL >> 10} KB of the request body are nested more than {DEEP} levels deep, more than the proxy accepts.", status=400
         )  # fmt: skip
     for value in values:
         _check(value, level + 1)
 
 
 def _is_plain(data: bytes) -> bool:
-    """Does it come out of the encoder as it went in? The encoder writes no key twice, so that there is none in it."""
+    """Whether encoding it gives the same bytes: the encoder writes no key twice, so then there is no duplicate."""
     try:
         written = encode(decode(data))
     except msgspec.DecodeError:
-        return False  # a number that has no place in a float
+        return False  # a number that a float cannot represent
     return data == written or _plain(data, len(written)) == written
 
 
@@ -104,7 +104,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> None:
 
 def _check_keys(data: bytes, body: Object) -> None:
     """`body` is `data`, an object, decoded: its keys in the order of their first places, its values those of the last ones. So the
-    text is that of the pairs one after the other, or a key stands twice."""
+    text is that of the pairs in order, or a key occurs twice."""
     at, before = 0, ""
     for key, raw in body.items():
         found = KEY.match(data, at)
@@ -125,6 +125,6 @@ def _after_space(data: bytes, at: int) -> int:
 
 def twice(key: str) -> ProxyError:
     return ProxyError(
-        "duplicate_key", f"The key {json.dumps(key[:60])} stands twice in one object of the request, which leaves open what is meant: send"
+        "duplicate_key", f"The key {json.dumps(key[:60])} occurs twice in one object of the request, so its meaning is ambiguous: send"
         " each key once.",
     )  # fmt: skip

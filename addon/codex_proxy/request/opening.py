@@ -1,4 +1,4 @@
-"""A request's body opened at its top level: JSON of one meaning, within bounds. Whatever goes up to the backend comes through here."""
+"""Parse a request's body at its top level, unambiguous and within bounds. Every body that goes up passes through here."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def opened(data: bytes) -> Object:
 
 @contextlib.contextmanager
 def readable() -> Iterator[None]:
-    """What can't be decoded is a ProxyError 400."""
+    """Turns decoding errors into ProxyError 400."""
     try:
         yield
     except UnicodeDecodeError as e:

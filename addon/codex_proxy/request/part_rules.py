@@ -1,4 +1,4 @@
-"""What the backend refuses in the parts of a message, put right (docs/backend.md, 4)."""
+"""The rules for the parts of a message: what the backend refuses in them is patched (docs/backend.md, 4)."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from .. import bounds
 from ..changes import Change, put, taken_off
 from ..raw_json import ABSENT, LIST, OBJECT, encoded, first
 
-# Part types by role: an assistant's texts are outputs, everybody else's inputs (docs/backend.md, 4; P-OH).
+# Part types by role: an assistant's texts are outputs, all others inputs (docs/backend.md, 4; P-OH).
 TEXT_PART = {"assistant": "output_text", "user": "input_text", "developer": "input_text", "system": "input_text"}
 OTHER_TEXT_PARTS = {"assistant": ("input_text", "text"), "user": ("output_text", "text")}
 
@@ -22,7 +22,7 @@ PARTS = msgspec.json.Decoder(list[Part])
 
 
 def put_right(role: str, content: msgspec.Raw, changes: list[Change]) -> list[msgspec.Raw] | None:
-    """The parts that a message's content is to have; None where nothing has to be changed."""
+    """The parts that a message's content is to have; None if nothing has to be changed."""
     if first(content) != b"[":
         return None
     wrong = OTHER_TEXT_PARTS["assistant" if role == "assistant" else "user"]
@@ -30,7 +30,7 @@ def put_right(role: str, content: msgspec.Raw, changes: list[Change]) -> list[ms
         looked = PARTS.decode(content)
         bounds.check_count("parts in a message", looked, bounds.PARTS)
     except msgspec.MsgspecError:
-        return None  # parts of no known form: the backend's to judge
+        return None  # parts of an unknown form: the backend decides
     if not any(part.type in wrong or first(part.parsed) for part in looked):
         return None
     parts = LIST.decode(content)
@@ -41,7 +41,11 @@ def put_right(role: str, content: msgspec.Raw, changes: list[Change]) -> list[ms
         part = OBJECT.decode(parts[index])
         if was.type in wrong:
             changes.append(
-                put(f"content of {role or None}", f"{was.type} → {right}", "the backend takes no other text there")
+                put(
+                    f"content of {role or None}",
+                    f"{was.type} → {right}",
+                    "the backend accepts no other text type there",
+                )
             )
             part["type"] = encoded(right)
         if first(was.parsed):

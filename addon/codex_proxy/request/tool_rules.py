@@ -1,4 +1,4 @@
-"""What the backend refuses in `tools` and `tool_choice`, put right (docs/backend.md, 3.4)."""
+"""The rules for `tools` and `tool_choice`: what the backend refuses in them is patched (docs/backend.md, 3.4)."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from ..raw_json import ABSENT, LIST_OR_NULL, OBJECT, Object, encoded, first, val
 # Renamed: the older names of the hosted search (docs/backend.md, 3.4; CLIP#2223).
 RENAMED = {"web_search_preview": "web_search", "web_search_preview_2025_03_11": "web_search"}
 
-# Hosted tools that are not behind this backend (docs/backend.md, 3.4; P-AMP).
+# Hosted tools that this backend does not have (docs/backend.md, 3.4; P-AMP).
 REFUSED = ("file_search", "code_interpreter", "computer_use", "computer_use_preview", "computer", "apply_patch")
 
 # Keys inside a tool that cause a 400 (docs/backend.md, 3.4; CLIP d26ad8224).
@@ -31,12 +31,12 @@ SHAPE = msgspec.json.Decoder(Shape)
 
 
 def apply(body: Object) -> list[Change]:
-    """Put the tools of a decoded body right, each in its place; what is right stays byte for byte."""
+    """Patch the tools of a decoded body in place; tools without changes stay byte for byte."""
     changes: list[Change] = []
     try:
         tools = LIST_OR_NULL.decode(body.get("tools", b"null"))
     except msgspec.MsgspecError:
-        return changes  # no list: the backend's to refuse
+        return changes  # not a list: the backend refuses it
     bounds.check_count("tools", tools or (), bounds.TOOLS)
     kept = [fixed for raw in tools or [] if (fixed := _tool(raw, changes)) is not None]
     if changes:
@@ -62,7 +62,7 @@ def _tool(raw: msgspec.Raw, changes: list[Change]) -> msgspec.Raw | None:
         changes.append(taken_off(f"tools[].{key}", "the backend refuses it in a tool"))
     if shape.type in RENAMED:
         tool["type"] = RENAMED[shape.type]
-        changes.append(put("tools", f"{shape.type} → {RENAMED[shape.type]}", "its name here"))
+        changes.append(put("tools", f"{shape.type} → {RENAMED[shape.type]}", "its name at this backend"))
     if nested:
         inner = OBJECT.decode(tool.pop("function"))
         tool = {**tool, **inner}
@@ -71,7 +71,7 @@ def _tool(raw: msgspec.Raw, changes: list[Change]) -> msgspec.Raw | None:
 
 
 def _choice(body: Object) -> list[Change]:
-    """`tool_choice` after the tools: renamed with them, flattened, and gone with the tool it named."""
+    """Patch `tool_choice` after the tools: renamed with them, flattened, removed with the tool it named."""
     raw = body.get("tool_choice", ABSENT)
     if first(raw) != b"{":
         return []
@@ -85,7 +85,7 @@ def _choice(body: Object) -> list[Change]:
     kind = choice.get("type")
     if kind in REFUSED:
         body["tool_choice"] = msgspec.Raw(b'"auto"')
-        return [put("tool_choice", 'set to "auto"', f"the tool {kind} is not behind this backend")]
+        return [put("tool_choice", 'set to "auto"', f"this backend does not have the tool {kind}")]
     if isinstance(kind, str) and kind in RENAMED:
         fixed["type"] = RENAMED[kind]
     if kind == "function" and isinstance(choice.get("function"), dict):

@@ -1,6 +1,6 @@
-"""What a person wants where the client says nothing: effort, summary, verbosity, instructions.
+"""Apply the user's defaults for fields the client leaves unset: effort, summary, verbosity, instructions.
 
-Never over what the client does say, and never what the model lacks, as far as the catalogue is known.
+They never override the client, and never set what the model lacks, as far as the catalogue is known.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ..changes import Change, put
 from ..models.catalogue import Model
 from ..raw_json import ABSENT, Object, encoded, text, value
 
-# What the backend's models take (docs/backend.md, 3.2, 10); other words would be refused.
+# The values that the backend's models accept (docs/backend.md, 3.2, 10); other words would be refused.
 EFFORTS = ("low", "medium", "high", "xhigh", "max", "ultra")
 SUMMARIES = ("auto", "concise", "detailed")
 VERBOSITIES = ("low", "medium", "high")
@@ -18,7 +18,7 @@ VERBOSITIES = ("low", "medium", "high")
 
 @dataclass(frozen=True)
 class UserDefaults:
-    """Empty: nothing is put in. `of_model`: the instructions are the catalogue's."""
+    """Empty strings set nothing. `of_model`: the instructions are the catalogue's."""
 
     effort: str = ""
     summary: str = ""
@@ -35,7 +35,7 @@ NOTHING = UserDefaults()
 
 
 def apply(body: Object, defaults: UserDefaults, model: Model | None, lite: bool) -> list[Change]:
-    """Put into a decoded body what it does not say. A Lite request has its instructions in the input (docs/backend.md, 3.6)."""
+    """Add to a decoded body the fields that it lacks. A Lite request has its instructions in the input (docs/backend.md, 3.6)."""
     if defaults == NOTHING:
         return []
     effort = defaults.effort if model is None or model.takes_effort(defaults.effort) else ""
@@ -55,7 +55,7 @@ def apply(body: Object, defaults: UserDefaults, model: Model | None, lite: bool)
 
 
 def inside(body: Object, name: str, key: str, wanted: str, option: str) -> list[Change]:
-    """Put `wanted` into the object `name` of a body, where nothing is said there."""
+    """Put `wanted` into the object `name` of a body, if it is not set there."""
     held: Any = value(body.get(name, ABSENT)) if wanted else None
     if not wanted or not isinstance(held, dict | None) or (held and held.get(key) is not None):
         return []

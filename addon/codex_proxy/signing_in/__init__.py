@@ -1,1 +1,1 @@
-"""Signing in and out: the browser's callback, the device code, the keys of one authorization. For the scripts alone."""
+"""Logging in and out, for the scripts only: browser callback, device code, PKCE, revocation."""

@@ -1,4 +1,4 @@
-"""The way back from the browser: a listener on this machine that takes one login, once (docs/backend.md, 8.2)."""
+"""The redirect from the browser: a listener on this machine that accepts one login, once (docs/backend.md, 8.2)."""
 
 import asyncio
 import contextlib
@@ -21,27 +21,27 @@ logger = logging.getLogger(__name__)
 # A browser looks a name up, and may take either address.
 ADDRESSES = {"127.0.0.1": ("127.0.0.1",), "localhost": ("127.0.0.1", "::1")}
 
-# What newer servers hang on the state.
+# A suffix that newer servers append to the state.
 STATE_SUFFIX = ".onboarding_entrypoint="
 
-# How long a peer may take to say what it wants, in seconds, and how much it may say, in bytes.
+# Limits for a peer's request: seconds, bytes.
 HEAD_PATIENCE = 10.0
 HEAD_LIMIT = 32 * 1024
 
 
 class WrongState(Unfinished):
-    """An answer to a question that was not ours: left alone, the right one may still come."""
+    """The redirect of another authorization: ignored, as ours may still come."""
 
 
 def code_of(query: str, state: str) -> str:
     """The code in a callback's query. Raises WrongState, and LoginError with what the server says against the login."""
     given = {name: values[0] for name, values in parse_qs(query).items()}
     if not hmac.compare_digest(given.get("state", "").partition(STATE_SUFFIX)[0].encode(), state.encode()):
-        raise WrongState("This address is not the answer to the login that is waiting.")
+        raise WrongState("This address does not belong to the login that is waiting.")
     if error := given.get("error"):
         raise Unfinished(_denied(error, given.get("error_description", "")))
     if not given.get("code"):
-        raise Unfinished(f"{UNFINISHED}: the browser came back without a code. Try again.")
+        raise Unfinished(f"{UNFINISHED}: the redirect carries no code. Try again.")
     return given["code"]
 
 
@@ -87,7 +87,7 @@ class Listener:
                 return self
             self.taken.append(f"Port {port} is held by {await ports.holder(port)}")
         raise Unfinished(
-            f"The browser could not come back. {'. '.join(self.taken)}. End that, or use"
+            f"The browser could not be redirected back. {'. '.join(self.taken)}. Stop that program, or use"
             " scripts/login --device or --paste.",
         )
 
@@ -107,7 +107,7 @@ class Listener:
 
     async def __aexit__(self, *_: object) -> None:
         await self._close()
-        # A failure that nobody asked for is no news at the end.
+        # An unread failure does not matter at the end.
         if self._came.done() and not self._came.cancelled():
             self._came.exception()
 
@@ -120,7 +120,7 @@ class Listener:
         self._servers.clear()
 
     async def code(self, patience: float) -> str:
-        """What the browser brings. Raises LoginError with what speaks against it, TimeoutError after `patience` seconds."""
+        """The code that the browser brings. Raises LoginError if the login was denied, TimeoutError after `patience` seconds."""
         return await asyncio.wait_for(asyncio.shield(self._came), patience)
 
     async def tell(self, page: Page) -> None:
@@ -154,14 +154,14 @@ class Listener:
         if path != CALLBACK_PATH:
             return callback_page.answer(404, callback_page.NOTHING_HERE, method)
         if method != "GET":
-            # A program that only looks must not use the login up.
+            # A HEAD request must not consume the login.
             return callback_page.answer(405, callback_page.NOTHING_HERE, method)
         if self._came.done():
             return callback_page.answer(409, callback_page.USED)
         try:
             self._came.set_result(code_of(query, self._state))
         except WrongState:
-            logger.warning("A browser came back from another login; still waiting for the right one.")
+            logger.warning("A browser came back from another login; still waiting for this one.")
             return callback_page.answer(400, callback_page.NOT_OURS)
         except LoginError as e:
             self._came.set_exception(e)

@@ -1,10 +1,10 @@
-"""What the browser shows when it has come back from a login: one page, nothing from elsewhere, nothing to elsewhere."""
+"""The page that the browser shows after a login; it loads nothing and links nowhere."""
 
 import html
 from dataclasses import dataclass
 from http import HTTPStatus
 
-# No script, no picture, no frame around it; and the address, which has the code in it, is told to nobody.
+# No script, no picture, no frame around it; and the address, which contains the code, is sent nowhere.
 HEADERS = """\
 content-type: text/html; charset=utf-8
 content-security-policy: default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'
@@ -42,7 +42,7 @@ PAGE = """\
 
 @dataclass(frozen=True)
 class Page:
-    """In plain words; both texts are escaped when the page is made."""
+    """Plain text; both texts are escaped when the page is made."""
 
     title: str
     text: str
@@ -55,7 +55,9 @@ class Page:
 
 def done(whose: str) -> Page:
     return Page(
-        "You are logged in", f"The login of {whose} is kept. You can close this page and go back to the terminal.", True
+        "You are logged in",
+        f"The login of {whose} is saved. You can close this page and go back to the terminal.",
+        True,
     )
 
 
@@ -63,13 +65,13 @@ def failed(why: str) -> Page:
     return Page("The login did not work", why)
 
 
-NOTHING_HERE = Page("Nothing here", "This address is only for a login to come back to.")
+NOTHING_HERE = Page("Nothing here", "This address is only for the redirect of a login.")
 NOT_OURS = Page(
     "Not the login that is waiting",
     "This page belongs to another login than the one that is waiting in the terminal. Open the address that the terminal"
     " shows, and log in there.",
 )
-USED = Page("This login has come back already", "It works once. To log in again, start it again in the terminal.")
+USED = Page("This login was completed already", "A login works once. To log in again, start it in the terminal again.")
 
 
 def answer(status: int, page: Page, method: str = "GET") -> bytes:

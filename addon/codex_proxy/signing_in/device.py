@@ -1,4 +1,4 @@
-"""A login without a browser on this machine: a code that is typed in elsewhere, asked after until it was (docs/backend.md, 8.6)."""
+"""Device login: a code that is entered on another device, polled for until then (docs/backend.md, 8.6)."""
 
 import asyncio
 import time
@@ -13,14 +13,14 @@ from ..account.oauth import UNFINISHED, Unfinished
 from ..errors import IssuerError
 from ..net import http_client
 
-# How long a code is good for, in seconds.
+# How long a code is valid, in seconds.
 LIFE = 900.0
 
 # Where the server names no pause between two questions, and how much longer it gets when it is asked too often, in seconds.
 INTERVAL, SLOWER = 5.0, 5.0
 SHORTEST = 1.0
 
-# So many failures in a row that may pass, and it is given up.
+# How many temporary failures in a row end the login.
 FAILURES = 5
 
 EXPIRED = {"expired_token", "deviceauth_expired"}
@@ -31,7 +31,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Device:
-    """What the person is told (`user_code`, `page`), and what we ask with."""
+    """What the user is shown (`user_code`, `page`), and what we poll with."""
 
     user_code: str
     page: str
@@ -49,7 +49,7 @@ class Approved:
 
 
 async def begin(issuer: str, *, originator: str, user_agent: str) -> Device:
-    """Ask for a code to type in. Raises LoginError, IssuerError."""
+    """Request a code for the user to enter. Raises LoginError, IssuerError."""
     answer = await _ask(issuer, DEVICE_CODE_PATH, {"client_id": CLIENT_ID}, originator, user_agent)
     return begun(answer, issuer)
 
@@ -58,12 +58,14 @@ def begun(answer: http_client.Answer, issuer: str) -> Device:
     given = oauth.document_of(answer.body)
     if answer.status == 404:
         raise Unfinished(
-            f'{issuer} offers no device login here. Switch on "device code authorization for Codex" in ChatGPT (Settings,'
+            f'{issuer} does not offer device login here. Switch on "device code authorization for Codex" in ChatGPT (Settings,'
             " Security), or use scripts/login --paste.",
         )
     user_code, number = given.get("user_code") or given.get("usercode"), given.get("device_auth_id")
     if answer.status != 200 or not isinstance(user_code, str) or not isinstance(number, str):
-        raise IssuerError("issuer_unavailable", f"The device login can't begin: {issuer} says: {oauth.said(answer)}.")
+        raise IssuerError(
+            "issuer_unavailable", f"The device login can't start: {issuer} says: {oauth.refusal_text(answer)}."
+        )
     page = issuer.rstrip("/") + DEVICE_PAGE_PATH
     return Device(printable(user_code)[:40], page, number, _interval(given.get("interval")))
 
@@ -85,12 +87,12 @@ async def approved(
     user_agent: str,
     sleep: Sleep = asyncio.sleep,
 ) -> Approved:
-    """Ask until the person has typed the code in. Raises LoginError, IssuerError; TimeoutError after `patience` seconds."""
+    """Poll until the user has entered the code. Raises LoginError, IssuerError; TimeoutError after `patience` seconds."""
     pause, failures = device.interval, 0
     body = {"device_auth_id": device.id, "user_code": device.user_code}
     deadline = time.monotonic() + patience
     while True:
-        # The person needs longer than this anyway.
+        # The user needs longer than this anyway.
         await sleep(pause)
         if time.monotonic() >= deadline:
             raise TimeoutError
@@ -112,23 +114,23 @@ def polled(answer: http_client.Answer, issuer: str) -> Approved | str:
     given = oauth.document_of(answer.body)
     code = oauth.code_of(given)
     if oauth.is_page(answer) or answer.status >= 500:
-        raise IssuerError("issuer_unavailable", f"{UNFINISHED}: {issuer} answers with {oauth.said(answer)}.")
+        raise IssuerError("issuer_unavailable", f"{UNFINISHED}: {issuer} answers with {oauth.refusal_text(answer)}.")
     if answer.status == 200:
         grant, verifier = given.get("authorization_code"), given.get("code_verifier")
         if isinstance(grant, str) and isinstance(verifier, str):
             return Approved(grant, verifier, issuer.rstrip("/") + DEVICE_REDIRECT_PATH)
     elif code in EXPIRED:
-        raise Unfinished("The code has expired before it was typed in. Try again.")
+        raise Unfinished("The code expired before it was entered. Try again.")
     elif code in DENIED:
         raise Unfinished("The login was denied in the browser.")
     elif code == "slow_down" or answer.status == 429:
         return "slow_down"
     elif answer.status in (403, 404) or code.endswith("authorization_pending"):
         return "pending"
-    raise Unfinished(f"{UNFINISHED}: {issuer} says: {oauth.said(answer)}.")
+    raise Unfinished(f"{UNFINISHED}: {issuer} says: {oauth.refusal_text(answer)}.")
 
 
 async def _ask(issuer: str, path: str, body: dict[str, str], originator: str, user_agent: str) -> http_client.Answer:
-    # The browser's way has the originator in its address; here it is a header or nothing.
+    # The browser login has the originator in its address; here it is a header.
     headers = {"originator": originator, "user-agent": user_agent}
     return await oauth.post_json(issuer, path, body, headers, UNFINISHED)

@@ -1,4 +1,4 @@
-"""One authorization of its own kind: verifier, challenge and state, and the address a browser is sent to (docs/backend.md, 8.1)."""
+"""One PKCE authorization request (RFC 7636; docs/backend.md, 8.1): verifier, challenge, state, and the browser's address."""
 
 import base64
 import hashlib
@@ -16,13 +16,13 @@ def challenge_of(verifier: str) -> str:
 
 @dataclass(frozen=True)
 class Pkce:
-    """The verifier stays here and proves that the code was asked for by us; the state, that the answer is to our question."""
+    """The verifier stays here and proves that we requested the code; the state, that the redirect belongs to our request."""
 
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(64), repr=False)
     state: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
     def authorize_url(self, issuer: str, redirect_uri: str, originator: str, workspace: str = "") -> str:
-        """Where the person logs in; `workspace` is the only account (or accounts, with commas) that may."""
+        """The address for the user's browser; `workspace` limits the login to one account (or several, with commas)."""
         query = {
             "response_type": "code",
             "client_id": CLIENT_ID,

@@ -1,4 +1,4 @@
-"""Who holds a port of this machine, as far as one may know without being root."""
+"""Which process holds a port of this machine, as far as a user without root may know."""
 
 import asyncio
 import os
@@ -45,7 +45,7 @@ def listeners(table: str, port: int) -> dict[str, int]:
 
 
 def _owner(inode: str, proc: Path) -> str:
-    """The process that has the socket open; empty if it is none of those one may look into."""
+    """The process that has the socket open; empty if it belongs to a process that we may not inspect."""
     for folder in proc.glob("[0-9]*"):
         try:
             if any(os.readlink(each) == f"socket:[{inode}]" for each in (folder / "fd").iterdir()):
@@ -64,7 +64,7 @@ def _user(uid: int) -> str:
 
 async def _by_lsof(port: int) -> str:
     if not (lsof := shutil.which("lsof")):
-        return "a process that only lsof could name, which is not here"
+        return "a process that only lsof could name, which is not installed"
     process = await asyncio.create_subprocess_exec(
         lsof, "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc",
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
@@ -79,6 +79,6 @@ async def _by_lsof(port: int) -> str:
 
 
 def told_by_lsof(output: str) -> str:
-    """From the fields that `lsof -Fpc` prints, one a line."""
+    """From the fields that `lsof -Fpc` prints, one per line."""
     found = re.search(r"^p(\d+)\n(?:.*\n)*?c(.+)$", output, re.M)
     return f"{found[2]} (process {found[1]})" if found else "a process of another user"

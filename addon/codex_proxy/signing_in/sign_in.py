@@ -1,4 +1,4 @@
-"""A new login on its way into the CLI's file (docs/backend.md, 9): all of it or nothing, and what it replaces is ended."""
+"""Save a new login in the CLI's file (docs/backend.md, 9), completely or not at all, and revoke the one it replaces."""
 
 import os
 import time
@@ -22,7 +22,7 @@ from .sign_out import revoke, token_of
 
 TOKENS = ("id_token", "access_token", "refresh_token", "account_id")
 
-# What would make the file a login of another kind, or is of the login before; everything else stays.
+# Keys that would make the file another kind of login, or belong to the previous one; everything else stays.
 REPLACED = {
     *TOKENS, *provenance.OF_ONE_LOGIN, "expires_at", "agent_identity", "personal_access_token", "bedrock_api_key", "bedrock_access_keys",
 }  # fmt: skip
@@ -58,20 +58,20 @@ def held(file: LoginFile) -> dict[str, Any] | None:
 
 
 def check_place(file: LoginFile) -> None:
-    """Before a person goes through a login: could it be kept? Raises LoginError. Makes nothing."""
+    """Check, before the user logs in, that the login could be saved. Raises LoginError. Changes nothing."""
     try:
         daemon_threads.call(f"{file.path} is looked at", lambda: _check_place(file), bounded_files.PATIENCE)
     except OSError as e:
         why = e.strerror or str(e)
         why = why.removeprefix("it ") if why.startswith("it ") else f"can't be written to ({why})"
-        raise Unfinished(f"{e.filename or file.path} {why}, so a login can't be kept at {file.path}.") from e
+        raise Unfinished(f"{e.filename or file.path} {why}, so a login can't be saved at {file.path}.") from e
 
 
 def _check_place(file: LoginFile) -> None:
     real = file.path.resolve()
     folder = next(each for each in real.parents if each.exists())
     if not folder.is_dir():
-        raise Unfinished(f"{folder} is not a folder, so a login can't be kept at {file.path}.")
+        raise Unfinished(f"{folder} is not a folder, so a login can't be saved at {file.path}.")
     # A folder that is not there yet can be made where the nearest one above it can be written to.
     writable.way(real if real.parent == folder else folder / real.name)
     for lock in file.lock_paths():
@@ -80,7 +80,7 @@ def _check_place(file: LoginFile) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """As `whole_files.make_folder`. Raises LoginError."""
+    """As `atomic.make_folder`. Raises LoginError."""
     try:
         atomic_files.make_folder(folder)
     except OSError as e:
@@ -88,7 +88,7 @@ def make_folder(folder: Path) -> None:
 
 
 class Unwanted(Unfinished):
-    """Tokens were granted that are not kept; they are to be ended."""
+    """Tokens were granted but not saved; they have to be revoked."""
 
     def __init__(self, message: str, grant: Grant) -> None:
         super().__init__(message)
@@ -97,7 +97,7 @@ class Unwanted(Unfinished):
 
 @dataclass
 class SignIn:
-    """One login for one file. `workspace` is the account it has to be for; `agreed`, whose login a person let go."""
+    """One login for one file. `workspace` is the account it has to be for; `agreed`, the login that the user agreed to replace."""
 
     file: LoginFile
     issuer: str
@@ -111,7 +111,7 @@ class SignIn:
         return upstream.user_agent(self.originator)
 
     async def finish(self, code: str, redirect_uri: str, verifier: str) -> Identity:
-        """Spend the code, write the file; whose login it is. Raises LoginError, IssuerError, and nothing is changed."""
+        """Exchange the code, write the file, return the identity. Raises LoginError, IssuerError, and nothing is changed."""
         make_folder(self.file.path.resolve().parent)
         try:
             async with self.file.locked():
@@ -122,7 +122,7 @@ class SignIn:
 
     async def _finish_locked(self, code: str, redirect_uri: str, verifier: str) -> Identity:
         before = self._before()
-        # The place is made sure of before the code is spent.
+        # Make sure that the file can be written before the code is spent.
         draft = self.file.draft()
         try:
             grant = await oauth.exchange(
@@ -144,7 +144,7 @@ class SignIn:
         return whose
 
     def _before(self) -> dict[str, Any]:
-        """What the file holds, if a person has agreed to lose that."""
+        """The file's current content, if the user agreed to replace it."""
         try:
             before = held(self.file) or {}
         except LoginError:
@@ -153,18 +153,18 @@ class SignIn:
             raise
         now = identity.of(before)
         if self.agreed is not None and (now.kind, now.account_id) != (self.agreed.kind, self.agreed.account_id):
-            said = f"Meanwhile another program has put another login into {self.file.name}: {now}. It is left there."
+            said = f"Meanwhile another program has written another login to {self.file.name}: {now}. It is not touched."
             raise Unfinished(said)
         return before
 
     def _check_workspace(self, whose: Identity, grant: Grant) -> None:
         wanted = [each.strip() for each in self.workspace.split(",") if each.strip()]
         if wanted and whose.account_id not in wanted:
-            said = f"This login is for another workspace than the one asked for: {whose}. It is not kept."
+            said = f"This login is for another workspace than the one asked for: {whose}. It is not saved."
             raise Unwanted(said, grant)
 
     async def end_replaced(self) -> bool:
-        """End at the server what was in the file before, as the CLI does (docs/backend.md, 8.5); was there any? Raises IssuerError."""
+        """Revoke the previous login of the file, as the CLI does (docs/backend.md, 8.5); True if there was one. Raises IssuerError."""
         return await self._end(self._replaced)
 
     async def _end(self, document: Mapping[str, Any]) -> bool:
@@ -178,4 +178,4 @@ class SignIn:
         try:
             await self._end({"refresh_token": grant.refresh_token, "access_token": grant.access_token})
         except IssuerError:
-            pass  # nobody holds them any more
+            pass  # no file holds them any more

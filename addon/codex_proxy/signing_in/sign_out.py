@@ -1,4 +1,4 @@
-"""A login ended at the server and taken out of its file; what else the file holds stays (docs/backend.md, 8.5, 9)."""
+"""Revoke a login and remove it from its file; other content of the file stays (docs/backend.md, 8.5, 9)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ Done = Literal["removed", "emptied", "kept others", "nothing there"]
 
 
 def without_tokens(document: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What stays of a file whose login is ended; None if that is nothing."""
+    """The rest of a file whose login is removed; None if nothing is left."""
     kept = {name: value for name, value in document.items() if name not in OF_THE_LOGIN}
     if kept.get("auth_mode") in MODES:
         del kept["auth_mode"]
@@ -35,7 +35,7 @@ def without_tokens(document: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def token_of(document: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The token to be ended, and its hint: with a refresh token goes everything that was made from it."""
+    """The token to revoke, and its hint: revoking a refresh token also revokes what was made from it."""
     # The login that is used, else what is left of one.
     places = (credentials.tokens(document), document.get("tokens"), document)
     for held in (place for place in places if isinstance(place, Mapping)):
@@ -46,7 +46,7 @@ def token_of(document: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 async def revoke(issuer: str, document: Mapping[str, Any], found: tuple[str, str], originator: str) -> None:
-    """End what `token_of` found, where it was made. Raises IssuerError, also if that is another issuer."""
+    """Revoke what `token_of` found, at its issuer. Raises IssuerError, also if that is another issuer."""
     made = provenance.of(document)
     if other := provenance.trouble(made, issuer):
         raise IssuerError("login_other_issuer", f"The login can't be ended at the server. {other.message}")
@@ -70,7 +70,7 @@ class NotRemoved(LoginError):
 
 @dataclass
 class SignOut:
-    """The end of one login. `agreed` is whose it was when the person said yes."""
+    """Ends one login. `agreed` is the identity that the user confirmed."""
 
     file: LoginFile
     issuer: str
@@ -78,7 +78,7 @@ class SignOut:
     agreed: Identity
 
     async def finish(self, *, revoke: bool = True) -> Done:
-        """End the login at the server, then take it out of the file.
+        """Revoke the login at the server, then remove it from the file.
 
         Raises IssuerError if the server did not end it, LoginError if the file can't be changed; then nothing is removed.
         """
@@ -90,10 +90,10 @@ class SignOut:
 
     async def _finish_locked(self, revoke: bool) -> Done:
         document = self._document()
-        # A program that was killed may have left the token that comes next, which is then the one to be ended.
+        # A killed program may have left the next token in a draft, which is then the one to revoke.
         if (found := token_of(document)) and self.file.recover(found[0]):
             document = self._document()
-        # Could it be removed? A token that is ended and stays there would only be in the way.
+        # Check that it can be removed: a revoked token must not stay in the file.
         draft = self.file.draft()
         try:
             if revoke:
@@ -107,7 +107,7 @@ class SignOut:
         document = self.file.load()
         now = identity.of(document)
         if (now.kind, now.account_id, now.email) != (self.agreed.kind, self.agreed.account_id, self.agreed.email):
-            said = f"Meanwhile another program has put another login into {self.file.name}: {now}. It is left there."
+            said = f"Meanwhile another program has written another login to {self.file.name}: {now}. It is not touched."
             raise NotRemoved(said)
         return document
 
@@ -127,6 +127,6 @@ class SignOut:
                 return "kept others"
             return "removed" if draft.remove() else "emptied"
         except OSError as e:
-            but = "The login is ended, but it" if ended else "The login"
+            but = "The login was revoked, but it" if ended else "The login"
             said = f"{but} could not be removed from {self.file.name} ({e.strerror}). Remove it yourself."
             raise NotRemoved(said) from e

@@ -1,1 +1,1 @@
-"""Whether the login can be used and what is left of the subscription, as `scripts/status` tells it."""
+"""For `scripts/status`: whether the login works, and how much of the subscription is left."""

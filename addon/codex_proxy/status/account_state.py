@@ -1,4 +1,4 @@
-"""Can the login be used just now? What was found out about it, one exit status for each way it can't, and all of it as JSON."""
+"""The state of the login: whether it can be used, an exit status for each reason it can't, and everything as JSON."""
 
 import time
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ STATES = {0: "ok", 1: "no login", 3: "refused", 4: "limit reached", 5: "unreacha
 
 NO_LOGIN = ("login_missing", "login_unreadable")
 
-# What a plan or an account has to be put right for; nothing that passes by itself.
+# Errors that need a change of plan or account; they do not pass by themselves.
 REFUSED = ("usage_not_included", "deactivated_workspace")
 
 
@@ -37,7 +37,7 @@ def exit_status(error: ProxyError | None, report: Report | None) -> int:
 
 @dataclass
 class AccountState:
-    """What was found out, as far as that came; `error` is where it ended."""
+    """What is known so far; `error` is why the check stopped."""
 
     file: LoginFile
     whose: Identity = field(default_factory=lambda: identity.of({}))
@@ -73,7 +73,7 @@ class AccountState:
         }
 
     def said(self, text: str, full: bool = False) -> str:
-        """What somebody else said, without tokens, and without whose login it is."""
+        """A message from elsewhere, without tokens and the login's identity."""
         return login_source.without(text, identity.of({}) if full else self.whose)
 
     def _login(self, full: bool) -> dict[str, Any]:

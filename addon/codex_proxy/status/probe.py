@@ -1,6 +1,6 @@
-"""What we assume of the backend, looked at once more with real requests: the usual one, and each thing we hold for refused.
+"""Check our assumptions about the backend with real requests: the usual request, and one for each thing expected to be refused.
 
-What is tried, and the refusal we know, come from the rules of the body (`body_rules`): a rule that is added is tried.
+What is tried, and the expected refusal, come from the rules of the body (`body_rules`): a new rule is probed automatically.
 """
 
 import json
@@ -13,7 +13,7 @@ import msgspec
 
 from .. import json_text
 from ..answer import repair, sse
-from ..backend import usage_windows as usage
+from ..backend import usage_windows
 from ..backend.refusals import parse
 from ..errors import ProxyError
 from ..net.http_client import Answer
@@ -24,7 +24,7 @@ Verdict = Literal["as before", "changed", "unknown"]
 
 QUESTION = "Reply with the one word OK."
 
-# A value for each field that the rules hold for refused, or for taken in one form only.
+# A value for each field that, by the rules, is refused or accepted in one form only.
 SAMPLES: dict[str, list[Any]] = {
     "max_output_tokens": [64], "max_tokens": [64], "max_completion_tokens": [64], "temperature": [1], "top_p": [1],
     "top_logprobs": [1], "frequency_penalty": [0], "presence_penalty": [0], "metadata": [{"probe": "1"}], "user": ["probe"],
@@ -35,7 +35,7 @@ SAMPLES: dict[str, list[Any]] = {
     "reasoning": [{"effort": "minimal"}, {"effort": "ultra"}, {"summary": "none"}],
 }  # fmt: skip
 
-# Fields that may be there, but not so, or have to be there: left out (ABSENT), or with another value.
+# Fields that are required, or refused with this value: left out (ABSENT), or with another value.
 ABSENT = object()
 FORMS: list[tuple[str, str, Any]] = [
     ("store true", "store", True),
@@ -60,7 +60,7 @@ class Finding(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """A body that we hold for refused; `expected` is how the refusal begins, empty where its words are not known."""
+    """A body that should be refused; `expected` is the beginning of the refusal, empty if its wording is not known."""
 
     name: str
     body: bytes
@@ -74,7 +74,7 @@ def usual(model: str) -> bytes:
 
 
 def trials(model: str) -> Iterator[Trial]:
-    """Each thing that the proxy takes off or puts right, alone, in a request that is right otherwise."""
+    """Each thing that the proxy removes or corrects, alone, in an otherwise valid request."""
     right = json.loads(usual(model))
     fields = dict.fromkeys([*body_rules.REFUSED_FIELDS, *body_rules.MEANINGFUL, *body_rules.RULES])
     for field in fields:
@@ -91,7 +91,7 @@ def _trial(name: str, body: dict[str, Any]) -> Trial:
     try:
         changes = body_rules.patch(data, body_rules.PatchOptions()).changes
     except ProxyError:
-        # Refused by the proxy itself, because the field means something; in what words the backend does is not known.
+        # Refused by the proxy itself, because the field matters; the backend's wording is not known.
         return Trial(name, data, "")
     found = next((match for change in changes if (match := KNOWN.search(change.why))), None)
     return Trial(name, data, found[1] if found else "")
@@ -99,7 +99,7 @@ def _trial(name: str, body: dict[str, Any]) -> Trial:
 
 def judge(trial: Trial, answer: Answer) -> Finding:
     """Is it still refused?"""
-    said = said_by(answer)
+    said = message_of(answer)
     if answer.status == 200:
         failed = failure(answer.body)
         return Finding("changed", trial.name, f"accepted now{f', then failed: {failed}' if failed else ''}")
@@ -110,7 +110,7 @@ def judge(trial: Trial, answer: Answer) -> Finding:
     return Finding("changed", trial.name, f"refused with another text: {said} (known: {trial.expected})")
 
 
-def said_by(answer: Answer) -> str:
+def message_of(answer: Answer) -> str:
     """A refusal's message in one line."""
     message = str(parse(answer.body).get("message") or "") or f"nothing that could be read ({len(answer.body)} bytes)"
     return " ".join(message.split())[:LONGEST]
@@ -120,16 +120,16 @@ def failure(body: bytes) -> str:
     """The failure that a stream tells of, or that it has no end; empty for a good one, and for one JSON object."""
     if body.lstrip()[:1] == b"{":
         return ""
-    ended = repair.whole(body)
+    ended = repair.of_complete_stream(body)
     return str(ended.error.get("message") or ended.error.get("code") or ended.ended) if ended.error is not None else ""
 
 
 def catalogue(answer: Answer, client_version: str) -> tuple[list[str], list[Finding]]:
-    """The models to choose from, and what is to be said of the list (docs/backend.md, 1.3)."""
+    """The models to choose from, and a finding about the list (docs/backend.md, 1.3)."""
     what = f"the catalogue for client_version {client_version}"
     models = parse_list(answer.body) if answer.status == 200 else None
     if models is None:
-        return [], [Finding("unknown", what, f"status {answer.status}: {said_by(answer)}")]
+        return [], [Finding("unknown", what, f"status {answer.status}: {message_of(answer)}")]
     if not models:
         return [], [Finding("changed", what, "is empty: the version is too old, or the account has none")]
     shown = [str(model.get("slug")) for model in models if model.get("visibility", "list") == "list"]
@@ -162,9 +162,9 @@ def turn(answer: Answer, asked: str, etag: str) -> list[Finding]:
     """What the answer to the usual request shows of our assumptions (docs/backend.md, 5 and 6)."""
     if answer.status != 200:
         verdict: Verdict = "changed" if answer.status == 400 else "unknown"
-        return [Finding(verdict, "the usual request", f"status {answer.status}: {said_by(answer)}")]
+        return [Finding(verdict, "the usual request", f"status {answer.status}: {message_of(answer)}")]
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
-    windows = usage.windows(headers)
+    windows = usage_windows.windows(headers)
     seen = ", ".join(f"{one.name} {one.used:g} %" for one in windows)
     mark, model = headers.get("x-models-etag", ""), headers.get("openai-model", "")
     kind = headers.get("content-type", "")

@@ -1,4 +1,4 @@
-"""What is left of the subscription, as windows: from the backend's usage document (docs/backend.md, 1.4) or a running proxy."""
+"""Remaining usage as windows, from the backend's usage document (docs/backend.md, 1.4) or from a running proxy."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from .. import json_text
 from ..backend.usage_windows import Credits, Window, length_name
 from ..net import upstream
 
-# Why nothing more is answered, in the words that the CLI has (docs/backend.md, 1.4, 7.3).
+# Why no more requests are answered, in the CLI's words (docs/backend.md, 1.4, 7.3).
 REACHED = {
     "rate_limit_reached": "the usage limit is reached",
     "workspace_owner_credits_depleted": "the workspace is out of credits",
@@ -24,7 +24,7 @@ REACHED = {
 
 @dataclass(frozen=True)
 class Report:
-    """`reached` says why nothing more is answered just now; empty while something is."""
+    """`reached` says why no more requests are answered at the moment; empty while something is."""
 
     windows: tuple[Window, ...] = ()
     plan: str | None = None
@@ -95,7 +95,7 @@ def _reached(
     if _object(document.get("spend_control")).get("reached") is True:
         return "the spending limit is reached"
     if shared.get("allowed") is False:
-        return used_up(windows) or "nothing more is answered just now"
+        return used_up(windows) or "no more requests are answered at the moment"
     if goes_on(credits):
         return ""
     if shared.get("limit_reached") is True:
@@ -104,7 +104,7 @@ def _reached(
 
 
 def goes_on(credits: Credits | None) -> bool:
-    """With credits it does, past the windows."""
+    """Whether a full window stops requests; with credits it does not."""
     return credits is not None and (credits.has or credits.unlimited)
 
 
@@ -143,7 +143,7 @@ def seen_by_proxy(page: Any, backend: str, seconds_left: float | None) -> Report
     if page.get("name") != "codex proxy" or page.get("backend") != backend or "error" in login:
         return None
     theirs = _number(login.get("expires_in_seconds"))
-    # The two were not looked at in the same moment; and of two tokens without an end nobody knows that they are one.
+    # The two were not looked at in the same moment; and two tokens without an expiry can't be told apart.
     if theirs is None or seconds_left is None or abs(theirs - max(0, seconds_left)) > 5:
         return None
     listed = page.get("usage")

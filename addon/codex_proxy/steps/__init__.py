@@ -1,1 +1,1 @@
-"""The steps of a request's way up and of its answer's way down, and those who watch; `addon/codex.py` has their order."""
+"""The steps of a request on its way up and of its answer on its way down, and the watchers; `addon/codex.py` has their order."""

@@ -1,13 +1,11 @@
-"""Who may call: this machine, or whoever presents the client key; never a page of another origin in a browser."""
+"""Access control: local callers, or those with the client key; never a page of another origin in a browser."""
 
 import base64
 
 from mitmproxy import ctx, http
 
 from ..errors import ProxyError
-from ..front import caller, routes
-from ..front import cors as cors_rules
-from ..front import status_page as html_page
+from ..front import caller, cors, routes, status_page
 from ..layers import ours
 from ..layers.listening import caller_address
 from ..message import field_values
@@ -30,7 +28,7 @@ def host_of(header: str) -> str:
 def presented_key(headers: http.Headers, *, is_page: bool) -> str:
     """The key a caller shows: as bearer, or as `x-api-key`; for the page of `GET /` as password as well (RFC 7617).
 
-    For that page alone: a browser sends a password it was once given with every request to this address, whoever made it do so.
+    For that page alone: a browser sends a password it was once given with every request to this address, whichever page caused it.
     """
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic" and is_page:
@@ -47,16 +45,16 @@ def is_page(flow: http.HTTPFlow, route: str) -> bool:
 
 
 def is_of_another_site(headers: http.Headers) -> bool:
-    """Does a page of another origin load this, as a picture or a script, without an `Origin` (Fetch Metadata)? A link may be followed."""
+    """Whether a page of another origin loads this, as an image or a script, without an `Origin` (Fetch Metadata). Links are allowed."""
     site, kind = headers.get("sec-fetch-site", ""), headers.get("sec-fetch-dest", "")
     return site in ("cross-site", "same-site") and kind != "document"
 
 
 def wrong_key(*, in_browser: bool) -> ProxyError:
-    """`in_browser`: it asks the person for a user name and a password (RFC 7617)."""
+    """`in_browser`: it asks the user for a name and a password (RFC 7617)."""
     return ProxyError(
         "wrong_client_key",
-        "This proxy wants its client key: give it as the API key (Authorization: Bearer KEY, or x-api-key: KEY)"
+        "This proxy requires its client key: send it as the API key (Authorization: Bearer KEY, or x-api-key: KEY)"
         + (", or here in the browser as the password, with any user name." if in_browser else "."),
         headers={
             "www-authenticate": 'Basic realm="codex proxy", charset="UTF-8"' if in_browser else "Bearer",
@@ -77,13 +75,13 @@ def refusal(
     if ("origin" in headers or is_of_another_site(headers)) and not exchange.page:
         return ProxyError(
             "origin_refused",
-            f"A web page ({headers.get('origin', 'of another site')[:100]}) may not use this proxy; programs may, they send no Origin."
+            f"A web page ({headers.get('origin', 'of another site')[:100]}) may not use this proxy; programs may, as they send no Origin."
             " A page of your own may if codex_allow_origins names its origin.",
         )
     if key.value:
         is_open = is_preflight or route == "/healthz"
         if not is_open and not key.matches(shown):
-            return wrong_key(in_browser=is_page(flow, route) and html_page.wanted(headers.get("accept", "")))
+            return wrong_key(in_browser=is_page(flow, route) and status_page.wanted(headers.get("accept", "")))
         return None
     if not is_loopback(caller_address(flow.client_conn).partition("%")[0]):
         return ProxyError(
@@ -98,13 +96,13 @@ def refusal(
         return ProxyError(
             "host_refused",
             f"Host {', '.join(names)[:100] or '(none)'} is not a name of this machine; a web page may be behind it. Call the proxy as"
-            " localhost or 127.0.0.1, or set codex_client_key, with which any name will do.",
+            " localhost or 127.0.0.1, or set codex_client_key, with which any name is accepted.",
         )
     return None
 
 
 class Admit:
-    """The first step: takes the client's credentials off before anything can fail."""
+    """The first step: removes the client's credentials before anything can fail."""
 
     # mitmproxy calls a CONNECT an error before it asks.
     even_answered = True
@@ -123,12 +121,12 @@ class Admit:
         if error is not None:
             raise error
         if is_preflight:
-            flow.response = http.Response.make(204, b"", cors_rules.preflight(flow.request.headers))
+            flow.response = http.Response.make(204, b"", cors.preflight(flow.request.headers))
 
     def _judged(self, flow: http.HTTPFlow, exchange: Exchange) -> tuple[ProxyError | None, bool]:
         """Why the caller may not call, and whether it is a browser that asks for a page. Asked before a head is copied and looked
         through for tokens; one without the key is that in capture mode alone."""
-        if flow.is_replay == "request":  # replayed by the person at mitmweb: there is no caller
+        if flow.is_replay == "request":  # replayed by the user at mitmweb: there is no caller
             return None, False
         route = routes.canonical(flow.request.path)
         name = field_values.malformed(flow.request.headers.fields)
@@ -138,18 +136,18 @@ class Admit:
         return error, is_preflight
 
     def _let_page_in(self, flow: http.HTTPFlow, exchange: Exchange) -> bool:
-        """Note the page that may call, if one does (`codex_allow_origins`); True if its browser only asks whether it may."""
+        """Note the allowed web page, if one calls (`codex_allow_origins`); True for a preflight."""
         request = flow.request
         if request.headers.get("origin", "") not in self.origins.allowed:
             return False
         exchange.page = request.headers["origin"]
-        return cors_rules.is_preflight(request.method, request.headers)
+        return cors.is_preflight(request.method, request.headers)
 
 
 def take_off(flow: http.HTTPFlow) -> None:
-    """Take the client's credentials off, and let the request lead nowhere until the last step."""
+    """Remove the client's credentials, and let the request lead nowhere until the last step."""
     for name in redact.REQUEST_HEADERS:
         flow.request.headers.pop(name, None)
     flow.request.path = redact.query(flow.request.path)
-    # Not by `request.host`, which would write the client's Host anew.
+    # Not by `request.host`, which would overwrite the client's Host.
     flow.request.data.host, flow.request.data.port = ours.NOWHERE

@@ -1,4 +1,4 @@
-"""A session header that stays the same in a conversation, for the backend's prompt cache; cache_key.py has the rules."""
+"""Set a session header that stays the same in a conversation, for the backend's prompt cache; cache_key.py has the rules."""
 
 from mitmproxy import ctx, http
 
@@ -19,5 +19,5 @@ class Affinity:
         if not key or not ctx.options.codex_affinity or any(name in headers for name in cache_key.OWN_HEADERS):
             return
         headers[HEADER] = cache_key.header(key)
-        why = "keeps the conversation at the backend's prompt cache"
-        exchange.header_changes.append(Change(HEADER, f"put on: {headers[HEADER]}", why))
+        why = "lets the backend's prompt cache serve the conversation"
+        exchange.header_changes.append(Change(HEADER, f"set: {headers[HEADER]}", why))

@@ -1,4 +1,4 @@
-"""The answer on its way down: events as they come, the last one repaired; a JSON object for clients that did not ask for a stream;
+"""The answer on its way down: events as they arrive, the last one repaired; a JSON object for clients that did not ask for a stream;
 readable errors."""
 
 import asyncio
@@ -36,7 +36,7 @@ LONG = 1 << 20
 
 
 class Watch:
-    """Reads along in an answer that is to come whole: the backend is not silent, and a stop text of the client's may end it."""
+    """Observes an answer that is not streamed: the backend is not silent, and a stop string of the client may end it."""
 
     def __init__(self, flow: http.HTTPFlow, exchange: Exchange, decoder: encodings.StreamDecoder | None) -> None:
         self.exchange = exchange
@@ -53,7 +53,7 @@ class Watch:
         try:
             self.document.feed(self.frames.feed(self.decoder(data) if self.decoder else data))
         except Exception as e:
-            # What can't be read is told of when it is whole.
+            # Errors in it are reported when it is complete.
             if not isinstance(e, ProxyError):
                 unforeseen("Watch", e, self.exchange)
             self.document = None
@@ -70,7 +70,7 @@ def hang_up(flow: weakref.ref[http.HTTPFlow]) -> None:
 
 
 async def _apart[**P, T](body: bytes, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The work on a body, on a thread of its own where that would keep everybody waiting."""
+    """Work on a body, on a separate thread if it would block the event loop."""
     if len(body) < LONG:
         return work(*args, **kwargs)
     return await asyncio.to_thread(work, *args, **kwargs)
@@ -90,7 +90,7 @@ class Answer:
         exchange.heard_at = time.monotonic()
         exchange.redirect_host = refusals.redirect_host(response.headers.get("location", ""))
         response.headers.fields = tuple(header_rules.downward(response.headers.fields))
-        # The backend's own wording is nobody's business, and may repeat what went up.
+        # The backend's own wording is not passed on: it may repeat what went up.
         response.reason = status_codes.RESPONSES.get(response.status_code, "")
         if is_events(response, exchange):
             if exchange.stream:
@@ -115,7 +115,7 @@ class Answer:
             headers["connection"] = "close"
         translation = exchange.translation
         translated = translation.stream(exchange.sent_model) if translation else None
-        fixer = repair.Repair(limit=repair.SHORT_LINE if short and not translated else None)
+        fixer = repair.StreamRepairer(limit=repair.SHORT_LINE if short and not translated else None)
         at_end = self.memory.keeper(exchange)
         ending = functools.partial(hang_up, weakref.ref(flow))
         flow.response.stream = EventStream(exchange, fixer, decoder, at_end, translated, ending)
@@ -143,7 +143,7 @@ class Answer:
             self._forget(flow, exchange)
 
     def _forget(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        """What was kept for the answer is told of or let go; the flow itself lives on, for the views."""
+        """Log or release what was kept for the answer; the flow itself lives on, for the views."""
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
             tell_ending(exchange, flow.response.stream.repair)
         self.watched.pop(flow, None)
@@ -163,10 +163,10 @@ class Answer:
             await self._finish(flow, exchange)
 
     async def _finish(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        """A whole answer, made what the client expects. Raises ProxyError."""
+        """Turn a complete answer into what the client expects. Raises ProxyError."""
         assert flow.response
         response = flow.response
-        # It goes on whole, with its length, and as it is.
+        # It is passed on complete and unchanged, with its length.
         coding = response.headers.pop("content-encoding", "")
         response.headers.pop("transfer-encoding", None)
         body = response.raw_content or b""
@@ -203,7 +203,7 @@ class Answer:
             stream = translation.stream(exchange.sent_model)
         elif translation:
             document = translation.document(exchange.sent_model)
-        fixer = repair.Repair(limit=repair.SHORT_LINE if short and streams and not stream else None)
+        fixer = repair.StreamRepairer(limit=repair.SHORT_LINE if short and streams and not stream else None)
         seen = stream.feed if stream else document.feed if document else list if streams else None
         content = await _apart(body, repair.through, body, fixer, seen)
         tell_ending(exchange, fixer)
@@ -262,7 +262,7 @@ class Answer:
         self._send_and_close(flow, exchange, flow.response)
 
     def _put_stopped(self, response: http.Response, document: dialect.Document) -> None:
-        """A whole answer that ended with a text of the client's."""
+        """A complete answer that ended at a stop string of the client."""
         for name in ("transfer-encoding", "content-encoding"):
             response.headers.pop(name, None)
         response.headers["content-type"] = "application/json"
@@ -275,19 +275,19 @@ class Answer:
 
     def _end_stream(self, flow: http.HTTPFlow, stream: EventStream, failure: ProxyError) -> None:
         assert flow.response
-        last = stream.end(f"The backend broke the stream off before its last event: {failure.message}")
+        last = stream.end(f"The backend broke off the stream before its last event: {failure.message}")
         flow.response.data.content = (flow.response.data.content or b"") + last
         wire.answer_and_close(flow, wire.last_chunk(flow.response, last))
 
 
 def is_events(response: http.Response, exchange: Exchange) -> bool:
-    """Is it a turn's answer as a stream of events? Where the backend does not say what it is, it is one (docs/backend.md, 5)."""
+    """Whether it is a turn's event stream; without a content type it is (docs/backend.md, 5)."""
     kind = response.headers.get("content-type", "")
     return response.status_code == 200 and exchange.route.is_turn and (not kind or "event-stream" in kind)
 
 
 def failure_of(flow: http.HTTPFlow, exchange: Exchange, message: str) -> ProxyError:
-    """Why there is no answer; `message` is mitmproxy's word for it."""
+    """The error for a missing answer; `message` is mitmproxy's wording."""
     via = "{}:{}".format(*flow.server_conn.via[1]) if flow.server_conn.via else ""
     gave_up = exchange.gave_up
     if not gave_up and (dialled := wire.dialled(flow)) and dialled.died:

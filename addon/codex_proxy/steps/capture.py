@@ -1,4 +1,4 @@
-"""Capture mode: what clients send, without secrets, each request in a readable file of its own; at the end a report."""
+"""Capture mode: write each client request to a readable file without secrets, and a report at the end."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from ..capture import folder as capture_folder
 from ..capture import report as capture_report
 from ..errors import ProxyError
 from ..files import atomic as atomic_files
-from ..front import cors as cors_rules
+from ..front import cors
 from ..layers import ours, wire
 from ..layers.option_checks import reject
 from ..message import encodings
@@ -53,7 +53,7 @@ class Capture:
         self.patching = patching
         # One thread: the files are numbered in the order in which the requests came.
         self.thread = daemon_threads.OneByOne()
-        # Not in the flow, which is saved: the folder's name may have anything in it, and a person's name.
+        # Not in the flow, which is saved: the folder's name may contain anything, such as a user's name.
         self.files: WeakKeyDictionary[http.HTTPFlow, Path] = WeakKeyDictionary()
 
     def configure(self, updated: set[str]) -> None:
@@ -74,7 +74,7 @@ class Capture:
             logger.info(f"What clients send is kept in {self.folder.path}, without secrets.")
 
     def requestheaders(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        """A refused request is wanted whole; its body would be dropped."""
+        """Keep the body of a refused request, which would be dropped."""
         if self.wants(flow, exchange) and is_let_in(flow, exchange) and flow.response:
             if exchange.refused != "body_too_large":
                 wire.bound_body(flow, self.patching.limit, lambda: setattr(exchange, "too_large", True))
@@ -96,7 +96,7 @@ class Capture:
         """A request that was broken off before it was whole, or that got no answer."""
         assert flow.error
         if path := self.files.get(flow):
-            told = {"status": None, "message": redact.told(flow.error.msg, MESSAGE)}
+            told = {"status": None, "message": redact.one_line(flow.error.msg, MESSAGE)}
             await self.run(capture_folder.tell, path, told)
         else:
             await self.keep(flow, exchange)
@@ -108,17 +108,17 @@ class Capture:
     def report(self) -> str:
         """Write report.md of what has been captured so far, and say the verdict."""
         if self.folder is None:
-            raise exceptions.CommandError("Nothing is captured: set codex_capture=DIR.")
+            raise exceptions.CommandError("Capture is off: set codex_capture=DIR.")
         try:
             return written(self.folder.path).verdict
         except OSError as e:
             raise exceptions.CommandError(f"The report can't be written: {e}") from e
 
     def wants(self, flow: http.HTTPFlow, exchange: Exchange) -> bool:
-        """Is it to be kept? Not what is replayed here, and nothing of strangers who may not call."""
+        """Whether to capture it: no replays, and no callers without access."""
         if self.folder is None or flow.is_replay or exchange.original is None:
             return False
-        if cors_rules.is_preflight(flow.request.method, flow.request.headers) and flow.response:
+        if cors.is_preflight(flow.request.method, flow.request.headers) and flow.response:
             return False  # a browser's, that only asks whether its page may
         peer = flow.client_conn.peername[0].partition("%")[0] if flow.client_conn.peername else ""
         return is_let_in(flow, exchange) or is_loopback(peer)
@@ -130,7 +130,7 @@ class Capture:
             coding = exchange.original.header("content-encoding") if exchange.original else ""
             path = await self.run(keep, self.folder, document, body, coding, self.patching.limit)
         except Exception as e:
-            # What goes wrong here is nothing the request should suffer from.
+            # A failure here must not affect the request.
             unforeseen("Capture", e, exchange)
             return
         if path is not None:
@@ -138,7 +138,7 @@ class Capture:
             self.kept += 1
 
     async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Do it in the thread; None where it fails, or takes too long and goes on without us."""
+        """Run it on the thread; None if it fails, or takes too long and continues in the background."""
         doing = asyncio.get_running_loop().run_in_executor(self.thread, work, *arguments)
         doing.add_done_callback(self.told)
         await asyncio.wait([doing], timeout=PATIENCE)
@@ -150,12 +150,14 @@ class Capture:
         if isinstance(e, OSError):
             if not self.troubled:
                 where = self.folder.path if self.folder else ctx.options.codex_capture
-                logger.error(f"Requests can't be kept in {where}: {e.strerror or e}. They go on all the same.")
+                logger.error(
+                    f"Requests can't be saved in {where}: {e.strerror or e}. The requests themselves are not affected."
+                )
             self.troubled = True
         elif e is not None:
             unforeseen("Capture", e if isinstance(e, Exception) else RuntimeError(str(e)))
         elif self.troubled:
-            logger.info("Requests are kept again.")
+            logger.info("Requests are saved again.")
             self.troubled = False
 
     def finish(self) -> None:
@@ -203,7 +205,7 @@ def head(flow: http.HTTPFlow, exchange: Exchange) -> capture_folder.Document:
     if exchange.too_large or exchange.refused == "body_too_large":
         document["sent"]["note"] = f"the body is larger than {ctx.options.codex_body_limit} and was not kept"
     if flow.error:
-        document["sent"]["note"] = f"broken off: {redact.told(flow.error.msg, MESSAGE)}"
+        document["sent"]["note"] = f"broken off: {redact.one_line(flow.error.msg, MESSAGE)}"
     if flow.response:
         document["answer"] = answer(flow, exchange)
     return document

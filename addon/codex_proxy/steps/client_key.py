@@ -1,4 +1,4 @@
-"""The client key: read from the option, the environment or a file, and hidden where it would be shown."""
+"""The client key: read from the option, the environment or a file, and hidden wherever it would be shown."""
 
 import asyncio
 import hmac
@@ -39,7 +39,7 @@ def resolve_key(option: str) -> str:
     else:
         key = option
     if field_values.malformed([(b"key", as_bytes(key))]):
-        raise ValueError("there is a line end or a control character in the key, which no client can present")
+        raise ValueError("the key contains a line break or a control character, which no client can send")
     return key
 
 
@@ -67,14 +67,14 @@ class ClientKey:
         redact.KNOWN.know("client key", key)
 
     def matches(self, shown: str) -> bool:
-        """Is it the key? In a time that says nothing of it."""
+        """Compare with the key in constant time."""
         return hmac.compare_digest(as_bytes(shown), as_bytes(self.value))
 
     def _read_key(self, option: str) -> str:
         if option == redact.HIDDEN:
             if not self._hidden:
                 reject(
-                    "codex_client_key: of a key that was hidden only that is left; set it again, as env:NAME or file:PATH"
+                    "codex_client_key: only the placeholder of a hidden key is left; set the key again, as env:NAME or file:PATH"
                 )
             # mitmproxy puts the old text back after any addon has refused a new one.
             return self._hidden
@@ -85,7 +85,7 @@ class ClientKey:
             reject(f"codex_client_key: {e}")
         if key and key == option:
             logger.warning(
-                "codex_client_key holds the key itself, which every user of this machine can read off the command line;"
+                "codex_client_key holds the key itself, which every user of this machine can read from the command line;"
                 " env:NAME or file:PATH are safer."
             )
             asyncio.get_running_loop().call_soon(self._hide, key)

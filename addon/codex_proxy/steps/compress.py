@@ -1,4 +1,4 @@
-"""Large requests go up compressed, as the official client's do (docs/backend.md, 2): most lines upload slower than they download."""
+"""Compress large requests, as the official client does (docs/backend.md, 2): most lines upload slower than they download."""
 
 from collections.abc import Awaitable
 
@@ -34,7 +34,7 @@ class Compress:
             return
         flow.request.raw_content = smaller
         flow.request.headers["content-encoding"] = "zstd"
-        told = f"put on: zstd, {len(body):,} → {len(smaller):,} bytes"
+        told = f"set: zstd, {len(body):,} → {len(smaller):,} bytes"
         exchange.header_changes.append(Change("content-encoding", told, "large requests go up compressed"))
 
 

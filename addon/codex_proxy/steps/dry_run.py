@@ -38,7 +38,7 @@ class DryRun:
             logger.info("Dry run: answers are canned, nothing is sent to the backend.")
 
     def request(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        """Whatever has come this far would go to the backend next; none of it does."""
+        """Answers every request that gets this far, instead of the backend."""
         if not is_dry_run():
             return
         route = exchange.route
@@ -60,11 +60,11 @@ class DryRun:
         headers = {"content-type": kind, "x-request-id": f"dry_{secrets.token_hex(8)}", **HEADERS}
         if exchange.translation or exchange.stream:
             answer = canned.stream(body)
-            answered = repair.whole(answer)
+            answered = repair.of_complete_stream(answer)
         else:
-            answer = canned.whole(body)
-            answered = repair.Repair(ended=repair.LAST[0], response=answer)
-        # A client that takes it for stored refers to it next.
+            answer = canned.as_document(body)
+            answered = repair.StreamRepairer(ended=repair.LAST[0], response=answer)
+        # A client that assumes it is stored refers to it next.
         self.memory.keeper(exchange)(answered)
         if exchange.translation:
             frames = [*sse.Frames().feed(answer)]

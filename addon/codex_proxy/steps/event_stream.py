@@ -1,4 +1,4 @@
-"""An answer's stream on its way through: repaired, translated where the client speaks another dialect, and kept for the views."""
+"""Process an answer's stream: repair it, translate it for clients of another dialect, and keep it for the views."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from .refusal import unforeseen
 # Of a stream this much is kept for the views, in bytes.
 KEPT = 8 << 20
 
-STOPPED = "ended at a stop text of the client's, the backend's connection too; its tokens are not known"
+STOPPED = "ended at a stop string of the client, and so did the backend's connection; its tokens are unknown"
 
 
 class EventStream:
@@ -26,9 +26,9 @@ class EventStream:
     def __init__(
         self,
         exchange: Exchange,
-        fixer: repair.Repair,
+        fixer: repair.StreamRepairer,
         decoder: encodings.StreamDecoder | None,
-        at_end: Callable[[repair.Repair], None] | None = None,
+        at_end: Callable[[repair.StreamRepairer], None] | None = None,
         translated: dialect.Stream | None = None,
         hang_up: Callable[[], None] = lambda: None,
     ) -> None:
@@ -77,7 +77,7 @@ class EventStream:
         return pieces
 
     def end(self, why: str, code: str = "stream_broken") -> bytes:
-        """What is left to say when the backend will not end the stream: nothing, or an `error` event."""
+        """The end of a stream that the backend does not end: nothing, or an `error` event."""
         if self.closed or self.repair.ended:
             self.closed = True
             return b""
@@ -87,12 +87,12 @@ class EventStream:
 
 
 def stopped(exchange: Exchange) -> None:
-    """The backend's connection is ended because the client wants no more, which is no failure."""
+    """The backend's connection is ended because the client needs no more, which is not a failure."""
     exchange.stopped = True
     exchange.note(STOPPED)
 
 
-def tell_ending(exchange: Exchange, ended: repair.Repair) -> None:
+def tell_ending(exchange: Exchange, ended: repair.StreamRepairer) -> None:
     """Keep what the end of a stream told: tokens, failures inside it, what was left out."""
     if ended.usage:
         exchange.tokens = ended.usage.counts()

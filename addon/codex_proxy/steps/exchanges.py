@@ -1,4 +1,4 @@
-"""Which flow is whose: the exchange of each flow that a listener of ours took, and what is saved of it."""
+"""The exchange of each flow that one of our listeners accepted, and what is saved of it."""
 
 from weakref import WeakKeyDictionary
 
@@ -15,7 +15,7 @@ from ..walk.saved import KEY, Saved, loaded, saved, shown
 # Of a client's body this much is kept beside what went up, in bytes.
 ORIGINAL_KEPT = 1 << 20
 
-# For good: a script that is loaded anew finds the flows of the one before.
+# Kept for good: a reloaded script finds the flows of the previous one.
 _exchanges: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
 
 # The exchange of a flow; None for one that is not ours, or was loaded from a file.
@@ -51,7 +51,7 @@ def known(flow: http.HTTPFlow) -> Saved:
 
 
 def keep_original_head(flow: http.HTTPFlow, exchange: Exchange) -> None:
-    """Keep what the client sent, as far as it is no secret, to be looked at beside what went up.
+    """Keep what the client sent, except for secrets, to be compared with what went up.
 
     A replayed flow comes as it went up the first time, and keeps the original it has.
     """

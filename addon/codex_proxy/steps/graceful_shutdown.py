@@ -1,6 +1,6 @@
 """Graceful shutdown on SIGTERM: refuse new requests, let running ones finish within a time limit.
 
-Ctrl-C stays mitmproxy's own and ends the proxy at once: who presses it is there to see what is cut off.
+Ctrl-C stays mitmproxy's own and ends the proxy at once: the user is there to see what is cut off.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ TICK = 0.05
 
 CUT = "its answer was not complete in time"
 
-# How long clients have to take what they are told when their answers are cut off, in seconds.
+# How long clients have to receive the error when their answers are cut off, in seconds.
 LAST_WORDS = 1.0
 
 
@@ -77,7 +77,7 @@ class GracefulShutdown:
         ctx.options.server = False  # closes the listeners
         logger.info(
             f"Stopping: waiting for {answers(len(running))}, {self.timeout:g} s at most; new connections are refused."
-            " Asked again, it ends at once."
+            " A second signal ends it at once."
         )
         self._tick()
 
@@ -91,9 +91,7 @@ class GracefulShutdown:
         if left <= 0 and not self._cut and running:
             self._cut_off(running)
         elif left <= 0 or not (running or connections()):
-            logger.info(
-                f"Stopped: {answers(self._cut)} cut off." if self._cut else "Stopped: all answers have gone out."
-            )
+            logger.info(f"Stopped: {answers(self._cut)} cut off." if self._cut else "Stopped: all answers were sent.")
             ctx.master.shutdown()
             return
         asyncio.get_running_loop().call_later(TICK, self._tick)
@@ -131,7 +129,7 @@ def connections() -> list[ProxyConnectionHandler]:
 
 
 def last_words(flow: http.HTTPFlow) -> bytes:
-    """What a client gets whose answer can't be waited for: the end of its stream, or an error."""
+    """What a client gets if its answer takes too long: the end of its stream, or an error."""
     error = stopped(CUT)
     if flow.response is None or not isinstance(flow.response.stream, EventStream):
         response = own_answer.response(error)

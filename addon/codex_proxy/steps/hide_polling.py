@@ -5,7 +5,7 @@ from mitmproxy import http
 from ..walk.exchange import Exchange
 from .route import Route
 
-# How the page asks for what is on it, again and again.
+# The query of the page's polling.
 LIVE = "live"
 
 

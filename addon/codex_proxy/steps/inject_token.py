@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from mitmproxy import http
 
 from ..account.login import Login as Tokens
-from ..account.tokens import fingerprint, whose
+from ..account.tokens import account_fingerprint, fingerprint
 from ..layers import ours, wire
 from ..walk.exchange import Exchange
 from .login import Login
@@ -29,7 +29,7 @@ class InjectToken:
     def put(self, flow: http.HTTPFlow, exchange: Exchange, tokens: Tokens) -> None:
         """Put the headers of `tokens` on the request; they are written only on the way to the backend."""
         exchange.token, exchange.token_ends = fingerprint(tokens.access_token), tokens.expires_at
-        exchange.login = whose(tokens)
+        exchange.login = account_fingerprint(tokens)
         request, target = flow.request, ours.backend()
 
         def goes_to_backend() -> bool:

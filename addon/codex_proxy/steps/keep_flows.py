@@ -1,4 +1,4 @@
-"""How many finished flows mitmweb and the console keep: without a bound they grow until the machine is full."""
+"""Limit how many finished flows mitmweb and the console keep; without a limit they fill the memory."""
 
 from collections import deque
 
@@ -14,7 +14,7 @@ from .request_log import TROUBLE, RequestLog
 
 
 class KeepFlows:
-    """Drops the oldest finished flows of ours; never one that is running or that a person has marked."""
+    """Drops the oldest finished flows of ours; never one that is running or that the user has marked."""
 
     # It drops the stream, by which those know an answer.
     after = (RequestLog, LiveView)
@@ -52,6 +52,6 @@ class KeepFlows:
         self._finished.append(flow.id)
         while len(self._finished) > self.keep:
             oldest = view.get_by_id(self._finished.popleft())
-            # What a person marked stays for good; what is replayed just now is running again, and comes back here.
+            # Marked flows stay; a flow being replayed is running again, and comes back here.
             if oldest and oldest.marked in ("", TROUBLE) and oldest is not flow and not oldest.live:
                 view.remove([oldest])

@@ -1,4 +1,4 @@
-"""An answer seen growing: while it streams, mitmweb and the console are shown what has come so far, at a bounded cost."""
+"""Show a growing answer in mitmweb and the console while it streams, at bounded cost."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ from ..walk.exchange import Exchange
 from .answer import Answer
 from .event_stream import EventStream
 
-# One flow is shown anew at each tick, so at most this many updates a second in all.
+# One flow is updated at each tick, so at most this many updates per second in all.
 TICKS_A_SECOND = 4
 
 # mitmweb hashes both bodies with each update (2.8 ms for 5 MB): of a long answer its head and its last part are shown, in bytes.
@@ -19,7 +19,7 @@ HEAD, TAIL = 8 << 10, 24 << 10
 
 
 def so_far(stream: EventStream) -> bytes:
-    """What has come, in bounded form; the gap is a comment of the stream, which no reader of events minds."""
+    """What has come, in bounded form; the gap is a comment of the stream, which event readers ignore."""
     kept = stream.kept
     if len(kept) <= HEAD + TAIL:
         return bytes(kept)
@@ -27,7 +27,7 @@ def so_far(stream: EventStream) -> bytes:
     return bytes(kept[:HEAD]) + gap + bytes(kept[-TAIL:])
 
 
-def somebody_watches() -> bool:
+def is_watched() -> bool:
     """Is there a browser at mitmweb, or is this the console?"""
     web = sys.modules.get("mitmproxy.tools.web.app")
     if web is not None and web.ClientConnection.connections:
@@ -67,12 +67,12 @@ class LiveView:
             self._shown.clear()
             return
         asyncio.get_running_loop().call_later(1 / TICKS_A_SECOND, self._tick)
-        if somebody_watches():
+        if is_watched():
             self._show_one()
 
     def _show_one(self) -> None:
         """Show the running flow that was shown least recently, of those with something new."""
-        # What was shown stands in the order in which it was.
+        # Entries are in the order in which they were shown.
         never = [flow_id for flow_id in list(self._running.keys()) if flow_id not in self._shown]
         for flow_id in (*never, *self._shown):
             flow = self._running.get(flow_id)

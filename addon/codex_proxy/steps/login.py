@@ -1,4 +1,4 @@
-"""The login in use, and Cloudflare's cookies: nobody else holds them."""
+"""The current login, and Cloudflare's cookies; no other object holds them."""
 
 import os
 from pathlib import Path
@@ -25,9 +25,9 @@ class Login:
         if "codex_auth_file" in updated:
             path = login_source.expanded(ctx.options.codex_auth_file)
             if str(path).startswith("~"):
-                reject(f"codex_auth_file={path}: nobody here has this name")
+                reject(f"codex_auth_file={path}: there is no user of this name")
             if ctx.options.codex_auth_file and bounded_files.is_folder(path):
-                reject(f"codex_auth_file={path} is a folder; the login is a file, as in {path / 'auth.json'}")
+                reject(f"codex_auth_file={path} is a folder; name the file of the login, as in {path / 'auth.json'}")
             file = login_source.locate(ctx.options.codex_auth_file, os.environ, Path.home())
             self.store = TokenStore(file, self._renew, issuer=lambda: str(ctx.options.codex_issuer), seen=hide)
         if "codex_upstream" in updated:
@@ -38,7 +38,7 @@ class Login:
 
     def headers(self, tokens: Tokens) -> dict[str, str]:
         """What goes up with a login; its values are for the wire alone."""
-        return our_headers.whose(tokens, self.jar.header(ours.backend().url))
+        return our_headers.account_headers(tokens, self.jar.header(ours.backend().url))
 
     async def _renew(self, refresh_token: str, *, proactive: bool, client_id: str) -> Grant:
         originator = ctx.options.codex_originator
@@ -53,6 +53,6 @@ class Login:
 
 
 def hide(tokens: Tokens) -> None:
-    """From here on nothing repeats what is secret in a login that is used."""
+    """Register the secrets of a login in use, so that nothing repeats them."""
     redact.KNOWN.know("token", tokens.access_token, tokens.refresh_token)
     redact.KNOWN.know("account", tokens.account_id)

@@ -1,4 +1,4 @@
-"""The account's models: the catalogue, fetched when something first needs it, and what a refusal of a model says of it."""
+"""The account's models: the catalogue, fetched when first needed, and suggestions when a model is refused."""
 
 import time
 from urllib.parse import urlencode
@@ -40,7 +40,7 @@ class Models:
 
     @property
     def catalogue(self) -> Catalogue:
-        """What is known just now; empty while nothing is."""
+        """The current catalogue; empty if there is none."""
         return self.kept.catalogue
 
     def configure(self, updated: set[str]) -> None:
@@ -64,7 +64,7 @@ class Models:
         return self.catalogue
 
     def look(self) -> None:
-        """Ask for the list in the background, if it is time to. Who only looks at the page renews no token."""
+        """Ask for the list in the background, if it is due. Viewing the page does not renew a token."""
         store = self.login.store
         login = store.kept.login
         if not ours.is_dry_run() and login and login.seconds_left(store.time()) >= tokens.LEEWAY:
@@ -81,7 +81,7 @@ class Models:
             self.kept.heard(flow.response.headers.get("x-models-etag", ""))
 
     async def explain(self, exchange: Exchange, error: ProxyError) -> None:
-        """Make the backend's refusal of a model what OpenAI says of one: its status, and the names that come near.
+        """Turn the backend's refusal of a model into OpenAI's: its status, with similar names.
 
         The Codex CLI keeps the backend's own status, 400: it tries others again.
         """
@@ -92,11 +92,11 @@ class Models:
             error.status = 404
 
     async def listed(self, exchange: Exchange) -> Catalogue:
-        """Raises ProxyError if nothing is known, and nothing can be had."""
+        """Raises ProxyError if there is no catalogue and none can be fetched."""
         known = await self.kept.fresh(PATIENCE, insist=not self.catalogue)
         if known and self.kept.is_old:
             at = time.strftime("%H:%M", time.localtime(self.kept.got_at))
-            exchange.note(f"no list of models can be had just now; this is the one of {at}")
+            exchange.note(f"the list of models can't be fetched at the moment; this is the one of {at}")
         elif not known:
             late = f"The list of models did not come within {PATIENCE:g} s; try again."
             raise self.kept.error or ProxyError("backend_timeout", late)

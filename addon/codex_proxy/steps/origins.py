@@ -1,4 +1,4 @@
-"""Which web origins may call (`codex_allow_origins`)."""
+"""The web origins that may call (`codex_allow_origins`)."""
 
 from mitmproxy import ctx
 

@@ -1,4 +1,4 @@
-"""What lets the web page that asked, if one did, read an answer; front/cors.py has the rules."""
+"""Add the CORS headers that let a web page read the answer; front/cors.py has the rules."""
 
 from mitmproxy import http
 

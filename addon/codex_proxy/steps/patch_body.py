@@ -1,4 +1,4 @@
-"""The body made acceptable to the backend; every change is noted on the exchange."""
+"""Patch the body so that the backend accepts it; every change is noted on the exchange."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from mitmproxy import ctx, http
 from .. import raw_json, workers
 from ..errors import ProxyError
 from ..layers import wire
-from ..memory import store as stored
+from ..memory import store
 from ..message import encodings
 from ..request import body_rules, opening
 from ..walk.exchange import Exchange
@@ -48,12 +48,12 @@ class PatchBody:
         try:
             body = await self._decoded(request.raw_content or b"", coding)
         except ProxyError:
-            # Whoever looks at it would decode it, without bounds.
+            # A viewer of the flow would decode it, without bounds.
             request.headers.pop("content-encoding", None)
             raise
         exchanges.keep_original_body(exchange, body)
         if exchange.route.body == "none":
-            # A GET; what nobody has looked at goes no further.
+            # A GET; a body that was not examined goes no further.
             request.headers.pop("content-encoding", None)
             request.raw_content = b""
             request.headers.pop("content-length", None)
@@ -77,7 +77,7 @@ class PatchBody:
             lite=exchange.lite,
             compact=exchange.route.body == "compact",
             translate=exchange.route.translate,
-            past=stored.Past(self.memory.store, exchange.caller),
+            past=store.CallerView(self.memory.store, exchange.caller),
             caller=exchange.caller if ctx.options.codex_affinity else None,
             session=exchange.session,
         )

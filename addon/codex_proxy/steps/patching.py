@@ -1,4 +1,4 @@
-"""How bodies are patched, as the options say: `codex_patch`, `codex_model_map`, `codex_model_default`, `codex_body_limit`."""
+"""The options for patching bodies: `codex_patch`, `codex_model_map`, `codex_model_default`, `codex_body_limit`."""
 
 from mitmproxy import ctx
 
@@ -21,7 +21,7 @@ class Patching:
             if self.limit <= 0:
                 reject(f"codex_body_limit={ctx.options.codex_body_limit!r} is not a size; write it as 128m, 500k, 1g")
         if "codex_patch" in updated and ctx.options.codex_patch not in PATCHES:
-            reject(f"codex_patch={ctx.options.codex_patch!r}; it can be {' or '.join(PATCHES)}")
+            reject(f"codex_patch={ctx.options.codex_patch!r}; allowed: {' or '.join(PATCHES)}")
         if updated & {"codex_patch", "codex_model_map", "codex_model_default"}:
             try:
                 models = name_map.parse(ctx.options.codex_model_map, ctx.options.codex_model_default)

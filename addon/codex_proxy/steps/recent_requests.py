@@ -1,4 +1,4 @@
-"""The last requests in a few words each, for `GET /`: no flow is kept for it, no header, no word of a conversation."""
+"""Summaries of the last requests for `GET /`: no flow, header or word of a conversation is kept for it."""
 
 import time
 from collections import deque
@@ -10,7 +10,7 @@ from mitmproxy import http
 
 from ..front import routes
 from ..outcome import Outcome, Tokens
-from ..output.redact import told
+from ..output.redact import one_line
 from ..walk.exchange import Exchange
 from ..websocket.turns import TurnRecord
 from . import exchanges
@@ -60,7 +60,7 @@ class RecentRequests:
     def response(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         if self._running.pop(flow.id, None) is None:
             return
-        # Of a WebSocket its turns are told.
+        # For a WebSocket its turns are listed.
         if flow.error or not flow.response or flow.response.status_code != 101:
             self._finished.append(row(flow, exchange, exchange, exchange.number, is_running=False))
 
@@ -123,7 +123,7 @@ def client_name(exchange: Exchange) -> str:
 
 def cut(text: str | None, length: int) -> str | None:
     """A text for the page: no secret in it, and bounded; None for nothing."""
-    return told(text, length) if text else None
+    return one_line(text, length) if text else None
 
 
 def milliseconds(start: float | None, end: float | None) -> int | None:

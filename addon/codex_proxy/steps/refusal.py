@@ -1,4 +1,4 @@
-"""How a request ends here: an answer of the proxy's own, and what is true of a request that met an unforeseen exception."""
+"""End a request with an answer of the proxy's own, also after an unforeseen exception."""
 
 import logging
 
@@ -18,7 +18,7 @@ def refuse(flow: http.HTTPFlow, exchange: Exchange, error: ProxyError) -> None:
     error = few_files.instead(error)
     flow.response = own_answer.response(error)
     if flow.request.method == "HEAD":
-        # mitmproxy would send the body all the same, and the client take it for the next answer.
+        # mitmproxy would still send the body, and the client would take it for the next answer.
         flow.response.content = b""
     exchange.refused = exchange.refused or error.code or str(error.status)
     wire.forget(flow)
@@ -28,7 +28,7 @@ def refuse(flow: http.HTTPFlow, exchange: Exchange, error: ProxyError) -> None:
 
 
 def unforeseen(where: str, e: Exception, of: Outcome | None = None) -> ProxyError:
-    """The answer for an exception nobody thought of, with the traceback in the log, or for a lack of files, which may be met
+    """The answer for an unforeseen exception, with the traceback in the log, or for a lack of file descriptors, which can occur
     anywhere. `of` is the exchange or the turn, if there is one; without it nothing was sent."""
     if few_files.is_cause(e):
         return few_files.out_of_files(few_files.limit())
@@ -40,15 +40,15 @@ def unforeseen(where: str, e: Exception, of: Outcome | None = None) -> ProxyErro
 
 
 def sent(of: Outcome | None) -> str:
-    """What is true of a request that ends here, for the middle of a sentence. From the last step on (send.py) it is mitmproxy's to
-    send, and how much of it went out is not known."""
+    """Whether the request was sent, for the middle of a sentence. After the last step (send.py) mitmproxy sends it, and how much
+    went out is not known."""
     went = of is not None and of.sent_at is not None
     return "the request was already on its way to the backend" if went else "nothing was sent to the backend"
 
 
 def malformed(name: str) -> ProxyError:
-    """A head that two readers could understand in two ways goes nowhere (RFC 9110, section 5.5)."""
+    """Refuse a head that two readers could understand differently (RFC 9110, section 5.5)."""
     return ProxyError(
         "malformed_request",
-        f"The header {name} has a character in it that no header may have (RFC 9110, section 5.5); nothing was sent to the backend.",
+        f"The header {name} contains a character that no header may have (RFC 9110, section 5.5); nothing was sent to the backend.",
     )  # fmt: skip

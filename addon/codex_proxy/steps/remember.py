@@ -1,11 +1,11 @@
-"""Keep a request's part of a conversation, to be remembered with its answer."""
+"""Note a request's items, to be remembered together with its answer."""
 
 from collections.abc import Awaitable
 
 from mitmproxy import http
 
 from .. import workers
-from ..memory import store as stored
+from ..memory import store
 from ..walk.exchange import Exchange
 from .memory import Memory
 from .patch_body import PatchBody
@@ -25,4 +25,4 @@ class Remember:
 
     async def _keep(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         body = flow.request.raw_content or b""
-        exchange.asked = await workers.run(len(body), stored.parts_of_request, body)
+        exchange.asked = await workers.run(len(body), store.parts_of_request, body)

@@ -1,4 +1,4 @@
-"""One log line a request, and the flow's comment in mitmweb: what happened, in words."""
+"""Write one log line for each request, and the flow's comment in mitmweb."""
 
 import logging
 import time
@@ -9,14 +9,14 @@ from .. import __version__
 from ..errors import ProxyError
 from ..layers import ours
 from ..outcome import Outcome
-from ..output.redact import told
+from ..output.redact import one_line
 from ..walk.exchange import Exchange
 from ..websocket.turns import TurnRecord
 from .answer import Answer
 
 logger = logging.getLogger(__name__)
 
-# In mitmweb's list, on what went wrong; a mark of a person's own is left alone.
+# The mark of failed flows in mitmweb's list; the user's own marks are kept.
 TROUBLE = ":red_circle:"
 
 
@@ -29,17 +29,17 @@ class RequestLog:
         logger.info(f"Codex proxy {__version__}: {where if ctx.options.server else 'nothing listens'}.")
 
     def request(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        flow.comment = told(brief(exchange))
+        flow.comment = one_line(brief(exchange))
 
     def response(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        # A WebSocket is told of turn by turn (websockets.py).
+        # A WebSocket is logged turn by turn (websockets.py).
         if not flow.websocket:
             self._tell(flow, exchange, "")
 
     def error(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         if flow.error is None:
             return
-        flow.error.msg = told(flow.error.msg)
+        flow.error.msg = one_line(flow.error.msg)
         if flow.response is not None and flow.response.timestamp_end is None:
             flow.response.timestamp_end = flow.error.timestamp
         if exchange.stopped:
@@ -51,11 +51,11 @@ class RequestLog:
         more = details(flow, exchange)
         line = " · ".join(part for part in (outcome(flow, exchange, problem), *more) if part)
         # Codes and models are the backend's and the client's words.
-        flow.comment = told(" · ".join(part for part in (brief(exchange), problem, *more) if part))
+        flow.comment = one_line(" · ".join(part for part in (brief(exchange), problem, *more) if part))
         if (problem or exchange.error or not flow.response or flow.response.status_code >= 400) and not flow.marked:
             flow.marked = TROUBLE
         level = logging.WARNING if problem or (flow.response and flow.response.status_code >= 500) else logging.INFO
-        logger.log(level, told(f"{exchange.method} {exchange.path} {line}"))
+        logger.log(level, one_line(f"{exchange.method} {exchange.path} {line}"))
 
 
 def turn(flow: http.HTTPFlow, exchange: Exchange, record: TurnRecord, number: int) -> None:
@@ -63,16 +63,16 @@ def turn(flow: http.HTTPFlow, exchange: Exchange, record: TurnRecord, number: in
     name = record.model if record.model == record.sent_model else f"{record.model} → {record.sent_model}"
     ended = record.error or record.ended.removeprefix("response.")
     line = " · ".join([f"turn {record.number} {name} {ended}", *details(flow, record)])
-    flow.comment = told(", ".join(part for part in (brief(record), turns_so_far(number)) if part))
+    flow.comment = one_line(", ".join(part for part in (brief(record), turns_so_far(number)) if part))
     if record.error and not flow.marked:
         flow.marked = TROUBLE
-    logger.info(told(f"WebSocket {exchange.path} {line}"))
+    logger.info(one_line(f"WebSocket {exchange.path} {line}"))
 
 
 def refused_message(flow: http.HTTPFlow, exchange: Exchange, error: ProxyError) -> None:
     """A message of a WebSocket did not go up."""
     flow.marked = flow.marked or TROUBLE
-    logger.info(told(f"WebSocket {exchange.path} message refused: {error.code}"))
+    logger.info(one_line(f"WebSocket {exchange.path} message refused: {error.code}"))
 
 
 def websocket_end(flow: http.HTTPFlow, exchange: Exchange, by: str, number: int) -> None:
@@ -80,7 +80,7 @@ def websocket_end(flow: http.HTTPFlow, exchange: Exchange, by: str, number: int)
     code = flow.websocket.close_code
     took = span(time.monotonic() - (exchange.sent_at or 0.0))
     parts = [f"closed by the {by} ({code})", turns_so_far(number), f"took {took}"]
-    logger.info(told(f"WebSocket {exchange.path} " + " · ".join(parts)))
+    logger.info(one_line(f"WebSocket {exchange.path} " + " · ".join(parts)))
 
 
 def turns_so_far(number: int) -> str:
@@ -96,7 +96,7 @@ def outcome(flow: http.HTTPFlow, exchange: Exchange, problem: str) -> str:
 
 
 def brief(of: Outcome) -> str:
-    """What there is room for in mitmweb's list, some twenty characters: what went wrong, or `gpt-6-luna, 6 changes`."""
+    """What fits into mitmweb's list, some twenty characters: the error, or `gpt-6-luna, 6 changes`."""
     number = len(of.changes)
     changes = f"{number} change" + ("" if number == 1 else "s") if number else ""
     return ", ".join(part for part in (of.problem, of.sent_model, changes) if part)

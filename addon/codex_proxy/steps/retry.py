@@ -1,7 +1,7 @@
 """Retry a request once with our own HTTP client, before the caller sees the first response.
 
-mitmproxy sends one request a flow. So: a 401 for the token (docs/backend.md, 7.2), encrypted reasoning of another account
-(docs/backend.md, 4), a kept-alive connection that the backend closed just as we sent. The answer of the second try comes whole.
+mitmproxy sends one request for each flow. The cases: a 401 for the token (docs/backend.md, 7.2), encrypted reasoning of another
+account (docs/backend.md, 4), and a kept-alive connection that the backend closed just as we sent. The second answer is not streamed.
 """
 
 import asyncio
@@ -67,13 +67,13 @@ class Retry:
 
     async def _with_other_token(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         tokens = await self.login.store.replaced(exchange.token)
-        flow.response = await self._again(flow, exchange, tokens, "the token was refused, sent again with another")
+        flow.response = await self._again(flow, exchange, tokens, "the token was refused; sent again with a new one")
 
     async def _let_upgrade_again(self, exchange: Exchange) -> None:
-        """An upgrade can't be sent again from here; the client's next one finds another token."""
+        """An upgrade can't be retried here; the client's next one gets the new token."""
         await self.login.store.replaced(exchange.token)
         raise ProxyError(
-            "token_replaced", "The backend refused the token; now there is another. Connect again.",
+            "token_replaced", "The backend refused the token; it has been renewed. Connect again.",
             headers={"retry-after": "0"},
         )  # fmt: skip
 
@@ -85,7 +85,7 @@ class Retry:
             return
         flow.request.headers.pop("content-encoding", None)
         flow.request.raw_content = shorter
-        why = "reasoning of another account was refused, sent again without it"
+        why = "reasoning of another account was refused; sent again without it"
         flow.response = await self._again(flow, exchange, await self.login.store.fresh(), why)
 
     async def _again(self, flow: http.HTTPFlow, exchange: Exchange, tokens: Tokens, why: str) -> http.Response:
@@ -112,7 +112,7 @@ class Retry:
     async def _while_client_waits(
         self, flow: http.HTTPFlow, sending: Coroutine[Any, Any, http_client.Answer]
     ) -> http_client.Answer:
-        """Stop when the client hangs up: nobody would read the answer, and it is paid for."""
+        """Stop when the client hangs up: the answer would cost usage and have no reader."""
         task = asyncio.create_task(sending)
         while not (await asyncio.wait({task}, timeout=LOOK_EVERY))[0]:
             if not flow.is_replay and wire.client_is_gone(flow):
@@ -126,7 +126,7 @@ def may_retry(exchange: Exchange) -> bool:
 
 
 def was_stale(flow: http.HTTPFlow) -> str:
-    """What was wrong with the connection, where nothing of the request was taken; else empty."""
+    """What was wrong with the connection, if the backend took nothing of the request; else empty."""
     if (dialled := wire.dialled(flow)) and dialled.died:
         # Where a part was acknowledged the backend may have the whole of it.
         return "the kept connection was dead" if dialled.took_nothing else ""

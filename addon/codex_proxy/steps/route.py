@@ -1,4 +1,4 @@
-"""The client's path becomes the backend's, by the table in front/routes.py."""
+"""Rewrite the client's path to the backend's, by the table in front/routes.py."""
 
 from mitmproxy import ctx, http
 

@@ -1,4 +1,4 @@
-"""The last step of the way up: the backend's address is written, and the clock starts."""
+"""The last step on the way up: set the backend's address and start the clock."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ class Send:
     def request(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         target, request = ours.backend(), flow.request
         if not exchange.token:
-            raise ProxyError("proxy_failed", "The request has no token on it; nothing was sent to the backend.")
+            raise ProxyError("proxy_failed", "The request carries no token; nothing was sent to the backend.")
         if outgoing := self.way_out.outgoing:
             flow.server_conn.via = (outgoing.scheme, (outgoing.host, outgoing.port))
         body = request.raw_content or b""
@@ -56,7 +56,7 @@ class Send:
 
 
 class UpstreamTimeout:
-    """Ends the backend's connection when it does not come about or stays silent; the `error` hooks tell the client."""
+    """Ends the backend's connection if it is not established in time or stays silent; the `error` hooks tell the client."""
 
     def __init__(self, flow: http.HTTPFlow, exchange: Exchange, connect: float, idle: float) -> None:
         # A finished flow must not live on in a timer.
@@ -72,7 +72,7 @@ class UpstreamTimeout:
         if flow is None or exchange is None or not flow.live or flow.error or flow.websocket:
             return
         target, now = ours.backend(), time.monotonic()
-        if flow.intercepted:  # held by a person in mitmweb, not by the backend
+        if flow.intercepted:  # held by the user in mitmweb, not by the backend
             exchange.sent_at = now
         silent = now - (exchange.heard_at or exchange.sent_at or now)
         is_connected = flow.server_conn.address == (target.host, target.port)

@@ -1,4 +1,4 @@
-"""The headers the backend sees: ours, and of the client's only what the table in header_rules.py lets pass."""
+"""Set the headers that the backend gets: ours, and of the client's only those that header_rules.py allows."""
 
 from mitmproxy import ctx, http
 
@@ -10,7 +10,7 @@ from ..walk.exchange import Exchange
 from ..websocket import upgrade
 from .inject_token import InjectToken
 
-# Of a client's `User-Agent` so much is kept, in characters.
+# How much of a client's `User-Agent` is kept, in characters.
 AGENT = 200
 
 
@@ -38,9 +38,9 @@ class SetHeaders:
 
     def ours(self, exchange: Exchange, client: dict[str, str]) -> dict[str, str]:
         codex = header_rules.is_codex(client)
-        headers = our_headers.who(ctx.options.codex_originator, streams=exchange.route.is_turn, codex=codex)
+        headers = our_headers.client_headers(ctx.options.codex_originator, streams=exchange.route.is_turn, codex=codex)
         if exchange.route.name == "socket":
-            # What is asked of an answer over HTTP says nothing here.
+            # The headers about an HTTP answer do not apply here.
             said = {name: value for name, value in headers.items() if name not in ("Accept", "Accept-Encoding")}
             return said | upgrade.upward(client, codex)
         return headers

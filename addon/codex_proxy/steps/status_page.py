@@ -1,6 +1,6 @@
-"""What the proxy says of itself: `GET /`, a page in a browser and JSON for everything else, and `GET /healthz`.
+"""The status of the proxy: `GET /`, a page in a browser and JSON for programs, and `GET /healthz`.
 
-No secret, and not whose login it is. Nothing is changed by asking.
+It holds no secret and no identity of the login, and has no side effects.
 """
 
 import json
@@ -50,7 +50,7 @@ class About(msgspec.Struct):
 
 
 class StatusPage:
-    # The page's polling is told by its address, and answered in short.
+    # The page's polling is recognized by its query, and gets a short answer.
     after = (Route, HidePolling)
 
     def __init__(
@@ -82,7 +82,7 @@ class StatusPage:
         """200 while a request could be sent, 503 with what to do while none could."""
         login = await self.login_state()
         usable = login.error is msgspec.UNSET
-        # It is answered without the key, and the rest names a folder of the person's.
+        # It is answered without the key, and the rest names a folder of the user.
         if self.key.value:
             login = LoginState(login.state)
         return (200 if usable else 503), {"status": "ok" if usable else "no usable login", "login": login}
@@ -115,7 +115,7 @@ class StatusPage:
                 raise dead
             told = describe(login, store.time())
             if told.state == "expired":
-                said = f"The token has expired and has no refresh token with it. {store.file.remedy}"
+                said = f"The token has expired, and there is no refresh token. {store.file.remedy}"
                 raise LoginError("login_expired", said)
             if warning := store.warning(login):
                 told.warning = warning

@@ -1,10 +1,10 @@
-"""Is the proxy being stopped, and what is said to those who ask on."""
+"""Whether the proxy is being stopped, and the error that new requests get then."""
 
 from ..errors import ProxyError
 
 
 class Stopping:
-    """Was the end asked for?"""
+    """Whether the proxy is being stopped."""
 
     is_asked = False
 

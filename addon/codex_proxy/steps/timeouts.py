@@ -1,4 +1,4 @@
-"""How long the backend may take, in seconds: `codex_connect_timeout` and `codex_idle_timeout`."""
+"""Time limits for the backend, in seconds: `codex_connect_timeout` and `codex_idle_timeout`."""
 
 from mitmproxy import ctx
 

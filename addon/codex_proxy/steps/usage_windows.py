@@ -1,4 +1,4 @@
-"""Remaining usage, from the rate-limit headers of backend responses. `codex.status`, `GET /`, and a word in the log."""
+"""Remaining usage, from the rate-limit headers of backend responses, for `codex.status`, `GET /` and the log."""
 
 import asyncio
 import logging
@@ -9,8 +9,8 @@ import msgspec
 from mitmproxy import command, http
 
 from ..account.login import describe
-from ..account.tokens import TokenStore, whose
-from ..backend import usage_windows as usage
+from ..account.tokens import TokenStore, account_fingerprint
+from ..backend import usage_windows
 from ..errors import ProxyError
 from ..layers import ours
 from ..walk.exchange import Exchange
@@ -18,7 +18,7 @@ from .login import Login
 
 logger = logging.getLogger(__name__)
 
-# Said once for each of them and each window, in percent used.
+# Logged once for each threshold and window, in percent used.
 ALERTS = (80, 95)
 
 
@@ -38,12 +38,12 @@ class UsageWindows:
         self._forget()
 
     def _forget(self) -> None:
-        self._windows: dict[str, usage.Window] = {}
-        self._credits: usage.Credits | None = None
+        self._windows: dict[str, usage_windows.Window] = {}
+        self._credits: usage_windows.Credits | None = None
         self._alerted: dict[str, tuple[int, float | None]] = {}
 
     def running(self) -> None:
-        """Say at the start what would else be found out with the first request; starts without a login as well."""
+        """Log the state of the login at the start, not only with the first request; the proxy starts without a login as well."""
         if ours.is_dry_run():
             return
         store = self.login.store
@@ -54,23 +54,25 @@ class UsageWindows:
 
     def responseheaders(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         assert flow.response
-        self.take(exchange, usage.windows(flow.response.headers), usage.credits(flow.response.headers))
+        self.take(exchange, usage_windows.windows(flow.response.headers), usage_windows.credits(flow.response.headers))
 
     def _follow_login(self) -> str:
-        """Whose login is in use, as far as anybody's is; what was told of another's is forgotten."""
+        """The account of the login in use, if there is one; usage of another account is forgotten."""
         login = self.login.store.kept.login
-        if login is not None and (now := whose(login)) != self._whose:
+        if login is not None and (now := account_fingerprint(login)) != self._whose:
             self._whose = now
             self._forget()
         return self._whose
 
-    def credits(self) -> usage.Credits | None:
-        """As the last answer that named any told of them."""
+    def credits(self) -> usage_windows.Credits | None:
+        """From the last answer that reported any."""
         self._follow_login()
         return self._credits
 
-    def take(self, exchange: Exchange, told: list[usage.Window], credits: usage.Credits | None = None) -> None:
-        """What an answer tells is left, unless it was asked with a login of somebody else's than the one in use now."""
+    def take(
+        self, exchange: Exchange, told: list[usage_windows.Window], credits: usage_windows.Credits | None = None
+    ) -> None:
+        """Remaining usage from an answer, unless the request used another account than the current one."""
         now = self._follow_login()
         if (exchange.login or now) != now:
             return
@@ -79,7 +81,7 @@ class UsageWindows:
             self._windows[window.key] = window
             self._alert(window)
 
-    def _alert(self, window: usage.Window) -> None:
+    def _alert(self, window: usage_windows.Window) -> None:
         said, until = self._alerted.get(window.key, (0, None))
         if until is not None and until <= time.time():
             said = 0
@@ -88,8 +90,8 @@ class UsageWindows:
             logger.warning(f"{line(window)}.")
         self._alerted[window.key] = max(said, reached), window.resets_at
 
-    def windows(self) -> list[usage.Window]:
-        """What is known and still holds: a window that has been reset since is known only with the next answer."""
+    def windows(self) -> list[usage_windows.Window]:
+        """The windows that are still valid: one that has been reset since is known only with the next answer."""
         self._follow_login()
         now = time.time()
         return [one for one in self._windows.values() if one.resets_at is None or one.resets_at > now]
@@ -110,20 +112,20 @@ class UsageWindows:
     def status(self) -> str:
         """The login, how long its token lasts, and how much of each usage window is used up."""
         if ours.is_dry_run():
-            return "Dry run: no login is used, nothing goes to the backend."
+            return "Dry run: no login is used, nothing is sent to the backend."
         login = login_line(self.login.store, may_wait=False)[1]
         windows = [f"{line(one)}." for one in self.windows()]
         return "\n".join([login, *(windows or ["Usage windows: known after the backend's next answer."])])
 
 
-def line(window: usage.Window) -> str:
+def line(window: usage_windows.Window) -> str:
     """`5-hour window: 12.5 % used, resets at 14:30 (2 h 30 min from now)`."""
     now = time.time()
     text = f"{window.name} window: {window.used:g} % used"
     if window.resets_at is None:
         return text
     left = max(0, int(window.resets_at - now))
-    return f"{text}, resets {usage.when(window.resets_at, now)} ({usage.span(left)} from now)"
+    return f"{text}, resets {usage_windows.local_time(window.resets_at, now)} ({usage_windows.span(left)} from now)"
 
 
 # A program that renews it just now looks the same, and then nothing is lost.
@@ -138,12 +140,12 @@ def tell_login(store: TokenStore) -> None:
 def login_line(store: TokenStore, *, may_wait: bool = True) -> tuple[bool, str]:
     """Is there a login to be used, and one line of it, as it is in the file now; blocks on the disk for a moment.
 
-    Without `may_wait` one that is not in a file is told as it was last seen.
+    Without `may_wait` a login that is not in a file is described as last seen.
     """
     try:
         login = store.look_now() if may_wait or not store.file.waits else store.kept.login
         if login is None:
-            return False, f"Login from {store.file.name}: looked up with the next request."
+            return False, f"Login from {store.file.name}: read with the next request."
         if dead := store.refused(login):
             return False, dead.message
         told = describe(login, store.time())
@@ -151,7 +153,7 @@ def login_line(store: TokenStore, *, may_wait: bool = True) -> tuple[bool, str]:
     except ProxyError as e:
         return False, e.message
     left = told.expires_in_seconds
-    life = "" if not isinstance(left, int) else f", {usage.span(left)} left"
+    life = "" if not isinstance(left, int) else f", {usage_windows.span(left)} left"
     line = f"Login from {store.file.name}: token {told.state}{life}."
     if cut_short:
         return False, f"{line} {CUT_SHORT} {store.file.remedy}"

@@ -21,7 +21,7 @@ class UserDefaults:
         for name, words in CHOICES.items():
             chosen = getattr(ctx.options, name)
             if name in updated and chosen and chosen not in words:
-                reject(f"{name}={chosen!r}; it can be {', '.join(words)}, or empty")
+                reject(f"{name}={chosen!r}; allowed: {', '.join(words)}, or empty")
         if updated & {"codex_instructions", "codex_originator"}:
             self.done()
             self.source = self._source(ctx.options.codex_instructions)
@@ -39,7 +39,7 @@ class UserDefaults:
         try:
             return text_source.source(where, folder, upstream.user_agent(ctx.options.codex_originator))
         except ValueError as e:
-            reject(f"codex_instructions: {e}. It can be none, model, a file or an address")
+            reject(f"codex_instructions: {e}. Allowed: none, model, a file or an https address")
             return None
 
     def running(self) -> None:

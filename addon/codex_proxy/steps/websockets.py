@@ -1,7 +1,7 @@
-"""WebSockets: each `response.create` is patched like a body, its last event repaired; a turn is told of like a request.
+"""WebSockets: patch each `response.create` like a body, repair its last event, and log each turn like a request.
 
-mitmproxy sends a message on after a hook that raised: a client's message comes dropped (layers/websocket_wire.py), and goes up only
-where `_up` has come to its end.
+mitmproxy forwards a message even if a hook raised. So each client message starts out dropped (layers/websocket_wire.py), and goes
+up only after `_up` has finished.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from ..backend import header_rules, refusals, transport_errors
 from ..backend import usage_windows as usage
 from ..errors import ProxyError
 from ..layers import ours, websocket_messages, websocket_wire, wire
-from ..memory import store as stored
+from ..memory import store
 from ..raw_json import ABSENT, Object, text
 from ..request import body_rules
 from ..walk.exchange import Exchange
@@ -42,10 +42,10 @@ from .usage_windows import UsageWindows
 # Close codes (RFC 6455 section 7.4.1, and its registry).
 POLICY, FAILED, RESTART = 1008, 1011, 1012
 
-# A close frame has room for so much of a reason, in bytes.
+# The longest reason of a close frame, in bytes.
 REASON = 123
 
-# An event says within so many bytes that it is an error.
+# An error event is recognized within this many bytes.
 HEAD = 4096
 
 # No turn begins with a token that has less than this, in seconds: it would end on the way to the backend.
@@ -125,7 +125,7 @@ class WebSockets:
             elif message.injected:
                 self._ours(flow, socket, message)
             elif socket and socket.closing:
-                message.drop()  # the last word is said
+                message.drop()  # the last message has been sent
             elif socket:
                 await self._down(flow, exchange, socket, message)
         except ProxyError as e:
@@ -166,7 +166,7 @@ class WebSockets:
         if self.stopping.is_asked:
             raise stopped("it takes no new requests")
         if (ends := exchange.token_ends) is not None and ends - ENDS_SOON <= time.time():
-            self.close(flow, turns.connect_anew("The token that this connection was opened with has run out."))
+            self.close(flow, turns.connect_anew("The token that this connection was opened with has expired."))
             return None
         before = text(body.get("previous_response_id", ABSENT))
         options = await self.patch_body.options_for(exchange, body)
@@ -184,9 +184,9 @@ class WebSockets:
         self.recent.turn_begins(flow, record)
         memory = self.memory.store
         if patched.believes_stored and memory.room:
-            asked = await workers.run(len(message.content), stored.parts_of_request, message.content)
+            asked = await workers.run(len(message.content), store.parts_of_request, message.content)
             past = memory.conversation(exchange.caller, before) if options.chained else []
-            turn.asked = None if past is None else [*stored.parts(past), *asked]
+            turn.asked = None if past is None else [*store.parts(past), *asked]
         return turn
 
     async def _down(
@@ -223,7 +223,7 @@ class WebSockets:
                 self._replacement = ""
 
     def _ours(self, flow: http.HTTPFlow, socket: Connection | None, message: WebSocketMessage) -> None:
-        """A message of the proxy's own, or of a person's at mitmweb, on its way to the client."""
+        """A message of the proxy, or of the user at mitmweb, on its way to the client."""
         if socket and socket.closing and message.content == socket.closing[0]:
             if not message.content:
                 message.drop()
@@ -232,7 +232,7 @@ class WebSockets:
             websocket_wire.close_after_message(flow, *socket.closing[1:])
 
     async def _replaced(self, exchange: Exchange, event: bytes) -> ProxyError | None:
-        """After a refused token: what lets the client connect again, with another one; None where that would not help."""
+        """After a refused token: the event that makes the client reconnect, with a new token; None if that would not help."""
         rejected = exchange.token
         if not exchange.token_was_sent:
             return None
@@ -243,17 +243,17 @@ class WebSockets:
         except ProxyError as e:
             return e
         self._replacement = fingerprint(tokens.access_token)
-        return turns.connect_anew("The backend refused the token, and now there is another.")
+        return turns.connect_anew("The backend refused the token, and it has been renewed.")
 
-    # What the proxy says itself.
+    # The proxy's own messages.
 
     def is_quiet(self, flow: http.HTTPFlow) -> bool:
-        """Is it an open WebSocket on which nothing is asked just now?"""
+        """Whether it is an open WebSocket without a running turn."""
         exchange = exchanges.of(flow)
         return exchange is not None and exchange.connection is not None and not exchange.connection.turns.running
 
     def close(self, flow: http.HTTPFlow, error: ProxyError | None = None, code: int = RESTART) -> None:
-        """End a connection; with `error` as the last message, where something was asked."""
+        """End a connection; with `error` as the last message if a turn is running."""
         exchange = exchanges.of(flow)
         socket = exchange.connection if exchange else None
         if exchange is None or socket is None or socket.closing:
@@ -274,13 +274,13 @@ class WebSockets:
             self._settle_soon(flow, exchange)
 
     def _last_words(self, flow: http.HTTPFlow, exchange: Exchange, socket: Connection) -> tuple[bytes, int, str]:
-        """After the backend was lost without a close: a word for a turn that is running, and the code that follows."""
+        """After the backend was lost without a close: an error for a running turn, and the close code."""
         said = turns.error_event(turns.LOST) if socket.turns.running else b""
         self._fail(flow, exchange, socket, turns.LOST)
         return said, FAILED, "The connection to the backend was lost."
 
     def _flooded(self, flow: http.HTTPFlow, exchange: Exchange, socket: Connection) -> tuple[int, str]:
-        """The client sends frame after frame with nothing in them: how the connection is closed."""
+        """How to close the connection of a client that exceeds the frame budget."""
         socket.closing = b"", POLICY, frame_budget.REASON
         self._fail(flow, exchange, socket, turns.FLOODED)
         request_log.refused_message(flow, exchange, turns.FLOODED)
@@ -299,7 +299,7 @@ class WebSockets:
             left = idle if flow.intercepted else idle - silent
             asyncio.get_running_loop().call_later(max(left, 0.01), self._watch, of, socket, running)
 
-    # What is kept and told.
+    # What is kept and logged.
 
     def _fail(self, flow: http.HTTPFlow, exchange: Exchange, socket: Connection, error: ProxyError) -> None:
         while socket.turns.running:
@@ -318,7 +318,7 @@ class WebSockets:
         self._settle_soon(flow, exchange, None if is_apart else websocket_messages.of(flow).turn_over())
 
     def _settle_soon(self, flow: http.HTTPFlow, exchange: Exchange, settle: Callable[[], float] | None = None) -> None:
-        """What is kept for good of what has come, and of what came before as far as there is room."""
+        """Keep the turn's messages, and earlier ones as far as there is room."""
         work = settle or websocket_messages.of(flow).trim
         asyncio.get_running_loop().call_soon(self._settle, flow, exchange, work)
 

@@ -1,1 +1,1 @@
-"""Requests and answers as text that a person reads."""
+"""Requests and answers as readable text, for mitmproxy's content views."""

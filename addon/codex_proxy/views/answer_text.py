@@ -1,4 +1,4 @@
-"""An answer as a person reads it: errors, items, tokens."""
+"""An answer as readable text: errors, items, tokens."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from .layout import FULL, bounded, clip, count, indented, prose, size
 from .shortened import line, objects, pretty
 from .transcript import MOST_ITEMS, Transcript
 
-# Names of token counts in both APIs → what is told of them, and of their details.
+# Names of token counts in both APIs → their labels, and those of their details.
 USAGE: tuple[tuple[tuple[str, ...], str, dict[str, str]], ...] = (
     (
         ("input_tokens", "prompt_tokens"),
@@ -22,7 +22,7 @@ USAGE: tuple[tuple[tuple[str, ...], str, dict[str, str]], ...] = (
     (("total_tokens",), "in all", {}),
 )
 
-# Kinds of tokens that are told of even where there are none.
+# Token counts that are shown even if they are 0.
 ALWAYS = ("cached", "reasoning")
 
 

@@ -1,4 +1,4 @@
-"""A request's body as a person reads it: its fields, the conversation, the tools, what was changed, and the JSON."""
+"""A request's body as readable text: its fields, the conversation, the tools, what was changed, and the JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -87,7 +87,7 @@ def headline(values: Mapping[str, Any], known: Known, items: int, length: int) -
 
 
 def settings(values: Mapping[str, Any]) -> str:
-    """The fields that have no section of their own, on a line each."""
+    """The fields without a section of their own, one per line."""
     rows = [[f"{line(key, 60)}:", setting(value)] for key, value in values.items() if key not in TOLD]
     return table(rows[:40]) if rows else ""
 

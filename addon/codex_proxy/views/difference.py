@@ -1,7 +1,7 @@
-"""A unified diff of two requests, in a bounded time: it is made on the event loop, and bodies have a hundred thousand lines.
+"""Unified diff of two requests in bounded time: it runs on the event loop, and bodies have up to a hundred thousand lines.
 
 difflib alone takes 23 s for the 6,000 items of a body of 770 kB. So parts are compared first, a field of the body or an
-item of its lists, and lines only inside a part that was changed.
+item of its lists, and lines only inside a changed part.
 """
 
 import difflib
@@ -77,7 +77,7 @@ def _aligned(before: list[Part], after: list[Part]) -> Iterator[tuple[str, str]]
 
 
 def _resumed(before: list[Part], left: int, after: list[Part], right: int) -> tuple[int, int]:
-    """How many parts were taken off, or put in, before both go on alike; 0, 0 if neither."""
+    """How many parts were removed or inserted before both continue alike; 0, 0 if neither."""
     for ahead in range(1, AHEAD):
         if left + ahead < len(before) and before[left + ahead] == after[right]:
             return ahead, 0

@@ -1,4 +1,4 @@
-"""How a stream is cut into frames, and what of a long one is read."""
+"""Split a stream into frames, and limit how much of a long one is read."""
 
 import re
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ USUAL = re.compile(rb"(?:(?:event: [^\n]*+\n)?data: \{[^\n]*+\n\n)++|(?:(?:event
 # How an empty line begins, whatever the line ends are.
 EMPTY_LINES = (b"\n\n", b"\n\r", b"\r\r")
 
-# What live.so_far puts in the place of what it leaves out of a running answer.
+# The comment that live_view.py puts in place of the omitted part of a running answer.
 LEFT_OUT = re.compile(rb"\n\n: \[(\d{1,15}) bytes more[^\n]*\]\n\n")
 
 FRAMING = len(b"data: ")
 
-# So many of them are decoded at once.
+# How many are decoded at once.
 TOGETHER = 512
 
 
@@ -91,7 +91,7 @@ def _usual(run: bytes, start: int) -> Iterator[Usual]:
 class Windows(NamedTuple):
     """Of a long stream its beginning up to `head` and its end from `tail` on are read, both seams of two events.
 
-    `left_out` bytes stood between them; what is behind stood so many bytes (`shift`) further on in the stream itself.
+    `left_out` bytes stood between them; what follows was `shift` bytes further on in the stream itself.
     """
 
     head: int

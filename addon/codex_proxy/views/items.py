@@ -1,4 +1,4 @@
-"""The items a conversation is made of, which an answer consists of too, as text."""
+"""Items of a conversation or an answer as text."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -170,7 +170,7 @@ def attached(value: Any) -> str:
 
 
 def annotations(value: Any) -> str:
-    """What a text refers to, a line each."""
+    """The citations of a text, one per line."""
     lines = [
         f"\n[{place}] " + " ".join(line(one[key], 200) for key in ("title", "url", "filename") if one.get(key))
         for place, one in enumerate(objects(value)[:20], 1)

@@ -1,4 +1,4 @@
-"""What the proxy knows of a request, or of one turn of a WebSocket, beside the bytes that are shown."""
+"""What the proxy knows of a request or a WebSocket turn, in addition to the bytes shown."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""How the text of a view is laid out: blocks of YAML (`name: |`), tables, nothing too long, and no tokens."""
+"""Layout of the views' text: YAML-like blocks (`name: |`), tables, line lengths, and no tokens."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from ..printable import lines
 # Shown of one text at most, in characters.
 FULL = 32_000
 
-# Shown of all there is, in characters: whatever comes, no more goes to a browser.
+# Upper limit for a whole view, in characters.
 LARGEST = 200_000
 
 # A token that is cut in two is not recognised any more; none is longer than this, in characters.
@@ -49,8 +49,8 @@ def size(number: int) -> str:
 
 
 def clip(text: str, limit: int = FULL, gap: str = "\n… {} left out …\n") -> str:
-    """`text`, and if it is long its beginning and its end, with no token that would not be known as one any more."""
-    # What would be left out has to be more than the word that tells of it.
+    """`text`, or the beginning and end of a long one, without cutting a token into unrecognizable parts."""
+    # The omitted part has to be longer than the note about it.
     if len(text) <= limit + min(100, limit // 8):
         return text
     head = limit * 3 // 4
@@ -123,6 +123,6 @@ def bounded(sections: Sequence[str], limit: int = LARGEST) -> str:
 
 
 def hidden(text: str) -> str:
-    """`text` without secrets, and nothing in it that a terminal follows; JSON or not: in JSON the line end before a token is the
+    """`text` without secrets and terminal escapes, JSON or not: in JSON the line end before a token is the
     letter n, which would hide it."""
     return lines("".join(map(by_form, ESCAPE.split(shown))) if "\\" in (shown := by_value(text)) else by_form(shown))

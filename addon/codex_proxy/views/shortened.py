@@ -1,4 +1,4 @@
-"""JSON values of any form: read with care, and shown without what is long."""
+"""JSON values of any form: read with care, and shown in short form."""
 
 import re
 from typing import Any
@@ -94,7 +94,7 @@ def line(value: Any, limit: int = 100) -> str:
 
 
 def parsed(text: str) -> Any:
-    """The value of a JSON text; None if it is none."""
+    """The value of a JSON text; None if it is not JSON."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -102,5 +102,5 @@ def parsed(text: str) -> Any:
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; none if it is no list."""
+    """The objects of a list; empty if it is not a list."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

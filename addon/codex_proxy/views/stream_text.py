@@ -1,4 +1,4 @@
-"""A stream as a person reads it: its answer, how it broke, its timeline."""
+"""A stream as readable text: its answer, how it broke off, its timeline."""
 
 import re
 
@@ -12,16 +12,16 @@ from .shortened import line
 from .timeline import COMMENT, Timeline
 from .transcript import Transcript
 
-# A finished stream up to this size is read in whole, in bytes; so is one with up to so many lines.
+# A finished stream up to this size is read in whole, in bytes; so is one with up to this many lines.
 WHOLE, MOST_LINES = 16 << 20, 150_000
 
-# Shown of frames that are no events.
+# How many frames that are not events are shown.
 MOST_UNREADABLE = 10
 
 # How a stream of events begins.
 FIELDS = (b"event:", b"data:", b"id:", b"retry:", b":")
 
-# Names in the timeline for what is no event.
+# Names in the timeline for frames that are not events.
 NO_EVENT, NOT_JSON, CUT, COMING = "(no event)", "(not readable)", "(cut off)", "(still coming)"
 NOT_EVENTS = (COMMENT, NO_EVENT, NOT_JSON)
 
@@ -144,7 +144,7 @@ def headline(reader: Reader, length: int, known: Known, running: bool) -> str:
 
 
 def broken(reader: Reader, known: Known) -> list[str]:
-    """Where and how a stream broke, a line each."""
+    """Where and how a stream broke off, one line for each fact."""
     transcript, told = reader.transcript, []
     if reader.half is not None:
         told.append(f"broke off inside an event, {size(len(reader.half))} into it: {excerpt(reader.half)}")

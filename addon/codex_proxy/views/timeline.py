@@ -1,4 +1,4 @@
-"""When what came: a stream's events as rows, with runs of the same event as one."""
+"""The timeline of a stream: its events with their times, runs of the same event in one row."""
 
 import bisect
 from collections.abc import Iterable, Sequence
@@ -105,7 +105,7 @@ class Timeline:
             self.lasted = times[-1]
 
     def skip(self, window: Windows, events: int | None) -> None:
-        """What is left out comes now; `events` is None where nobody knows how many."""
+        """A gap follows; `events` is their number, None if unknown."""
         told = f"{count(events, 'event')}, " if events is not None else ""
         self._runs.append(f"… {told}{size(window.left_out)} …")
         self._run, self.numbered, self._shift = None, events is not None, window.shift

@@ -1,4 +1,4 @@
-"""An answer put together from the events of a Responses stream, or from those of chat completions."""
+"""Assemble an answer from the events of a Responses stream or of chat completions."""
 
 import functools
 import itertools
@@ -14,7 +14,7 @@ from ..raw_json import first
 from .layout import clip
 from .shortened import line, pretty
 
-# Items and errors of an answer that are told of.
+# How many items and errors of an answer are shown.
 MOST_ITEMS, MOST_ERRORS = 100, 10
 
 GAP = "\n… left out …\n"
@@ -250,7 +250,7 @@ class Transcript:
                 item.pieces_of(name).append(inner[name])
 
     def skip(self) -> None:
-        """What comes next does not follow upon what came before."""
+        """A gap: the next event does not continue the previous one."""
         self._skipped = True
         for item in self.items.values():
             item.gap = True

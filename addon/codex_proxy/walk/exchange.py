@@ -26,7 +26,7 @@ class Exchange(Outcome, kw_only=True, eq=False, weakref=True):
     client: str = ""
     """Its `User-Agent`."""
     hidden: bool = False
-    """A poll of the status page's, which nobody else sees."""
+    """A poll of the status page, hidden from the other addons."""
     number: int = 0
 
     token: str = ""
@@ -67,5 +67,5 @@ class Exchange(Outcome, kw_only=True, eq=False, weakref=True):
         return self.sent_at is not None
 
     def note(self, text: str) -> None:
-        """What a person should know of this request; told in the log line and the flow's comment."""
+        """Add a note for the log line and the flow's comment."""
         self.notes.append(text)

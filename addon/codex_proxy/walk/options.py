@@ -1,4 +1,4 @@
-"""Every option of the proxy, as a table: mitmproxy, `docs/options.md` and the tests go by it."""
+"""The table of the proxy's options, for mitmproxy, `docs/options.md` and the tests."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from ..request import user_defaults
 
 
 class Option(NamedTuple):
-    """`kind` is mitmproxy's type of it: `str`, `bool` or a sequence; a number is a text, so that a wrong one is told in our words."""
+    """`kind` is mitmproxy's type of it: `str`, `bool` or a sequence; numbers are strings, so that a wrong one gets our own message."""
 
     name: str
     kind: Any
@@ -30,18 +30,18 @@ OPTIONS = (
     Option("codex_issuer", str, defaults.ISSUER, "Base address of the OAuth server that renews the token."),
     Option(
         "codex_auth_file", str, "",
-        "The file of the login. Empty: what the environment has, else $CODEX_HOME/auth.json, else ~/.codex/auth.json, or the"
-        " keyring where the Codex CLI has it.",
+        "The file of the login. Empty: the login in the environment, else $CODEX_HOME/auth.json, else ~/.codex/auth.json, or the"
+        " keyring if the Codex CLI uses it.",
     ),
-    Option("codex_originator", str, defaults.ORIGINATOR, "Who we say we are: header originator, and User-Agent."),
+    Option("codex_originator", str, defaults.ORIGINATOR, "The name that the proxy presents: header originator, and User-Agent."),
     Option(
         "codex_client_key", str, "",
-        "Key that a caller has to present; without one only this machine may call. env:NAME or file:PATH keep it off the"
-        " command line, where every user of the machine can read it.",
+        "Key that callers have to present; without one only this machine may call. env:NAME or file:PATH keep it off the"
+        " command line, where other users of the machine could read it.",
     ),
     Option(
         "codex_allow_origins", Sequence[str], [],
-        "Web origins whose pages may call, as in http://localhost:5173 or chrome-extension://ID; without one no page may.",
+        "Web origins whose pages may call, such as http://localhost:5173 or chrome-extension://ID; without one no web page may.",
     ),
     Option(
         ALLOW, bool, False,
@@ -50,7 +50,7 @@ OPTIONS = (
     ),
     Option(
         "codex_patch", str, "full",
-        "full: everything the backend would refuse is put right; store: store:false and nothing else.",
+        "full: patch everything that the backend would refuse; store: only set store to false.",
     ),
     Option(
         "codex_model_map", Entries, [],
@@ -58,7 +58,7 @@ OPTIONS = (
     ),
     Option(
         "codex_model_default", str, "",
-        "MODEL or MODEL:EFFORT in the place of names that the account does not have; empty: the backend refuses them.",
+        "MODEL or MODEL:EFFORT in place of models that the account does not have; empty: the backend refuses them.",
     ),
     Option(
         "codex_model_variants", bool, False,
@@ -66,28 +66,28 @@ OPTIONS = (
     ),
     Option(
         "codex_client_version", str, defaults.CLIENT_VERSION,
-        "client_version for the model catalogue, where the client has none; for an old one the backend leaves models out.",
+        "client_version for the model catalogue, if the client sends none; for an old version the backend leaves models out.",
     ),
     Option(
         "codex_instructions", str, "none",
-        "Instructions where a client sends none: none; model: those the account's list of models has; a file, read again when it"
-        " changes; an https address, asked again every hour and kept in ~/.local/state/codex-proxy.",
+        "Instructions if the client sends none: none; model: those in the account's list of models; a file, read again when it"
+        " changes; an https address, fetched every hour and saved in ~/.local/state/codex-proxy.",
     ),
     *(
-        Option(name, str, "", f"The {name.removeprefix('codex_')} where a client asks for none: {', '.join(words)}.")
+        Option(name, str, "", f"The {name.removeprefix('codex_')} if the client sets none: {', '.join(words)}.")
         for name, words in CHOICES.items()
     ),
     Option(
         "codex_affinity", bool, True,
-        "Give conversations of clients that name no session one of their own, for the backend's prompt cache.",
+        "Give each conversation a session if the client sends none, for the backend's prompt cache.",
     ),
     Option(
         "codex_memory", str, "64m",
-        "How much of what passed here is kept in memory, for clients that refer to it by id as if it were stored; 0 keeps"
+        "How much of past responses to keep in memory, for clients that refer to them by id as if they were stored; 0 keeps"
         " nothing.",
     ),
     Option(
-        "codex_body_limit", str, "128m", "Largest request body taken; k, m and g as in mitmproxy's own options."
+        "codex_body_limit", str, "128m", "Largest request body accepted; k, m and g as in mitmproxy's own options."
     ),
     Option(
         "codex_compress", bool, True,
@@ -95,28 +95,28 @@ OPTIONS = (
     ),
     Option(
         "codex_head_timeout", str, "30",
-        "How long a request's head may take, from its first byte; a connection that never sends one stays twice as long. Seconds.",
+        "Time limit for a request's head, in seconds from its first byte; a connection that sends nothing is kept twice as long.",
     ),
     Option(
         "codex_connect_timeout", str, f"{policy.CONNECT_TIMEOUT:g}",
-        "How long a connection to the backend may take, TLS included; seconds.",
+        "Time limit for connecting to the backend, TLS included, in seconds.",
     ),
     Option(
         "codex_idle_timeout", str, f"{policy.IDLE_TIMEOUT:g}",
-        "How long the backend may be silent in an answer; seconds.",
+        "Time limit for silence of the backend in an answer, in seconds.",
     ),
     Option(
         "codex_stop_timeout", str, "30",
-        "How long running answers may go on after SIGTERM, while new connections are refused; seconds.",
+        "Time limit for running answers after SIGTERM, while new connections are refused, in seconds.",
     ),
     Option(
         "codex_capture", str, "",
-        "Folder that gets what clients send, one readable file for each request, without secrets. Empty: nothing is kept.",
+        "Folder for captured requests, one readable file each, without secrets. Empty: no capture.",
     ),
     Option(
         "codex_dry_run", bool, False,
-        "Answer from a canned stream and send nothing to the backend; needs no login. The client is taken through a text,"
-        " and a call of one of its tools with made-up arguments if it sent any.",
+        "Answer from a canned stream and send nothing to the backend; needs no login. The client gets a text,"
+        " and before it a call of one of its tools, with made-up arguments, if it sent any.",
     ),
     Option("codex_keep_flows", str, "1000", "How many finished flows mitmweb and the console keep; 0 keeps all."),
 )  # fmt: skip

@@ -1,16 +1,16 @@
-"""The order of the steps: each names those that must have run before it, and a list that is in another order is not taken."""
+"""Check the order of the steps: each names the steps that have to run before it."""
 
 from collections.abc import Sequence
 
 
 class OrderError(Exception):
-    """A list of steps that would not work; the message says which step needs which other one."""
+    """The steps are in a wrong order; the message says which step needs which other one."""
 
 
 def check(*lists: Sequence[object]) -> None:
     """Raise OrderError unless each step comes after all that its `after` names; `lists` are run one after the other.
 
-    What stands in several lists runs in each of them, and has to come first in each.
+    A step in several lists runs in each of them, and has to be in order in each.
     """
     ran: set[type] = set()
     for steps in lists:

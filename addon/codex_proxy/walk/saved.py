@@ -1,4 +1,4 @@
-"""What is saved of an exchange with its flow, and read from flow files, those of earlier versions too."""
+"""The part of an exchange that is saved with its flow, and how flow files are read, also those of earlier versions."""
 
 import time
 from typing import Any

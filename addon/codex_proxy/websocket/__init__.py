@@ -1,1 +1,1 @@
-"""A WebSocket connection: its upgrade, its turns, how many frames a client may send."""
+"""WebSocket connections: the upgrade, the turns, and the budget of frames."""

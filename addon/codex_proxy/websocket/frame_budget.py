@@ -1,7 +1,7 @@
-"""How many frames of a WebSocket a client may send: pings, pongs, fragments and short messages alike, each of which costs the loop.
+"""Rate limit for a client's WebSocket frames: pings, pongs, fragments and short messages, as each costs the event loop.
 
-A piece of a message costs one, a ping, a pong and the end of a message, which all addons are called for, cost WHOLE. So much is
-there at once, and more comes with time and with what the frames carry: no client that has something to say runs out of it.
+A fragment costs one; a ping, a pong and the end of a message, for which all addons are called, cost WHOLE. The budget starts full,
+and grows with time and with the bytes that frames carry: no normal client uses it up.
 """
 
 import time
@@ -11,7 +11,7 @@ from collections.abc import Callable
 BURST, PER_SECOND, BYTES, WHOLE = 1000, 100.0, 512, 20
 
 REASON = (
-    f"Too many frames with next to nothing in them: at most {BURST} pieces of messages at once and {PER_SECOND:g} a second, or"
+    f"Too many frames that carry almost nothing: at most {BURST} pieces of messages at once and {PER_SECOND:g} a second, or"
     f" {BURST // WHOLE} messages or pings and {PER_SECOND / WHOLE:g} a second."
 )
 
@@ -22,8 +22,8 @@ class FrameBudget:
         self._left, self._at = float(BURST), clock()
 
     def spend(self, carried: int, is_whole: bool) -> bool:
-        """A frame with so many bytes of a message in it has come; `is_whole` is the end of one, or a control frame. False where
-        it is one too many."""
+        """Count a frame with this many bytes of a message; `is_whole`: the end of one, or a control frame. False if it exceeds
+        the budget."""
         now = self._clock()
         more = (now - self._at) * PER_SECOND + carried / BYTES - (WHOLE if is_whole else 1)
         self._left, self._at = min(BURST, self._left + more), now

@@ -1,4 +1,4 @@
-"""The turns of a WebSocket connection: a `response.create` each, and the events that answer it (docs/backend.md, 11)."""
+"""The turns of a WebSocket connection: each `response.create` with the events that answer it (docs/backend.md, 11)."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ..answer.repair import LAST, Repair
+from ..answer.repair import LAST, StreamRepairer
 from ..errors import ProxyError
 from ..memory.store import Part
 from ..outcome import Outcome
@@ -17,10 +17,10 @@ from .frame_budget import REASON
 
 CREATE = "response.create"
 
-# Of a turn's events this much is kept for who looks at the flow afterwards, in bytes.
+# How much of a turn's events is kept for viewing the flow afterwards, in bytes.
 KEPT = 8 << 20
 
-# So many responses of a connection may be followed upon; the official client follows upon the last one.
+# How many responses of a connection later turns may continue; the official client continues the last one.
 KNOWN = 256
 
 # What the CLI puts into the message that would be a header over HTTP (docs/backend.md, 11).
@@ -41,11 +41,11 @@ TOO_LARGE = ProxyError(
 FLOODED = ProxyError("too_much", REASON, status=429)
 NOT_SEEN = ProxyError(
     "not_claimed",
-    "The proxy did not get to see this connection or message, because another addon failed; nothing was sent to the backend."
-    " mitmproxy's log says which.",
+    "The proxy did not see this connection or message, because another addon failed; nothing was sent to the backend."
+    " mitmproxy's log names it.",
 )  # fmt: skip
 
-# By it a client knows that it has to connect anew, and that nothing is lost by that (docs/backend.md, 11).
+# It tells a client to reconnect, and that nothing is lost by that (docs/backend.md, 11).
 CONNECT_ANEW = "websocket_connection_limit_reached"
 
 
@@ -64,7 +64,7 @@ class _Refusal(msgspec.Struct):
 
 
 class TurnRecord(Outcome, kw_only=True, eq=False, weakref=True):
-    """What is told of a turn and saved with its flow: no secrets. `asked` and `answered` are the times of its messages, unix seconds."""
+    """The record of a turn, for the log and saved with its flow: no secrets. `asked` and `answered` are the times of its messages, unix seconds."""
 
     number: int = 0
     asked: float = 0.0
@@ -76,7 +76,7 @@ class TurnRecord(Outcome, kw_only=True, eq=False, weakref=True):
 @dataclass(eq=False)
 class Turn:
     record: TurnRecord
-    repair: Repair = field(default_factory=Repair)
+    repair: StreamRepairer = field(default_factory=StreamRepairer)
     kept: bytearray = field(default_factory=bytearray)
     """Its events as they went to the client, in the form of a stream."""
     is_answered: bool = False
@@ -97,7 +97,7 @@ class Turn:
         return fixed
 
     def fail(self, error: ProxyError, now: float) -> bytes:
-        """It is ended by the proxy; the answer is the event that says so."""
+        """The proxy ends it; returns the event that says so."""
         event = error_event(error)
         self.repair.ended = "error"
         self.record.error, self.record.ended = error.code or "failed", "error"
@@ -106,7 +106,7 @@ class Turn:
 
     @property
     def response_id(self) -> str:
-        """The response that a next turn may follow upon; empty if it did not come about."""
+        """The response that the next turn may continue; empty if there is none."""
         if self.repair.ended not in LAST:
             return ""
         try:
@@ -152,11 +152,11 @@ class Turns:
         """What the client gets for an event, and the turn it belongs to."""
         self.heard_at = now
         if not self.running:
-            # Of an answer that is over, or of none; an error may hold tokens all the same.
-            return Repair().message(event), None
+            # Of a finished answer, or of none; an error may still contain tokens.
+            return StreamRepairer().message(event), None
         turn = self.running[0]
         if len(self.running) > 1 and turn.is_answered and status_of(event) is not None:
-            # A request is refused, and not the one whose answer is coming just now.
+            # The refused request is not the one whose answer is arriving.
             turn = self.running[-1]
         fixed = turn.take(event, now)
         if turn.repair.ended:
@@ -178,7 +178,7 @@ class Connection:
 
 
 def record_of(asked: float, patched: PatchResult, *, is_warm_up: bool) -> TurnRecord:
-    """What is told of a turn as it begins; `asked` in unix seconds."""
+    """The record of a turn as it begins; `asked` in unix seconds."""
     return TurnRecord(
         asked=asked,
         model=patched.model,
@@ -189,7 +189,7 @@ def record_of(asked: float, patched: PatchResult, *, is_warm_up: bool) -> TurnRe
 
 
 def read(message: bytes) -> tuple[str, Object]:
-    """The type of a client's message, and its top level. Raises ProxyError for what is no JSON object."""
+    """The type of a client's message, and its top level. Raises ProxyError for anything but a JSON object."""
     with readable():
         body = decode(message)
         kind = text(body.get("type", ABSENT))

@@ -1,4 +1,4 @@
-"""The upgrade to a WebSocket: when a request is one, and which of its headers go up (RFC 6455, section 4; docs/backend.md, 11)."""
+"""The WebSocket upgrade: which requests are one, and which of their headers go up (RFC 6455, section 4; docs/backend.md, 11)."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ def check(headers: Mapping[str, str]) -> None:
     if headers.get("sec-websocket-version", "").strip() != VERSION:
         raise ProxyError(
             "bad_upgrade",
-            f"The WebSocket has to be of version {VERSION} (RFC 6455).",
+            f"The WebSocket has to have version {VERSION} (RFC 6455).",
             status=426,
             headers={"Sec-WebSocket-Version": VERSION, "Upgrade": "websocket"},
         )
@@ -34,7 +34,7 @@ def check(headers: Mapping[str, str]) -> None:
         key = b""
     if len(key) != 16:
         raise ProxyError(
-            "bad_upgrade", "The WebSocket's Sec-WebSocket-Key is not one (RFC 6455 section 4.1).", status=400
+            "bad_upgrade", "The WebSocket's Sec-WebSocket-Key is not valid (RFC 6455, section 4.1).", status=400
         )
 
 

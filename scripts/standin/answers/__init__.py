@@ -1,1 +1,1 @@
-"""What a good answer says, and how it is told: items, events, usage, and the script of a stream."""
+"""The content of a good answer, and its stream: items, events, usage, and the script of a stream."""

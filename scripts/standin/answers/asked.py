@@ -1,4 +1,4 @@
-"""What a request asks for, read out of its items."""
+"""Read from a request's items what it asks for."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ type Item = dict[str, Any]
 
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
 CALLS = ("function_call", "custom_tool_call")
-# A tool so named does something to the person's machine; nobody asked for that.
+# A tool with such a name changes the user's machine, which a test must not do.
 RISKY = ("exec", "shell", "bash", "command", "write", "edit", "delete", "remove", "patch", "kill", "spawn", "run")
 
 
@@ -25,7 +25,7 @@ def last_user_text(items: list[Item]) -> str:
 
 
 def tool_output(items: list[Item]) -> str | None:
-    """The last tool output, if the person has said nothing since."""
+    """The last tool output, if no user message follows."""
     for item in reversed(items):
         if item.get("type") in OUTPUTS:
             return text_of(item["output"])

@@ -1,4 +1,4 @@
-"""What an answer says: its output items, and how their text is cut into deltas."""
+"""The output items of an answer, and how their text is split into deltas."""
 
 import re
 import secrets
@@ -28,7 +28,7 @@ PREFIXES = {
 
 
 @dataclass(frozen=True)
-class Says:
+class AnswerContent:
     """What the next answers say; the default decides by the request."""
 
     text: str | None = None
@@ -44,8 +44,8 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(16)}"
 
 
-def output_items(body: dict[str, Any], says: Says, vault: Vault, account: str, huge: int = 0) -> list[Item]:
-    """The items of the answer. `huge`: something in them has at least so many characters."""
+def output_items(body: dict[str, Any], says: AnswerContent, vault: Vault, account: str, huge: int = 0) -> list[Item]:
+    """The items of the answer. `huge`: something in them has at least this many characters."""
     if says.items is not None:
         return [_completed(item) for item in says.items]
     if body["input"] and body["input"][-1].get("type") == "compaction_trigger":
@@ -66,7 +66,7 @@ def compaction(vault: Vault, account: str) -> Item:
     return {"id": item_id, "type": "compaction", "encrypted_content": vault.seal(account, item_id)}
 
 
-def _spoken(body: dict[str, Any], says: Says, long_text: str) -> list[Item]:
+def _spoken(body: dict[str, Any], says: AnswerContent, long_text: str) -> list[Item]:
     """Message, call or both."""
     if says.text is not None or says.tool is not None:
         message = [_message(says.text + long_text)] if says.text is not None else []
@@ -113,7 +113,7 @@ def _reasoning(settings: dict[str, Any], vault: Vault, account: str, size: int) 
 
 
 def cut(text: str, deltas: int | Sequence[str] | None) -> list[str]:
-    """A text as its deltas: a word each, or so many, or those given."""
+    """A text as its deltas: one per word, or this many, or those given."""
     if deltas is None:
         return re.findall(r"\s*\S+|\s+$", text)
     if isinstance(deltas, int):

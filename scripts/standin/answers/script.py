@@ -1,4 +1,4 @@
-"""A streamed answer on its way to bytes: what a failure can change about it."""
+"""A streamed answer before it is bytes: what a failure can change about it."""
 
 import zlib
 from collections.abc import Callable, Iterator

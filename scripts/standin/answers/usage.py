@@ -1,4 +1,4 @@
-"""Token counts, and the prompt cache they tell of (docs/backend.md, 5)."""
+"""Token counts, and the prompt cache that they reflect (docs/backend.md, 5)."""
 
 from collections import OrderedDict
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""What can go wrong on demand: the table of failures, the refusals, and what happens to a stream."""
+"""Failures on demand: their table, the refusals, and the faults of a stream."""

@@ -1,4 +1,4 @@
-"""The refusals that a failure can bring about (docs/backend.md, 7, 8.4)."""
+"""The refusals that a failure can cause (docs/backend.md, 7, 8.4)."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
-"""The failures that can be switched on: a table of name, what it does, and a sentence of help.
+"""Table of the failures that can be switched on: name, effect, and a sentence of help.
 
-A failure meets a request that was right otherwise; what the checks refuse uses none up.
+A failure meets a request that is otherwise correct; a request that the checks refuse uses none up.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def refused(help: str, refuse: Refuse, kind: Kind = "responses", argument: str =
 FAILURES: dict[str, Failure] = {
     # The answer is a stream, and something about it is unusual.
     "no-content-type": stream("a good stream without a content-type header", s.no_content_type),
-    "content-encoding-gzip": stream("the stream gzipped, although nobody asked for it", s.encoded("gzip")),
+    "content-encoding-gzip": stream("the stream gzipped, although it was not requested", s.encoded("gzip")),
     "content-encoding-br": stream("the same with brotli", s.encoded("br")),
     "content-encoding-zstd": stream("the same with zstd", s.encoded("zstd")),
     "done-marker": stream("`data: [DONE]` after the last event", s.done_marker),
@@ -120,7 +120,7 @@ FAILURES: dict[str, Failure] = {
     "refresh-no-id-token": Failure("a good answer without an id token", "token"),
     "refresh-slow": Failure("a good answer after SECONDS", "token", argument="1", numeric=True),
     "refresh-reset": Failure("a reset; the refresh token stays good", "token", wire="reset"),
-    "refresh-lost": Failure("a reset; the refresh token is spent all the same", "token", wire="reset", spend=True),
+    "refresh-lost": Failure("a reset; the refresh token is spent nevertheless", "token", wire="reset", spend=True),
 }  # fmt: skip
 
 

@@ -116,7 +116,7 @@ def tool_list(case: Case) -> None:
 
 
 def include(case: Case) -> None:
-    """Only the one value that is known to be taken (docs/backend.md, 3.5)."""
+    """Only the one value that is known to be accepted (docs/backend.md, 3.5)."""
     values = case.body.get("include")
     if values is None:
         return

@@ -1,8 +1,7 @@
-"""What is asked of a request's headers (docs/backend.md, 2).
+"""The rules for a request's headers (docs/backend.md, 2).
 
-The real backend is content with less. That each header comes once, that nothing of the local client's leaks, and
-that the account header is there is this server's own strictness: a proxy that fails here would still work, but not
-as it should.
+The real backend requires less. That each header occurs once, that nothing of the local client's leaks, and that the account
+header is there is the stand-in's own strictness: a proxy that fails here would still work, but not as it should.
 """
 
 import re

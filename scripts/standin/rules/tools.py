@@ -50,7 +50,7 @@ def _check_function(tool: dict[str, Any], where: str) -> None:
 
 
 def check_schema(schema: dict[str, Any], what: str, where: str, code: str) -> None:
-    """A schema to which no value can be made is none."""
+    """A schema without possible values is refused."""
     if schema.get("type", "object") != "object":
         text = f"schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{schema['type']}\"'."
         raise api_error(f"Invalid schema for {what}: {text}", param=where, code=code)

@@ -1,1 +1,1 @@
-"""Connections: bytes to requests, replies to bytes, and what is remembered of them."""
+"""Connections: bytes to requests, replies to bytes, and a record of both."""

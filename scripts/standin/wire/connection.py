@@ -1,4 +1,4 @@
-"""One connection: bytes to requests through h11, replies to bytes, and the rude things a peer can do."""
+"""One connection: bytes to requests through h11, replies to bytes, and the faults of a misbehaving peer."""
 
 import asyncio
 import email.utils

@@ -1,4 +1,4 @@
-"""What the server answers with, and the forms in which it refuses (docs/backend.md, 7.1)."""
+"""The server's replies, and the forms of its refusals (docs/backend.md, 7.1)."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +18,7 @@ type End = Literal["proper", "close", "reset"]
 
 @dataclass
 class Stream:
-    """A chunked body: its pieces, one chunk each, and how they are written."""
+    """A chunked body: its pieces, each one chunk, and how they are written."""
 
     pieces: list[bytes]
     pauses: dict[int, float] = field(default_factory=dict)

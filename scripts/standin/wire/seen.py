@@ -1,4 +1,4 @@
-"""What the server remembers of a request."""
+"""The server's record of a request."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,1 +1,1 @@
-"""What the backend knows before anybody asks: accounts, tokens, models, usage windows, sealed content."""
+"""The backend's data: accounts, tokens, models, usage windows, encrypted content."""

@@ -1,7 +1,7 @@
-"""The models there are, in the form of `GET /models` (docs/backend.md, 1.3, 10).
+"""The models, in the form of `GET /models` (docs/backend.md, 1.3, 10).
 
-The table is the one of CLI 0.169.0. It has no `minimal_client_version`, so for the gpt-6 names those are made
-up here in the order of their age; the others are those of the CLI's source (docs/backend.md, 10).
+The table is that of CLI 0.169.0. It has no `minimal_client_version`, so for the gpt-6 names those are made up here in the
+order of their age; the others are those of the CLI's source (docs/backend.md, 10).
 """
 
 import hashlib

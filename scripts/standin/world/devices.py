@@ -1,4 +1,4 @@
-"""Devices that wait for their person (docs/backend.md, 8.6)."""
+"""Devices that wait for their user's login (docs/backend.md, 8.6)."""
 
 from dataclasses import dataclass
 

@@ -20,7 +20,7 @@ PLACE = re.compile(r"\b(?:in|for|at|of)\s+([A-ZÄÖÜÅØÆ][\w-]+)")
 
 
 def example(schema: object, asked: str = "", name: str = "value") -> Any:
-    """A value that fits; `asked` is the person's text, from which words are taken where they may fit."""
+    """A value that fits; `asked` is the user's text, from which fitting words are taken."""
     root = schema if isinstance(schema, dict) else {}
     return _example(root, root, asked, name, 0)
 

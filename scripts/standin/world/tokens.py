@@ -1,4 +1,4 @@
-"""Logins, the tokens made for them at run time, and what has become of each (docs/backend.md, 8.8, 9)."""
+"""Logins, the tokens made for them at run time, and the state of each (docs/backend.md, 8.8, 9)."""
 
 import base64
 import secrets
@@ -29,7 +29,7 @@ type RefreshState = Literal["live", "used", "revoked"]
 
 @dataclass(frozen=True)
 class Login:
-    """A made-up person."""
+    """A made-up user."""
 
     email: str
     plan: str

@@ -1,6 +1,6 @@
-"""Encrypted reasoning: made here, bound to an account and an item, and known again (docs/backend.md, 4).
+"""Encrypted reasoning: created here, bound to an account and an item, and recognized later (docs/backend.md, 4).
 
-It has the outer form of the real thing (a version byte, a time, a signature) and tells nothing of whose it is.
+It has the outer form of the real thing (a version byte, a time, a signature) and does not reveal whose it is.
 """
 
 import base64

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from standin.answers.items import Says
+from standin.answers.items import AnswerContent
 
 from ..kit import CODEX, call, events, function, items, output, running, spoken, user
 
@@ -220,7 +220,7 @@ async def test_the_answer_can_be_told() -> None:
 async def test_the_next_answers_can_be_told_one_by_one() -> None:
     async with running() as c:
         c.s.answer(text="later")
-        c.s.answers(Says(text="first"), Says(tool=("exec", "ls")))
+        c.s.answers(AnswerContent(text="first"), AnswerContent(tool=("exec", "ls")))
         assert spoken((await c.ask()).text) == "first"
         made = items((await c.ask()).text)[-1]
         assert (made["type"], made["name"], made["input"]) == ("custom_tool_call", "exec", "ls")
