@@ -6,15 +6,13 @@ from mitmproxy.test import taddons
 from codex_proxy.layers.option_checks import reject, seconds, size
 from codex_proxy.output import redact
 
-NAN = pytest.param("nan", marks=pytest.mark.xfail(strict=True, reason="nan is taken for a number of seconds"))
-
 
 @pytest.mark.parametrize("text, value", [("1", 1.0), ("0.25", 0.25), (" 20 ", 20.0), ("1e3", 1000.0), ("1_0", 10.0)])
 def test_a_time_span_is_a_number_of_seconds(text: str, value: float) -> None:
     assert seconds("codex_idle_timeout", text) == value
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "-0.0", "5s", "five", "1,5", "-inf", NAN])
+@pytest.mark.parametrize("text", ["", "0", "-1", "-0.0", "5s", "five", "1,5", "-inf", "nan", "inf"])
 def test_anything_else_is_rejected_by_the_options_name(text: str) -> None:
     with taddons.context(loadcore=False), pytest.raises(exceptions.OptionsError, match="codex_idle_timeout"):
         seconds("codex_idle_timeout", text)

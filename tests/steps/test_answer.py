@@ -96,7 +96,7 @@ async def test_a_stream_goes_through_to_its_end(
     [
         (TURN, EVENTS, 200, None),
         (TURN, {}, 200, None),
-        (gzip.compress(TURN), {**EVENTS, "content-encoding": "gzip"}, 200, None),
+        (gzip.compress(TURN, mtime=0), {**EVENTS, "content-encoding": "gzip"}, 200, None),
         (CREATED + FAILED, EVENTS, 502, "server_error"),
         (CREATED + DELTA, EVENTS, 502, "stream_broken"),
         (TURN, {**EVENTS, "content-encoding": "rot13"}, 502, "unsupported_encoding"),
@@ -156,10 +156,10 @@ async def test_a_refusal_is_told_in_openais_form(
         ("/responses/compact", 200, b'{"output":[]}', JSON, None),
         ("/models", 200, b'{"models":[{"slug":"gpt-6-sol"}]}', JSON, None),
         ("/responses/compact", 200, b"<html>", JSON, "web page"),
-        ("/responses/compact", 200, b"", JSON, "nothing in it"),
-        ("/responses/compact", 200, b"words", JSON, "no JSON"),
+        ("/responses/compact", 200, b"", JSON, "an empty body"),
+        ("/responses/compact", 200, b"words", JSON, "not JSON"),
         ("/responses", 302, b"", {"location": "https://evil.example/x"}, "redirect to evil.example"),
-        ("/responses", 304, b"", {}, "what is new"),
+        ("/responses", 304, b"", {}, "had been conditional"),
     ],
 )
 async def test_what_is_no_answer_is_none(

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from codex_proxy.answer import sse
-from codex_proxy.answer.repair import Repair
+from codex_proxy.answer.repair import StreamRepairer
 from codex_proxy.chat.answer import Chunks
 from codex_proxy.chat.request import Chat
 from codex_proxy.message.encodings import StreamDecoder
@@ -25,7 +25,7 @@ def stream_of(exchange: Exchange, chat: Chat | None = None, ended: list[str] | N
     translated = Chunks(chat, "gpt-6-sol") if chat else None
     return EventStream(
         exchange,
-        Repair(),
+        StreamRepairer(),
         None,
         lambda repair: told.append(repair.ended),
         translated,
@@ -104,7 +104,7 @@ def test_what_can_not_be_read_at_all_ends_the_stream_with_a_word() -> None:
         def __call__(self, data: bytes) -> bytes:
             raise ZeroDivisionError
 
-    stream = EventStream(Exchange(), Repair(), Broken([], 0))
+    stream = EventStream(Exchange(), StreamRepairer(), Broken([], 0))
     (said,) = stream(DELTA)
     assert b"could not read" in said and stream.closed
 
@@ -123,7 +123,7 @@ def test_an_answer_that_was_stopped_is_told_of(times: int) -> None:
 
 
 def test_the_end_of_a_stream_tells_the_tokens_and_what_was_left_out() -> None:
-    exchange, repair = Exchange(), Repair(notes=["an image left out"])
+    exchange, repair = Exchange(), StreamRepairer(notes=["an image left out"])
     repair.feed(COMPLETED)
     tell_ending(exchange, repair)
     assert exchange.tokens and (exchange.tokens.input, exchange.tokens.output) == (5, 2)

@@ -7,7 +7,7 @@ from mitmproxy import ctx, exceptions, http
 from mitmproxy.test import taddons
 
 from codex_proxy.addons.options import Options
-from codex_proxy.answer.repair import Repair
+from codex_proxy.answer.repair import StreamRepairer
 from codex_proxy.errors import ProxyError
 from codex_proxy.steps.event_stream import EventStream
 from codex_proxy.steps.graceful_shutdown import GracefulShutdown, answers, last_words
@@ -146,7 +146,7 @@ def test_who_has_no_answer_yet_gets_an_error(page: str, starts: bytes, has: byte
 def test_a_stream_gets_its_last_event(came: bytes, chunked: bool, says: bool) -> None:
     flow, exchange = asked()
     flow.response = http.Response.make(200, b"", {"transfer-encoding": "chunked"} if chunked else {})
-    flow.response.stream = stream = EventStream(exchange, Repair(), None)
+    flow.response.stream = stream = EventStream(exchange, StreamRepairer(), None)
     stream(came)
     said = last_words(flow)
     assert (b"not complete in time" in said) is says and said.endswith(b"0\r\n\r\n") is chunked

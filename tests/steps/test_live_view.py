@@ -6,10 +6,10 @@ from mitmproxy import http
 from mitmproxy.test import taddons
 
 from codex_proxy.addons.options import Options
-from codex_proxy.answer.repair import Repair
+from codex_proxy.answer.repair import StreamRepairer
 from codex_proxy.steps import live_view
 from codex_proxy.steps.event_stream import EventStream
-from codex_proxy.steps.live_view import HEAD, TAIL, LiveView, so_far, somebody_watches
+from codex_proxy.steps.live_view import HEAD, TAIL, LiveView, is_watched, so_far
 from codex_proxy.walk.exchange import Exchange
 
 from .events import DELTA, event
@@ -38,7 +38,7 @@ def console(monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
 def streaming(view: LiveView) -> tuple[http.HTTPFlow, Exchange, EventStream]:
     flow, exchange = asked()
     flow.response = http.Response.make(200)
-    flow.response.stream = stream = EventStream(exchange, Repair(), None)
+    flow.response.stream = stream = EventStream(exchange, StreamRepairer(), None)
     view.responseheaders(flow, exchange)
     return flow, exchange, stream
 
@@ -47,7 +47,7 @@ def streaming(view: LiveView) -> tuple[http.HTTPFlow, Exchange, EventStream]:
     ("size", "whole"), [(0, True), (1000, True), (HEAD + TAIL, True), (HEAD + TAIL + 1, False), (1 << 20, False)]
 )
 def test_of_a_long_answer_its_head_and_its_last_part_are_shown(size: int, whole: bool) -> None:
-    stream = EventStream(Exchange(), Repair(), None)
+    stream = EventStream(Exchange(), StreamRepairer(), None)
     stream.kept += bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     shown, kept = so_far(stream), bytes(stream.kept)
     assert (shown == kept) is whole and len(shown) <= HEAD + TAIL + 100
@@ -58,7 +58,7 @@ def test_of_a_long_answer_its_head_and_its_last_part_are_shown(size: int, whole:
 async def test_an_answer_is_seen_growing_until_it_is_over(console: Console) -> None:
     view = LiveView()
     flow, exchange, stream = streaming(view)
-    assert somebody_watches()
+    assert is_watched()
     for number in range(1, 4):
         stream(DELTA)
         await until(lambda: len(console.shown) >= number)  # noqa: B023
@@ -100,7 +100,7 @@ async def test_nothing_is_done_where_nobody_watches(monkeypatch: pytest.MonkeyPa
     flow, _, stream = streaming(view)
     stream(DELTA)
     await asyncio.sleep(0.05)
-    assert not somebody_watches() and flow.response and flow.response.raw_content == b""
+    assert not is_watched() and flow.response and flow.response.raw_content == b""
 
 
 @pytest.mark.usefixtures("console")

@@ -43,7 +43,7 @@ async def test_the_headers_of_a_login_are_its_token_account_and_cookies(
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [("", ""), ("~nobody-of-this-name/auth.json", "nobody here has this name"), ("{folder}", "is a folder"), ("{folder}/", "is a folder")],
+    [("", ""), ("~nobody-of-this-name/auth.json", "there is no user of this name"), ("{folder}", "is a folder"), ("{folder}/", "is a folder")],
 )  # fmt: skip
 def test_what_can_be_no_file_is_refused(context: taddons.context, tmp_path: Path, given: str, words: str) -> None:
     login = Login()

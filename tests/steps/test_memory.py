@@ -2,7 +2,7 @@ import msgspec
 import pytest
 from mitmproxy import exceptions
 
-from codex_proxy.answer.repair import Repair
+from codex_proxy.answer.repair import StreamRepairer
 from codex_proxy.memory import store
 from codex_proxy.steps.memory import Memory
 from codex_proxy.walk.exchange import Exchange
@@ -48,7 +48,7 @@ def test_an_answer_that_ended_well_is_there_for_its_caller(
 ) -> None:
     configure(memory := Memory(), codex_memory="1m")
     exchange = Exchange(caller="one", asked=store.parts_of_request(ASKED) if is_wanted else None)
-    memory.keeper(exchange)(Repair(ended=ended, response=ANSWER))
+    memory.keeper(exchange)(StreamRepairer(ended=ended, response=ANSWER))
     assert (memory.store.conversation(caller, "resp_1") is not None) is found
     # The flow is kept by mitmproxy, and what was asked must not be with it.
     assert exchange.asked is None
@@ -57,7 +57,7 @@ def test_an_answer_that_ended_well_is_there_for_its_caller(
 def test_less_room_lets_go_of_what_is_kept() -> None:
     configure(memory := Memory(), codex_memory="1m")
     memory.keeper(Exchange(caller="one", asked=store.parts_of_request(ASKED)))(
-        Repair(ended="response.completed", response=ANSWER)
+        StreamRepairer(ended="response.completed", response=ANSWER)
     )
     configure(memory, codex_memory="0")
     assert memory.store.conversation("one", "resp_1") is None

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -31,20 +32,20 @@ def test_the_options_say_how_bodies_are_patched(options: dict[str, Any], limit: 
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "says"),
     [
-        {"codex_patch": "none"},
-        {"codex_body_limit": ""},
-        {"codex_body_limit": "0"},
-        {"codex_body_limit": "-1"},
-        {"codex_body_limit": "much"},
-        {"codex_model_map": ["gpt-4"]},
-        {"codex_model_map": ["=gpt-6-sol"]},
+        ({"codex_patch": "most"}, "codex_patch='most'; allowed: full or store"),
+        ({"codex_body_limit": ""}, "codex_body_limit='' is not a size"),
+        ({"codex_body_limit": "0"}, "codex_body_limit='0' is not a size"),
+        ({"codex_body_limit": "-1"}, "codex_body_limit='-1' is not a size"),
+        ({"codex_body_limit": "much"}, "codex_body_limit='much' is not a size"),
+        ({"codex_model_map": ["gpt-4"]}, "codex_model_map: 'gpt-4' is not PATTERN=MODEL"),
+        ({"codex_model_map": ["=gpt-6-sol"]}, "codex_model_map: '=gpt-6-sol' is not PATTERN=MODEL"),
+        ({"codex_model_default": "a=b"}, "codex_model_default: 'a=b' is not MODEL"),
     ],
 )
-def test_what_can_not_be_is_refused_by_its_name(options: dict[str, Any]) -> None:
-    (name,) = options
-    with pytest.raises(exceptions.OptionsError, match=name):
+def test_what_can_not_be_is_refused_with_a_sentence(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(exceptions.OptionsError, match=re.escape(says)):
         configure(Patching(), **options)
 
 

@@ -52,7 +52,7 @@ async def answered(step: StatusPage, path: str, accept: str = "") -> tuple[int, 
     [
         (3600, "", 200, "ok"),
         (-10, "", 503, "login_expired"),
-        (-10, "made-up", 200, "expired, is renewed with the next request"),
+        (-10, "made-up", 200, "expired, will be renewed with the next request"),
         (None, "", 503, "login_missing"),
     ],
 )

@@ -1,6 +1,7 @@
 """Check option values and report the wrong ones."""
 
 import logging
+import math
 import sys
 
 from mitmproxy import exceptions
@@ -32,7 +33,7 @@ def seconds(name: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if value <= 0:
+    if not 0 < value < math.inf:
         reject(f"{name}={text!r} is not a number of seconds")
     return value
 

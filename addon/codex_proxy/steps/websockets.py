@@ -21,7 +21,7 @@ from ..backend import usage_windows as usage
 from ..errors import ProxyError
 from ..layers import ours, websocket_messages, websocket_wire, wire
 from ..memory import store
-from ..raw_json import ABSENT, Object, text
+from ..raw_json import ABSENT, Object, text, value
 from ..request import body_rules
 from ..walk.exchange import Exchange
 from ..websocket import frame_budget, turns
@@ -177,7 +177,7 @@ class WebSockets:
         patched = await workers.run(len(message.content), body_rules.patch, body, options)
         if patched.body is not None:
             message.content = patched.body
-        record = turns.record_of(message.timestamp, patched, is_warm_up=body.get("generate") == b"false")
+        record = turns.record_of(message.timestamp, patched, is_warm_up=value(body.get("generate", ABSENT)) is False)
         turn = socket.turns.begin(record, time.monotonic())
         turn.cache_key = patched.cache_key
         exchange.turns.append(record)
