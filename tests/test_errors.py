@@ -3,10 +3,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.errors import IssuerError, LoginError, ProxyError
+
+from .properties import examples
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ ANY_JSON = st.recursive(
 
 
 @given(ANY_TEXT, st.none() | ANY_TEXT, ANY_TEXT, st.dictionaries(ANY_TEXT, ANY_JSON, max_size=3))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_whatever_is_said_the_body_is_json(message: str, code: str | None, kind: str, extra: dict[str, Any]) -> None:
     more = {f"x{name}": value for name, value in extra.items()}
     error = ProxyError(code, message, status=400, of_backend=True, kind=kind, extra=more)

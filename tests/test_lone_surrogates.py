@@ -2,10 +2,12 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.lone_surrogates import replaced
+
+from .properties import examples
 
 # As it stands in JSON → what happens to it; None: nothing.
 TEXTS = [
@@ -33,7 +35,7 @@ def test_only_halves_are_replaced(text: str, becomes: str | None) -> None:
 
 
 @given(st.text(st.sampled_from('\ud83d\ude00\\u"n😀'), max_size=12))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_what_is_left_is_unicode_and_else_the_same(text: str) -> None:
     data = json.dumps(text).encode()
     # Two halves side by side are a character.

@@ -1,23 +1,25 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.printable import UNSAFE, in_json, lines, printable, whole
+
+from .properties import examples
 
 ANY = st.text(st.characters(codec=None), max_size=30)
 
 
 @given(ANY)
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_any_text_becomes_one_line_that_is_printed(text: str) -> None:
     shown = printable(text)
     assert shown.isprintable() and len(shown.splitlines()) <= 1
 
 
 @given(ANY)
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_any_text_of_several_lines_has_nothing_a_terminal_follows(text: str) -> None:
     shown = lines(text)
     assert not UNSAFE.search(shown) and shown.count("\n") == text.count("\n")
@@ -25,13 +27,13 @@ def test_any_text_of_several_lines_has_nothing_a_terminal_follows(text: str) -> 
 
 
 @given(ANY)
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_any_text_can_be_written_as_utf_8(text: str) -> None:
     assert whole(text).encode().decode() == whole(text)
 
 
 @given(ANY)
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_json_keeps_its_meaning(text: str) -> None:
     shown = in_json(json.dumps({text: [text]}, ensure_ascii=False))
     assert not UNSAFE.search(shown) and json.loads(shown) == {text: [text]}

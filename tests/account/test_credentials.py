@@ -2,13 +2,15 @@ import secrets
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.account import identity
 from codex_proxy.account.credentials import KINDS, Kind, kind, tokens
 from codex_proxy.account.login import read
 from codex_proxy.errors import LoginError
+
+from ..properties import examples
 
 # As the CLI 0.169.0 writes and reads them (docs/backend.md, 9), then what it does not take either, and what is damaged.
 DOCUMENTS: list[tuple[Any, Kind]] = [
@@ -76,7 +78,7 @@ FIELDS = st.dictionaries(st.sampled_from(NAMES), JSON)
 
 
 @given(JSON | FIELDS | FIELDS.flatmap(lambda fields: FIELDS.map(lambda more: more | {"tokens": fields})))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_nothing_is_too_odd(document: Any) -> None:
     found = identity.of(document)
     try:

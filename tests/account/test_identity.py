@@ -3,11 +3,13 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.account.identity import Identity, of, shown_account, shown_email
 from codex_proxy.account.login import AUTH_CLAIM
+
+from ..properties import examples
 
 PROFILE = "https://api.openai.com/profile"
 ACCOUNT = "1234abcd-0000-4000-8000-000000000000"
@@ -95,6 +97,6 @@ FIELDS = st.dictionaries(st.sampled_from(NAMES), JSON)
 
 
 @given(FIELDS | FIELDS.map(lambda fields: {"tokens": fields}))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_no_document_is_too_odd(document: dict[str, Any]) -> None:
     assert str(of(document)).isprintable()

@@ -5,11 +5,13 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.account.login import Grant, Login, LoginState, claims, describe, read, renewed
 from codex_proxy.errors import LoginError
+
+from ..properties import examples
 
 NOW = 1_795_518_000.0
 EIGHT_DAYS = 691_200.0
@@ -100,7 +102,7 @@ FIELDS = st.dictionaries(
 
 
 @given(JSON | FIELDS | st.fixed_dictionaries({"tokens": FIELDS | JSON}, optional={"last_refresh": JSON}))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_no_document_makes_us_fail_in_another_way(document: Any) -> None:
     try:
         read(document, "f")
@@ -336,7 +338,7 @@ def test_the_end_of_a_new_token_is_its_own_claim_then_what_was_granted(grant: Gr
     st.permutations(["id_token", "access_token", "refresh_token", "account_id", "x"]),
     st.booleans(),
 )
-@settings(max_examples=100, deadline=None, derandomize=True)
+@examples(100)
 def test_unknown_keys_and_all_order_stay(more: dict[str, Any], order: list[str], flat: bool) -> None:
     tokens = {name: f"old {name}" for name in order}
     more = {name: value for name, value in more.items() if name not in ("tokens", "last_refresh", *order)}
@@ -350,7 +352,7 @@ def test_unknown_keys_and_all_order_stay(more: dict[str, Any], order: list[str],
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
-@settings(max_examples=50, deadline=None, derandomize=True)
+@examples(50)
 def test_a_renewed_login_can_be_read_again(when: datetime) -> None:
     after = renewed(nested(expires_at="2026-01-01T00:00:00Z"), GRANT, when.timestamp())
     login = read(after, "f")

@@ -4,7 +4,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.account import oauth
@@ -14,6 +14,8 @@ from codex_proxy.errors import IssuerError, LoginError
 from codex_proxy.net import http_client
 from codex_proxy.net.http_client import Answer
 from standin import Standin
+
+from ..properties import examples
 
 ISSUER = "https://auth.example"
 
@@ -130,7 +132,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from([200, 400, 401, 403, 429, 500]), st.fixed_dictionaries({"error": JSON}) | JSON)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_no_answer_makes_us_fail_in_another_way(status: int, body: Any) -> None:
     with pytest.raises((LoginError, IssuerError)):
         granted(answer(status, body), ISSUER)

@@ -4,12 +4,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.answer import sse
 from codex_proxy.answer.repair import SHORT_LINE, StreamRepairer, Usage, of_complete_stream
 from codex_proxy.output.redact import HIDDEN
+
+from ..properties import examples
 
 
 def event(kind: str, **more: Any) -> bytes:
@@ -311,7 +313,7 @@ def test_for_such_a_client_the_last_event_keeps_what_fits(items: list[Any], kept
     st.lists(st.tuples(st.sampled_from([image, text, opaque]), st.integers(0, 600_000)), max_size=5),
     st.integers(0, 500_000),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
+@examples(40)
 def test_the_last_line_for_such_a_client_is_never_too_long(items: list[Any], more: int) -> None:
     frames = [item_done(n, make(size)) for n, (make, size) in enumerate(items)]
     stream, _ = repaired(*frames, completed(instructions="x" * more), limit=SHORT_LINE)
@@ -380,7 +382,7 @@ def cut(data: st.DataObject, stream: bytes) -> list[bytes]:
 
 
 @given(FRAMES, LAST)
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_nothing_but_the_last_event_differs(frames: list[bytes], last: bytes) -> None:
     before = b"".join(frames)
     stream, repair = repaired(before + last)
@@ -409,7 +411,7 @@ def items_of(frames: list[bytes]) -> dict[int, Any]:
 
 
 @given(FRAMES, st.just(b"") | LAST, st.sampled_from([b"", b"data: half", b": bye\r\n\r\n", b"\n"]), st.data())
-@settings(max_examples=400, deadline=None, derandomize=True)
+@examples(400)
 def test_a_stream_is_repaired_the_same_wherever_it_is_cut(
     frames: list[bytes], last: bytes, after: bytes, data: st.DataObject
 ) -> None:
@@ -420,7 +422,7 @@ def test_a_stream_is_repaired_the_same_wherever_it_is_cut(
 
 
 @given(FRAMES, LAST, st.data())
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_a_stream_without_its_last_empty_line_means_the_same(
     frames: list[bytes], last: bytes, data: st.DataObject
 ) -> None:

@@ -1,11 +1,13 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.answer import sse
 from codex_proxy.errors import ProxyError
+
+from ..properties import examples
 
 
 def frames_of(*pieces: bytes) -> tuple[list[bytes], bytes]:
@@ -68,7 +70,7 @@ STREAMS = st.lists(st.tuples(LINES, ENDS), max_size=12).map(lambda lines: b"".jo
 
 
 @given(STREAMS, st.data())
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_a_stream_loses_no_byte_wherever_it_is_cut(stream: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     edges = [0, *cuts, len(stream)]
@@ -77,7 +79,7 @@ def test_a_stream_loses_no_byte_wherever_it_is_cut(stream: bytes, data: st.DataO
 
 
 @given(STREAMS, st.data())
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_a_stream_means_the_same_wherever_it_is_cut(stream: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     edges = [0, *cuts, len(stream)]

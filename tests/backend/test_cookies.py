@@ -1,9 +1,11 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.backend.cookies import LONGEST, Jar
 from codex_proxy.message import field_values
+
+from ..properties import examples
 
 URL = "https://chatgpt.com/backend-api/codex/responses"
 
@@ -101,7 +103,7 @@ def test_cookies_never_grow_into_a_header_that_no_server_reads() -> None:
 
 
 @given(st.binary(max_size=30))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_whatever_is_set_the_header_is_one(value: bytes) -> None:
     kept = Jar()
     kept.keep(URL, [(b"Set-Cookie", b"__cf_bm=" + value)])

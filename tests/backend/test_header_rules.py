@@ -1,7 +1,7 @@
 import secrets
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.backend.header_rules import SET, changed, downward, is_codex, is_lite, upward
@@ -9,6 +9,8 @@ from codex_proxy.changes import Change
 from codex_proxy.message import field_values
 from codex_proxy.output import redact
 from codex_proxy.output.known_secrets import KnownSecrets
+
+from ..properties import examples
 
 OURS = {"originator": "nanobot-proxy", "User-Agent": "nanobot-proxy/1", "Accept": "text/event-stream"}
 CODEX = {"originator": "codex_exec", "user-agent": "codex_exec/0.169.0 (Debian 12.0.0; x86_64) xterm"}
@@ -107,7 +109,7 @@ NAMES = st.sampled_from(
 
 
 @given(st.dictionaries(NAMES.map(str.lower), st.text(st.characters(max_codepoint=255), max_size=8)), st.booleans())
-@settings(max_examples=100, deadline=None, derandomize=True)
+@examples(100)
 def test_each_header_goes_up_exactly_once(client: dict[str, str], official: bool) -> None:
     names = [name.lower() for name, _ in upward(client | (CODEX if official else {}), OURS)]
     assert len(names) == len(set(names))
@@ -159,7 +161,7 @@ def test_a_secret_that_a_header_repeats_does_not_come_down(monkeypatch: pytest.M
 
 
 @given(st.lists(st.tuples(st.binary(max_size=12), st.binary(max_size=12)), max_size=4))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_whatever_comes_down_is_header_lines(fields: list[tuple[bytes, bytes]]) -> None:
     assert field_values.malformed(downward(fields)) is None
 

@@ -3,12 +3,14 @@ import secrets
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codex_proxy.backend import refusals
 from codex_proxy.backend.refusals import explain, in_stream
 from codex_proxy.errors import ProxyError
+
+from ..properties import examples
 
 NOW = 1_795_518_000.0
 
@@ -341,7 +343,7 @@ BODIES = st.one_of(
 @given(st.sampled_from([400, 401, 402, 403, 404, 429, 500, 503]), BODIES)
 @example(429, b'{"error":{"type":"usage_limit_reached","resets_at":1e30}}')
 @example(400, b'{"error":{"message":"a\\ud83d"}}')
-@settings(max_examples=400, deadline=None, derandomize=True)
+@examples(400)
 def test_whatever_the_backend_says_the_client_gets_an_error_it_can_read(status: int, body: bytes) -> None:
     error = explain(status, {}, body, NOW)
     said = json.loads(error.body())["error"]
@@ -350,7 +352,7 @@ def test_whatever_the_backend_says_the_client_gets_an_error_it_can_read(status: 
 
 
 @given(ERRORS)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_whatever_a_failure_inside_a_stream_says_the_client_gets_an_error(error: dict[str, Any]) -> None:
     told = in_stream(error)
     said = json.loads(told.body())["error"]

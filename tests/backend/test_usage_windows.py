@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.backend.usage_windows import (
@@ -19,6 +19,8 @@ from codex_proxy.backend.usage_windows import (
     windows,
     windows_in,
 )
+
+from ..properties import examples
 
 # A Tuesday, 12:00 in Oslo.
 NOON = 1_795_518_000.0
@@ -171,7 +173,7 @@ NUMBERS = st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=5), 
     st.dictionaries(st.sampled_from(["resets_at", "resets_in_seconds", "plan_type"]), NUMBERS),
     st.dictionaries(st.sampled_from([*PRIMARY, *SECONDARY]), st.floats().map(str) | st.text(max_size=5)),
 )
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_no_numbers_make_the_message_fail(error: dict[str, Any], headers: dict[str, str]) -> None:
     message, left = limit_message(error, headers, NOON)
     assert message.startswith("The ") and message.endswith(".")

@@ -3,7 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.answer import sse
@@ -14,6 +14,8 @@ from codex_proxy.chat.request import Chat
 from codex_proxy.errors import ProxyError
 from standin.answers.events import events, frame
 from standin.answers.usage import Usage
+
+from ..properties import examples
 
 RESPONSE = {"id": "resp_1", "created_at": 7.0, "model": "gpt-6-sol", "status": "in_progress", "service_tier": "auto"}
 TEXT = {"type": "message", "id": "msg_1", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]}
@@ -113,7 +115,7 @@ CALL = st.one_of(
 
 
 @given(st.one_of(st.none(), WORDS), st.lists(CALL, max_size=4), st.booleans())
-@settings(max_examples=150, deadline=None, derandomize=True)
+@examples(150)
 def test_a_message_sent_up_comes_back_as_it_was(
     content: str | None, calls: list[dict[str, Any]], functions: bool
 ) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.chat import dialect
@@ -14,6 +14,7 @@ from codex_proxy.request.body_rules import PatchOptions, patch
 
 from ..examples import JSON
 from ..oracle import refusal
+from ..properties import examples
 
 HI = {"role": "user", "content": "hi"}
 HI_ITEM = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
@@ -254,7 +255,7 @@ ODD_BODY = st.fixed_dictionaries(
 
 
 @given(ODD_BODY)
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_whatever_comes_it_goes_up_or_is_refused(body: dict[str, Any]) -> None:
     try:
         assert patch(json.dumps(body).encode(), PatchOptions(translate=dialect.translate, caller="a")).body
@@ -263,7 +264,7 @@ def test_whatever_comes_it_goes_up_or_is_refused(body: dict[str, Any]) -> None:
 
 
 @given(BODIES)
-@settings(max_examples=150, deadline=None, derandomize=True)
+@examples(150)
 def test_the_backend_takes_whatever_comes_out(body: dict[str, Any]) -> None:
     sent = patch(json.dumps(body).encode(), PatchOptions(translate=dialect.translate, caller="a"))
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.answer import sse
@@ -18,6 +18,7 @@ from standin.answers.events import frame
 from standin.answers.usage import Usage
 
 from ..examples import JSON
+from ..properties import examples
 
 RESPONSE = {"id": "resp_1", "created_at": 7, "model": "gpt-6-sol", "status": "in_progress", "service_tier": "auto"}
 ROLE = {"role": "assistant", "content": None, "refusal": None}
@@ -269,7 +270,7 @@ ODD_EVENT = st.fixed_dictionaries(
 
 
 @given(st.lists(ODD_EVENT, max_size=6))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_whatever_comes_it_is_read_or_passed_over(events: list[dict[str, Any]]) -> None:
     chunks = Chunks(Chat(usage=True, stop=("a",)), "m")
     for event in events:
@@ -305,7 +306,7 @@ def accumulated(chunks: list[dict[str, Any]]) -> dict[str, Any]:
     st.lists(st.integers(0, 10_000), max_size=12),
     st.lists(st.text("ab", min_size=1, max_size=2), max_size=2),
 )
-@settings(max_examples=150, deadline=None, derandomize=True)
+@examples(150)
 def test_however_a_stream_comes_in_pieces(items: list[Any], number: int, places: list[int], stop: list[str]) -> None:
     sent = b"".join(map(frame, stream_events({**RESPONSE}, items, Usage(3, 1, 2, 1), number)))
     chat = Chat(usage=True, stop=tuple(stop))

@@ -1,10 +1,12 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.errors import ProxyError
 from codex_proxy.front import routes
 from codex_proxy.front.routes import ROUTES, backend_query, canonical, find, model
+
+from ..properties import examples
 
 PREFIXES = ["", "/v1", "/backend-api/codex"]
 
@@ -138,7 +140,7 @@ def test_the_name_of_a_model_is_read_off_its_path(path: str, name: str) -> None:
 
 
 @given(st.text("/v1responmdl?{}.%", max_size=24))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_a_path_put_into_its_form_stays_there(path: str) -> None:
     # A second prefix would come off only now, and is none of ours.
     once = canonical(path)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.errors import ProxyError
@@ -24,6 +24,8 @@ from codex_proxy.message.encodings import (
     stream_decoder,
     whole_answer,
 )
+
+from ..properties import examples
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -57,7 +59,7 @@ def test_a_header_names_codings_in_the_order_they_were_applied(header: str, name
 
 
 @given(BODIES, st.lists(CODINGS, max_size=3))
-@settings(max_examples=150, deadline=None, derandomize=True)
+@examples(150)
 def test_what_was_encoded_comes_out_as_it_was(body: bytes, names: list[str]) -> None:
     packed = body
     for name in names:
@@ -73,7 +75,7 @@ def test_a_body_of_several_megabytes_comes_out_as_it_was(name: str) -> None:
 
 
 @given(BODIES.filter(len), CODINGS, st.sampled_from([PACK, UNSIZED]), st.data())
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_a_body_cut_short_is_refused(
     body: bytes, name: str, pack: dict[str, Callable[[bytes], bytes]], data: st.DataObject
 ) -> None:
@@ -219,7 +221,7 @@ def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @given(BODIES, st.lists(CODINGS, min_size=1, max_size=2), st.lists(st.integers(0, 400), max_size=6))
-@settings(max_examples=150, deadline=None, derandomize=True)
+@examples(150)
 def test_a_stream_comes_out_the_same_wherever_it_is_cut(body: bytes, names: list[str], cuts: list[int]) -> None:
     packed = body
     for name in names:

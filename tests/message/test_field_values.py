@@ -1,9 +1,11 @@
 import h11
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.message.field_values import cleaned, is_plain, malformed
+
+from ..properties import examples
 
 BYTES = st.binary(max_size=12)
 
@@ -33,7 +35,7 @@ def test_the_name_that_is_told_is_printable_and_short() -> None:
 
 
 @given(st.lists(st.tuples(BYTES, BYTES), max_size=4))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_what_is_well_formed_parses_as_one_line_each(fields: list[tuple[bytes, bytes]]) -> None:
     for wire in ([each for each in fields if malformed([each]) is None], cleaned(fields)):
         head = b"".join(name + b": " + value + b"\r\n" for name, value in wire)

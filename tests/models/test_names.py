@@ -3,12 +3,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.models.catalogue import UNKNOWN, Catalogue, Model
 from codex_proxy.models.name_map import UNMAPPED, parse
 from codex_proxy.models.names import apply, meaning, needs_catalogue
+
+from ..properties import examples
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 KNOWN = Catalogue(
@@ -191,7 +193,7 @@ def test_a_model_that_is_no_name_is_left_to_the_backend(model: Any) -> None:
 
 
 @given(st.text("gpt-6sol(high):/ ", max_size=24))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_a_name_is_never_made_one_the_account_does_not_have(name: str) -> None:
     meant = meaning(name, UNMAPPED, KNOWN)
     assert meant.model in KNOWN or (name.endswith(meant.model) and not meant.effort)

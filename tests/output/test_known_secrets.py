@@ -9,10 +9,12 @@ from urllib.parse import quote, quote_plus
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.output.known_secrets import KEPT, SHORTEST, KnownSecrets
+
+from ..properties import examples
 
 SHOWN = "(hidden)"
 
@@ -53,7 +55,7 @@ def test_a_secret_is_hidden_in_every_form(value: str, form: Callable[[str], str]
 @given(
     st.text(max_size=20), st.text(st.characters(codec="utf-8"), min_size=SHORTEST, max_size=20), st.text(max_size=20)
 )
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_wherever_it_stands_it_is_hidden(before: str, value: str, after: str) -> None:
     assert value not in known(value).hide(before + value + after, "·")
 

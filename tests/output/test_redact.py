@@ -5,10 +5,12 @@ from collections.abc import Callable
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.output.redact import HIDDEN, REQUEST_HEADERS, query, redact, short, values
+
+from ..properties import examples
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
 
@@ -78,14 +80,14 @@ def test_words_stay_as_they_are(text: str) -> None:
 
 
 @given(WORDS, WORDS)
-@settings(max_examples=100, deadline=None, derandomize=True)
+@examples(100)
 def test_no_text_around_it_lets_a_jwt_through(before: str, after: str) -> None:
     token = made_up_jwt()
     assert token.split(".")[1] not in redact(f"{before} {token} {after}")
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@examples(100)
 def test_what_is_redacted_stays_so(text: str) -> None:
     assert redact(redact(text)) == redact(text)
 

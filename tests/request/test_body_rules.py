@@ -3,7 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codex_proxy.chat import dialect
@@ -14,6 +14,7 @@ from codex_proxy.request.opening import opened
 
 from ..oracle import refusal
 from ..places import NANOBOT
+from ..properties import examples
 from ..standin.kit import PNG
 
 
@@ -217,14 +218,14 @@ def spelled(body: dict[str, Any], how: dict[str, Any]) -> bytes:
 
 
 @given(REQUESTS, SPELLINGS)
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_any_request_becomes_one_the_backend_takes(request: dict[str, Any], how: dict[str, Any]) -> None:
     data = spelled(request, how)
     assert refusal(json.loads(patch(data, FULL).body or data)) is None
 
 
 @given(REQUESTS, SPELLINGS)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_a_patched_request_is_not_patched_again(request: dict[str, Any], how: dict[str, Any]) -> None:
     once = patch(spelled(request, how), FULL).body
     if once is not None:
@@ -233,7 +234,7 @@ def test_a_patched_request_is_not_patched_again(request: dict[str, Any], how: di
 
 
 @given(REQUESTS, SPELLINGS)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_nothing_anybody_said_is_lost(request: dict[str, Any], how: dict[str, Any]) -> None:
     data = spelled(request, how)
     sent = json.loads(patch(data, FULL).body or data)
@@ -248,7 +249,7 @@ CALLS = ("function_call", "custom_tool_call")
 
 
 @given(REQUESTS, SPELLINGS)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_a_call_with_its_output_is_not_lost(request: dict[str, Any], how: dict[str, Any]) -> None:
     if isinstance(request["input"], str):
         return
@@ -265,7 +266,7 @@ def pairs(calls: tuple[str, ...]) -> list[str]:
 
 
 @given(REQUESTS, SPELLINGS)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_every_difference_is_told_in_a_change(request: dict[str, Any], how: dict[str, Any]) -> None:
     data = spelled(request, how)
     result = patch(data, FULL)
@@ -278,7 +279,7 @@ def test_every_difference_is_told_in_a_change(request: dict[str, Any], how: dict
 
 
 @given(REQUESTS, SPELLINGS)
-@settings(max_examples=100, deadline=None, derandomize=True)
+@examples(100)
 def test_with_patch_store_nothing_but_store_differs(request: dict[str, Any], how: dict[str, Any]) -> None:
     data = spelled(request, how)
     result = patch(data, STORE)
@@ -328,14 +329,14 @@ def with_odd(body: dict[str, Any], odd: dict[str, str], space: str) -> bytes:
 
 
 @given(st.dictionaries(FREE, ODD_JSON), SPACE)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_a_body_with_nothing_to_put_right_is_not_touched(odd: dict[str, str], space: str) -> None:
     result = patch(with_odd(RIGHT, odd, space), FULL)
     assert (result.body, result.changes) == (None, [])
 
 
 @given(st.dictionaries(FREE, ODD_JSON, min_size=1), SPACE)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_what_need_not_change_stays_byte_for_byte(odd: dict[str, str], space: str) -> None:
     data = with_odd(RIGHT | {"store": True, "top_p": 0.5}, odd, space)
     sent = raw_values(patch(data, FULL).body or b"")
@@ -591,7 +592,7 @@ def test_half_a_character_is_replaced_and_told(more: bytes, options: PatchOption
 @example({"tools": [{"type": "function", "function": None}]})
 @example({"tool_choice": {"type": []}})
 @example({"input": [{"role": "user", "content": [{"type": []}]}]})
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_no_body_makes_the_patch_fail_in_another_way(body: dict[str, Any]) -> None:
     try:
         patch(json.dumps(body).encode(), FULL)
@@ -600,7 +601,7 @@ def test_no_body_makes_the_patch_fail_in_another_way(body: dict[str, Any]) -> No
 
 
 @given(st.binary(max_size=40))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_no_bytes_make_the_patch_fail_in_another_way(data: bytes) -> None:
     try:
         patch(data, FULL)

@@ -5,13 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.errors import ProxyError
 from codex_proxy.request import one_meaning
 from codex_proxy.request.body_rules import PatchOptions, patch
 from codex_proxy.request.opening import opened
+
+from ..properties import examples
 
 LONG = "x" * (one_meaning.SMALL + 1)
 BESIDE = f',"z":"{LONG}"'
@@ -157,7 +159,7 @@ def has_one_meaning(data: bytes) -> bool:
 
 
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=4), st.booleans(), st.booleans(), st.data())
-@settings(max_examples=400, deadline=None, derandomize=True)
+@examples(400)
 def test_a_body_is_refused_if_and_only_if_it_has_a_key_twice(body: Any, twice: bool, is_long: bool, data: Any) -> None:
     writer = Writer(data.draw, twice)
     text = writer.value({**body, "long": LONG} if is_long else body).encode()
@@ -182,7 +184,7 @@ PLACES: dict[str, Callable[[Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("full", [True, False])
 @given(VALUES, st.data())
-@settings(max_examples=60, deadline=None, derandomize=True)
+@examples(60)
 def test_nothing_that_goes_up_has_a_key_twice(place: str, full: bool, value: Any, data: Any) -> None:
     text = Writer(data.draw, True).value({"model": "gpt-6-sol", **PLACES[place](value)}).encode()
     try:

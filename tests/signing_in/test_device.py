@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypedDict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.account import oauth
@@ -13,6 +13,8 @@ from codex_proxy.net.http_client import Answer
 from codex_proxy.signing_in import device
 from codex_proxy.signing_in.device import Approved, Device, approved, begin, begun, polled
 from standin import Standin
+
+from ..properties import examples
 
 
 class Who(TypedDict):
@@ -122,7 +124,7 @@ def test_a_failure_that_may_pass_is_none_of_both(response: Answer) -> None:
 
 
 @given(st.sampled_from([200, 400, 401, 403, 404]), st.dictionaries(st.sampled_from(["error", "code", *GIVEN]), st.none() | st.integers() | st.text(max_size=3) | st.lists(st.none())))  # fmt: skip
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_no_answer_makes_us_fail_in_another_way(status: int, body: Any) -> None:
     try:
         polled(answer(status, body), ISSUER)

@@ -3,7 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -14,6 +14,7 @@ from codex_proxy.views.layout import LARGEST
 
 from ..examples import JSON
 from ..places import NANOBOT
+from ..properties import examples
 
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -209,13 +210,13 @@ BODIES = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(BODIES)
 def test_no_json_raises(body: Any) -> None:
     assert len(request_text(msgspec.json.encode(body))) <= LARGEST
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.sampled_from(sorted(NANOBOT)), st.data())
 def test_no_cut_and_no_garbage_raises(name: str, data: st.DataObject) -> None:
     body = json.dumps(NANOBOT[name]["body"]).encode()

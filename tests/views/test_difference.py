@@ -1,10 +1,12 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.views.difference import LINE, LINES, body_lines, parts, request_lines, unified
+
+from ..properties import examples
 
 NAMES = ("sent", "went up")
 
@@ -84,7 +86,7 @@ LINE_TEXTS = st.lists(st.sampled_from(["{", " a", " b", "  {", "   x", "   y", "
 
 
 @given(LINE_TEXTS, LINE_TEXTS, st.integers(0, 3))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@examples(300)
 def test_both_requests_are_in_the_difference_whole(before: list[str], after: list[str], context: int) -> None:
     whole = unified(before, after, NAMES, context=1000).splitlines()[3:]
     if before != after:
@@ -100,6 +102,6 @@ def test_both_requests_are_in_the_difference_whole(before: list[str], after: lis
 
 
 @given(LINE_TEXTS)
-@settings(max_examples=100, deadline=None, derandomize=True)
+@examples(100)
 def test_parts_hold_every_line_once(lines: list[str]) -> None:
     assert [line for part in parts(lines) for line in part] == lines

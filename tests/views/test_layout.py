@@ -1,10 +1,12 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from codex_proxy.output.redact import redact
 from codex_proxy.views.layout import WIDTH, block, bounded, clip, count, hidden, one_line, size, table, wrapped
+
+from ..properties import examples
 
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -114,7 +116,7 @@ def test_no_line_is_broken_inside_a_credential(before: str, filled: int) -> None
 
 
 @given(st.text(st.sampled_from("ab \t\nbearer完-"), max_size=400))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@examples(200)
 def test_nothing_but_space_is_lost(text: str) -> None:
     assert wrapped(text).split() == text.split()
     assert all(len(row) <= WIDTH or " " not in row.partition(" ")[2] for row in wrapped(text).split("\n"))

@@ -3,7 +3,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -14,6 +14,7 @@ from codex_proxy.views.stream_text import stream_text
 from standin.answers.events import events, frame
 
 from ..examples import CALL, CUSTOM, REASONING, USAGE
+from ..properties import examples
 
 TEXT = "Oslo is wet: 12 °C.\n\n  Take an umbrella 🌦️."
 PART = {"type": "output_text", "text": TEXT, "annotations": [], "logprobs": []}
@@ -279,7 +280,7 @@ GARBAGE = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(data=st.data(), running=st.booleans(), chat=st.booleans())
 def test_no_cut_and_no_garbage_raises_or_is_shown_without_bound(data: st.DataObject, running: bool, chat: bool) -> None:
     body = b"".join(CHAT if chat else stream(REASONING, MESSAGE, CALL))

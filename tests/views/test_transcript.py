@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_proxy.answer.events import EVENT
@@ -12,6 +12,7 @@ from codex_proxy.views.transcript import MOST_ERRORS, MOST_ITEMS, Transcript
 from standin.answers.events import events
 
 from ..examples import CALL, CUSTOM, REASONING, USAGE
+from ..properties import examples
 
 PART = {"type": "output_text", "text": "Oslo is wet.", "annotations": [], "logprobs": []}
 MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "content": [PART]}
@@ -221,7 +222,7 @@ ODD = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(st.tuples(st.sampled_from(["", *KINDS]), st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=6))))
 def test_no_event_that_can_be_read_raises(told: list[tuple[str, dict[str, Any]]]) -> None:
     transcript = Transcript()

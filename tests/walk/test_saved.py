@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.io import tnetstring
 
@@ -16,6 +16,8 @@ from codex_proxy.outcome import Original, Tokens
 from codex_proxy.walk.exchange import Exchange
 from codex_proxy.walk.saved import FIELDS, TURN_FIELDS, VERSION, Saved, SavedTurn, loaded, saved, shown
 from codex_proxy.websocket.turns import TurnRecord
+
+from ..properties import examples
 
 CHANGE = Change("store", "set to false", "it is refused", "store set to false")
 HEADER_CHANGE = Change("user-agent", "a → b", "as the backend wants it")
@@ -220,7 +222,7 @@ STATES = ALMOST | st.builds(
 
 
 @given(ANYTHING | STATES | st.builds(lambda state: {**state, "version": VERSION}, STATES))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_nothing_that_a_flow_may_hold_raises(value: Any) -> None:
     assert_as_it_should_be(loaded(value))
 
