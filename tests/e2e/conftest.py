@@ -20,10 +20,19 @@ from .harness import PATIENCE, SCRIPT, Proxy, Start, environment, new_client, st
 authority, over_tls = certificates.authority, certificates.over_tls
 
 
+# Modules whose tests depend on the Python: asyncio, ssl, threads, signals, imports.
+EVERY_PYTHON = {
+    "test_bounds", "test_chat", "test_client_tls", "test_early", "test_fail_closed", "test_few_files", "test_full_disk", "test_heads",
+    "test_killed", "test_network", "test_reload", "test_sdk", "test_start", "test_stream", "test_token", "test_way_out", "test_websocket",
+}  # fmt: skip
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "e2e" in item.path.parts:
             item.add_marker(pytest.mark.e2e)
+            if item.path.stem not in EVERY_PYTHON:
+                item.add_marker(pytest.mark.one_python)
 
 
 @pytest.fixture
