@@ -284,10 +284,9 @@ def test_a_bomb_in_an_answer_is_the_backends_fault_and_costs_little(name: str, p
     assert peak < 2 * (len(packed) * RATIO + SLACK) + (40 << 20)
 
 
-@pytest.mark.parametrize("name", PACK)
+# A stream of brotli is one.
+@pytest.mark.parametrize("name", [name for name in PACK if name != "br"])
 def test_an_answer_may_be_several_frames_in_a_row_but_not_very_many(name: str) -> None:
-    if name == "br":
-        pytest.skip("a stream of brotli is one")
     two = PACK[name](b"a" * 1000) + PACK[name](b"b" * 1000)
     assert whole_answer(two, name) == b"a" * 1000 + b"b" * 1000
     with pytest.raises(ProxyError) as e:
