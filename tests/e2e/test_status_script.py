@@ -561,6 +561,6 @@ async def test_a_probe_asks_first(standin: Standin, document: dict[str, Any], tm
 @pytest.mark.parametrize("name", ["status", "logout"])
 async def test_its_entry_is_a_program_of_one_line(name: str, tmp_path: Path) -> None:
     entry = ROOT / "scripts" / name
-    assert os.access(entry, os.X_OK) and f'exec "$python" "$root/scripts/{name}.py" "$@"' in entry.read_text()
+    assert os.access(entry, os.X_OK) and entry.read_text().endswith(f'\nenv_exec {name}.py "$@"\n')
     ended = await run(name, tmp_path, "--help")
     assert ended.status == 0 and "Exit status: 0" in ended.out
