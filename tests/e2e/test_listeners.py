@@ -20,7 +20,7 @@ NOT_OURS: list[tuple[tuple[str, ...], str]] = [
     (("reverse:https://api.openai.com@127.0.0.1:0",), "No listener leads to the Codex backend"),
     (("reverse:tcp://chatgpt.com:443@127.0.0.1:0",), "No listener leads to the Codex backend"),
     ((OURS, "regular@0.0.0.0:0"), r"--mode regular@0\.0\.0\.0:0 listens on 0\.0\.0\.0, and anyone who uses it"),
-    ((OURS, "socks5@0"), "--mode socks5@0 listens on all interfaces, and whoever"),
+    ((OURS, "socks5@0"), "--mode socks5@0 listens on all interfaces, and anyone who uses it"),
     ((OURS, "local:nothing-has-this-name"), "--mode local:nothing-has-this-name takes connections of any program"),
     ((OURS, "reverse:tcp://127.0.0.1:9090@0.0.0.0:0"), "--mode reverse:tcp://127.0.0.1:9090@0.0.0.0:0 listens on"),
 ]
