@@ -67,7 +67,7 @@ async def test_who_allows_it_knowingly_has_both(start: Start, standin: Standin, 
         modes=(OURS, "regular@0.0.0.0:0"), codex_allow_open_listeners="true", codex_upstream=standin.upstream, codex_auth_file=login_file
     )  # fmt: skip
     await proxy.logged(
-        r"codex_allow_open_listeners is set\. --mode regular@0\.0\.0\.0:0 listens on 0\.0\.0\.0, and whoever"
+        r"codex_allow_open_listeners is set\. --mode regular@0\.0\.0\.0:0 listens on 0\.0\.0\.0, and anyone who uses it"
     )
     ours = await proxy.logged(r"reverse proxy to https://chatgpt.com listening at .*:(\d+)\.")
     proxy.ports = [int(ours[1])]

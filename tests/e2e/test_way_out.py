@@ -174,7 +174,7 @@ async def test_the_outgoing_proxy_is_the_same_for_all(
 
 
 WRONG = [
-    ({"ALL_PROXY": SOCKS}, "ALL_PROXY names a proxy of the kind socks5://, which can't be used"),
+    ({"ALL_PROXY": SOCKS}, "ALL_PROXY names a proxy of the kind socks5://, which is not supported"),
     ({"all_proxy": "socks://127.0.0.1:1/"}, "all_proxy names a proxy of the kind socks://"),
     ({"HTTPS_PROXY": "http://me:s3cret@proxy:port"}, "HTTPS_PROXY is not the address of a proxy"),
     ({"SSL_CERT_FILE": "/not/there.pem"}, "SSL_CERT_FILE=/not/there.pem: there is no such file"),

@@ -24,7 +24,7 @@ class Listeners:
         if problem := listeners.open_to_others(here):
             if not ctx.options.codex_allow_open_listeners:
                 reject(problem)
-            logger.warning(f"{ALLOW} is set. {problem.partition(' Leave it out')[0]}")
+            logger.warning(f"{ALLOW} is set. {problem.partition(' Remove it')[0]}")
 
     def client_connected(self, client: connection.Client) -> None:
         """mitmproxy listens for a moment on what a change of options asks for, before the change is refused."""
