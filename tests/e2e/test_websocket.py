@@ -314,10 +314,10 @@ async def test_a_token_that_runs_out_in_a_connection_is_not_used_any_more(
     """Nobody renews it here: the issuer is down."""
     path = tmp_path / "auth.json"
     proxy = await start(codex_upstream=standin.upstream, codex_issuer="http://127.0.0.1:1", codex_auth_file=path)
-    write_login(path, standin.login(expires_in=8))
+    write_login(path, standin.login(expires_in=14))
     async with connected(f"{proxy.url}/responses", KEY) as socket:
-        while (event := (await socket.ask())[-1])["type"] == "response.completed":
-            pass
+        while (event := (await socket.ask())[-1])["type"] == "response.completed":  # noqa: ASYNC110
+            await asyncio.sleep(0.1)  # below the bound of messages a second
         assert event["error"]["code"] == "websocket_connection_limit_reached"
         with pytest.raises(Closed):
             await socket.receive()
@@ -349,10 +349,9 @@ async def test_at_the_stop_a_quiet_connection_is_closed_and_a_turn_goes_on(proxy
 BREAKER = """
 import importlib
 
-from codex_proxy.steps import exchanges
-
 class Breaker:
     def running(self):
+        exchanges = importlib.import_module("codex_proxy.steps.exchanges")
         self.wrap("request.body_rules", "patch", lambda data, *_: b"BREAK-PATCH" in bytes(data["input"]))
         self.wrap("answer.repair", "StreamRepairer.message", lambda _, data: b"BREAK-EVENT" in data)
         self.wrap("layers.websocket_wire", "take_over", lambda flow, *_: "BREAK-START" in exchanges.of(flow).client)

@@ -93,13 +93,15 @@ class WebSockets:
         if flow.websocket:
             self._watch_messages(flow, exchange)
             limit = min(self.patch_body.patching.limit, turns.LONGEST)
-            socket = exchange.connection = Connection()
+            socket = Connection()
             websocket_wire.take_over(
                 flow,
                 limit,
                 lambda: self._last_words(flow, exchange, socket),
                 lambda: self._flooded(flow, exchange, socket),
             )
+            # Last: without it no message is let through.
+            exchange.connection = socket
 
     def _watch_messages(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         ref = weakref.ref(flow)
