@@ -201,7 +201,7 @@ async def test_a_stream_that_falls_silent_is_ended_with_an_error_event(
 
     assert answer.status_code == 200
     assert "event: error" in answer.text
-    assert "stopped in its answer: nothing more came for 0.5 s" in answer.text
+    assert "stopped in the middle of its answer: nothing more came for 0.5 s" in answer.text
 
 
 async def test_cloudflares_cookies_go_back_to_the_backend_and_no_others(
