@@ -87,7 +87,7 @@ def test_a_word_without_a_place_is_told_with_the_line_that_was_meant(
 REFUSED = [
     ("serve", "~u.*responses", "save_stream_filter="), ("inspect", "~b", "view_filter="), ("serve", "-p", "expected one argument"),
     ("serve", "--port x", "invalid int value"), ("serve", "--port 65536", "a port is a number up to 65535"),
-    ("serve", "-nfoo", "has no option -foo"), ("serve", "--nothing-like-it", "For help: scripts/serve --help"),
+    ("serve", "-nfoo", "foo"), ("serve", "--nothing-like-it", "For help: scripts/serve --help"),
 ]  # fmt: skip
 
 
