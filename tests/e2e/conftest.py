@@ -22,7 +22,7 @@ authority, over_tls = certificates.authority, certificates.over_tls
 
 # Modules whose tests depend on the Python: asyncio, ssl, threads, signals, imports.
 EVERY_PYTHON = {
-    "test_bounds", "test_chat", "test_client_tls", "test_early", "test_fail_closed", "test_few_files", "test_full_disk", "test_heads",
+    "test_bounds", "test_chat", "test_client_tls", "test_early", "test_fail_closed", "test_full_disk", "test_heads",
     "test_killed", "test_network", "test_reload", "test_sdk", "test_start", "test_stream", "test_token", "test_way_out", "test_websocket",
 }  # fmt: skip
 

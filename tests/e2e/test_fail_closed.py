@@ -60,7 +60,7 @@ async def test_an_exception_in_any_step_gives_500_and_nothing_leaves(
 
 
 ANSWER_STEPS = {
-    "repair": ("answer", "repair.Repair.feed"),
+    "repair": ("answer", "repair.StreamRepairer.feed"),
     "whole": ("answer", "Answer._finish"),
     "explain": ("answer", "refusals.explain"),
     "repeat": ("retry", "Retry._with_other_token"),

@@ -15,7 +15,7 @@ from .harness import PATIENCE, SCRIPT, Start, environment
 
 # One for each of those that check options; all that can be wrong is in the tests of the steps and of addons/options.py.
 WRONG: list[tuple[dict[str, str], str]] = [
-    ({"codex_upstrem": "https://x"}, r"^There is no option codex_upstrem\. There are: .*codex_upstream"),
+    ({"codex_upstrem": "https://x"}, r"^There is no option codex_upstrem\. Known options: .*codex_upstream"),
     ({"codex_patch": "most"}, r"codex_patch='most'; allowed: full or store"),
     ({"codex_client_key": "[hidden by the proxy]"}, r"codex_client_key: only the placeholder of a hidden key is left"),
     ({"codex_auth_file": "/"}, r"codex_auth_file=/ is a folder"),
