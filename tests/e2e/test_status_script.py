@@ -140,7 +140,7 @@ async def test_in_full_it_names_whose_login_it_is(status: Status, document: dict
 
 async def test_verbose_tells_the_steps(status: Status, document: dict[str, Any]) -> None:
     ended = await status("--verbose")
-    assert ended.status == 0 and "the backend is asked" in ended.err
+    assert ended.status == 0 and "asking the backend" in ended.err
 
 
 # Each way it may end.
