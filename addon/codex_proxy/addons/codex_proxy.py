@@ -45,8 +45,10 @@ class CodexProxy:
         self.parts = [*dict.fromkeys((*services, *up, *down, *watch))]
         self._up_head = [Call("Claim", begin, True), *calls(up, "requestheaders")]
         self._up_body = calls(up, "request")
-        self._down_head, self._down_body = calls(down, "responseheaders"), calls(down, "response")
-        self._down_error = calls(down, "error")
+        self._down_head = calls(down, "responseheaders")
+        # On the way down there is an answer, or an error in its place.
+        self._down_body = calls(down, "response", even_answered=True)
+        self._down_error = calls(down, "error", even_answered=True)
         self._watch_up_head, self._watch_up_body = calls(watch, "requestheaders"), calls(watch, "request")
         self._watch_down_head, self._watch_down_body = calls(watch, "responseheaders"), calls(watch, "response")
         self._watch_error = calls(watch, "error")
@@ -86,29 +88,25 @@ class CodexProxy:
         if not ours.is_ours(flow):
             return
         exchange = exchanges.claim(flow)
-        await self._up(self._up_head, flow, exchange)
+        await self._run(self._up_head, flow, exchange)
         if exchange.hidden:
             raise exceptions.AddonHalt
         self._look(self._watch_up_head, flow, exchange)
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        exchange = exchanges.of(flow)
+        exchange = visible(flow)
         if exchange is None:
             if ours.is_ours(flow):
                 self._refuse_unclaimed(flow)
             return
-        if exchange.hidden:
-            raise exceptions.AddonHalt
-        await self._up(self._up_body, flow, exchange)
+        await self._run(self._up_body, flow, exchange)
         self._look(self._watch_up_body, flow, exchange)
         exchanges.save(flow, exchange)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        exchange = exchanges.of(flow)
+        exchange = visible(flow)
         if exchange is None or flow.response is None:
             return
-        if exchange.hidden:
-            raise exceptions.AddonHalt
         for name, run, _ in self._down_head:
             try:
                 run(flow, exchange)
@@ -118,19 +116,17 @@ class CodexProxy:
         self._look(self._watch_down_head, flow, exchange)
 
     async def response(self, flow: http.HTTPFlow) -> None:
-        exchange = exchanges.of(flow)
+        exchange = visible(flow)
         if exchange is None or flow.response is None:
             return
-        if exchange.hidden:
-            raise exceptions.AddonHalt
         if exchange.failure and not flow.response.stream:
             refuse(flow, exchange, exchange.failure)
-        await self._down(self._down_body, flow, exchange)
+        await self._run(self._down_body, flow, exchange)
         self._look(self._watch_down_body, flow, exchange)
         exchanges.save(flow, exchange)
 
     async def error(self, flow: http.HTTPFlow) -> None:
-        exchange = exchanges.of(flow)
+        exchange = visible(flow)
         if exchange is None:
             if ours.is_ours(flow):
                 # Another addon's exception kept it from us: it leads nowhere, and its client gets an error.
@@ -139,9 +135,7 @@ class CodexProxy:
                 take_off(flow)
             else:
                 return
-        if exchange.hidden:
-            raise exceptions.AddonHalt
-        await self._down(self._down_error, flow, exchange)
+        await self._run(self._down_error, flow, exchange)
         self._look(self._watch_error, flow, exchange)
         exchanges.save(flow, exchange)
 
@@ -160,20 +154,10 @@ class CodexProxy:
             self._look(self._websocket_end, flow, exchange)
             exchanges.save(flow, exchange)
 
-    async def _up(self, steps: Sequence[Call], flow: http.HTTPFlow, exchange: Exchange) -> None:
+    async def _run(self, steps: Sequence[Call], flow: http.HTTPFlow, exchange: Exchange) -> None:
         for name, run, even_answered in steps:
             if (flow.response or flow.error) and not even_answered:
                 continue
-            try:
-                if (waiting := run(flow, exchange)) is not None:
-                    await waiting
-            except ProxyError as e:
-                refuse(flow, exchange, e)
-            except Exception as e:
-                refuse(flow, exchange, unforeseen(name, e, exchange))
-
-    async def _down(self, steps: Sequence[Call], flow: http.HTTPFlow, exchange: Exchange) -> None:
-        for name, run, _ in steps:
             try:
                 if (waiting := run(flow, exchange)) is not None:
                     await waiting
@@ -202,6 +186,14 @@ class CodexProxy:
         take_off(flow)
 
 
+def visible(flow: http.HTTPFlow) -> Exchange | None:
+    """The exchange of a flow of ours. Raises AddonHalt for one that the addons behind us do not see either."""
+    exchange = exchanges.of(flow)
+    if exchange is not None and exchange.hidden:
+        raise exceptions.AddonHalt
+    return exchange
+
+
 def begin(flow: http.HTTPFlow, exchange: Exchange) -> None:
     try:
         exchanges.begin(flow, exchange)
@@ -210,10 +202,10 @@ def begin(flow: http.HTTPFlow, exchange: Exchange) -> None:
         raise
 
 
-def calls(steps: Sequence[object], hook: str) -> list[Call]:
+def calls(steps: Sequence[object], hook: str, *, even_answered: bool = False) -> list[Call]:
     """The methods of the steps for one of mitmproxy's hooks, in order."""
     return [
-        Call(type(step).__name__, method, getattr(step, "even_answered", False))
+        Call(type(step).__name__, method, even_answered or getattr(step, "even_answered", False))
         for step in steps
         if (method := getattr(step, hook, None)) is not None
     ]

@@ -1,12 +1,13 @@
 """The part of an exchange that is saved with its flow, and how flow files are read, also those of earlier versions."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from ..changes import Change
-from ..outcome import Original, Tokens
+from ..outcome import Original, Outcome, Tokens
 from ..websocket.turns import TurnRecord
 from .exchange import Exchange
 
@@ -16,12 +17,9 @@ KEY = "codex"
 VERSION = 2
 
 
-class SavedTurn(msgspec.Struct, omit_defaults=True):
-    """One turn of a WebSocket. `asked` and `answered` are the times of its messages in the flow."""
+class SavedOutcome(msgspec.Struct, omit_defaults=True):
+    """What an exchange and a turn of a WebSocket have in common; times in unix seconds."""
 
-    number: int = 0
-    asked: float = 0.0
-    answered: float | None = None
     model: str = ""
     sent_model: str = ""
     changes: list[Change] = []
@@ -34,9 +32,17 @@ class SavedTurn(msgspec.Struct, omit_defaults=True):
     marks: list[tuple[int, int]] = []
 
 
-class Saved(msgspec.Struct, omit_defaults=True):
-    """An exchange without secrets and fingerprints; times in unix seconds. The first form had no version, and times that
-    meant nothing after a restart: those are not read."""
+class SavedTurn(SavedOutcome, omit_defaults=True):
+    """One turn of a WebSocket. `asked` and `answered` are the times of its messages in the flow."""
+
+    number: int = 0
+    asked: float = 0.0
+    answered: float | None = None
+
+
+class Saved(SavedOutcome, omit_defaults=True):
+    """An exchange without secrets and fingerprints. The first form had no version, and times that meant nothing after a restart:
+    those are not read."""
 
     version: int = VERSION
     method: str = ""
@@ -44,19 +50,9 @@ class Saved(msgspec.Struct, omit_defaults=True):
     route: str = ""
     caller: str = ""
     original: Original | None = None
-    model: str = ""
-    sent_model: str = ""
     stream: bool = False
-    changes: list[Change] = []
     header_changes: list[Change] = []
-    notes: list[str] = []
-    sent_at: float | None = None
-    first_at: float | None = None
-    tokens: Tokens | None = None
-    error: str = ""
     refused: str = ""
-    ended: str = ""
-    marks: list[tuple[int, int]] = []
     turns: list[SavedTurn] = []
 
 
@@ -66,34 +62,25 @@ FIELDS = Saved.__struct_fields__
 # Of the first form these are monotonic times.
 TIMES = ("sent_at", "first_at")
 
-# What is saved as it is.
-PLAIN = tuple(name for name in FIELDS if name not in ("version", "route", "original", "tokens", "turns", *TIMES))
+# What needs a form of its own; the rest is saved as it is.
+FORMED = ("version", "route", "original", "tokens", "turns", *TIMES)
+PLAIN = tuple(name for name in FIELDS if name not in FORMED)
+TURN_PLAIN = tuple(name for name in TURN_FIELDS if name not in FORMED)
 
 
 def shown(exchange: Exchange) -> Saved:
     """An exchange as it is now."""
-    kept = {name: getattr(exchange, name) for name in FIELDS if name not in ("version", "route", "turns")}
-    shift = time.time() - time.monotonic()
-    found = Saved(**kept, route=exchange.route.name, turns=[_turn(turn, shift) for turn in exchange.turns])
-    return _in_wall_clock(found, shift)
+    return loaded(saved(exchange))
 
 
 def saved(exchange: Exchange) -> dict[str, Any]:
     """As it goes into `flow.metadata[KEY]`: numbers, texts, lists and dictionaries of them. Made several times a request, so by hand;
     lists of texts and tuples, which may be long, are the exchange's own."""
-    kept: dict[str, Any] = {"version": VERSION}
-    for name in PLAIN:
-        if value := getattr(exchange, name):
-            kept[name] = value
+    kept = {"version": VERSION, **_saved_outcome(exchange, PLAIN)}
     if exchange.route.name:
         kept["route"] = exchange.route.name
-    if exchange.sent_at is not None:
-        shift = time.time() - time.monotonic()
-        kept |= {name: at + shift for name in TIMES if (at := getattr(exchange, name)) is not None}
     if original := exchange.original:
         kept["original"] = {name: getattr(original, name) for name in Original.__struct_fields__}
-    if exchange.tokens:
-        kept["tokens"] = msgspec.to_builtins(exchange.tokens)
     if exchange.turns:
         kept["turns"] = [_saved_turn(turn) for turn in exchange.turns]
     return kept
@@ -103,10 +90,21 @@ def _saved_turn(turn: TurnRecord) -> dict[str, Any]:
     """Of a long connection all turns are saved after each one: those that have ended are made once."""
     if turn.as_saved is not None:
         return turn.as_saved
-    made: dict[str, Any] = msgspec.to_builtins(_turn(turn, time.time() - time.monotonic()))
+    made = _saved_outcome(turn, TURN_PLAIN)
     if turn.ended:
         turn.as_saved = made
     return made
+
+
+def _saved_outcome(of: Outcome, plain: Sequence[str]) -> dict[str, Any]:
+    """What is known of the fields that are saved as they are, of the times, by the wall clock, and of the tokens."""
+    kept: dict[str, Any] = {name: value for name in plain if (value := getattr(of, name))}
+    if of.sent_at is not None:
+        shift = time.time() - time.monotonic()
+        kept |= {name: at + shift for name in TIMES if (at := getattr(of, name)) is not None}
+    if of.tokens:
+        kept["tokens"] = msgspec.to_builtins(of.tokens)
+    return kept
 
 
 def loaded(value: Any) -> Saved:
@@ -137,13 +135,3 @@ def _lenient[T: msgspec.Struct](kind: type[T], values: dict[str, Any]) -> T:
         except (msgspec.ValidationError, UnicodeError, RecursionError):
             continue
     return kind(**kept)
-
-
-def _turn(turn: TurnRecord, shift: float) -> SavedTurn:
-    return _in_wall_clock(SavedTurn(**{name: getattr(turn, name) for name in TURN_FIELDS}), shift)
-
-
-def _in_wall_clock[T: (Saved, SavedTurn)](found: T, shift: float) -> T:
-    found.sent_at = None if found.sent_at is None else found.sent_at + shift
-    found.first_at = None if found.first_at is None else found.first_at + shift
-    return found
