@@ -21,10 +21,11 @@ class Listeners:
             reject(problem)
         if problem := kept_from_listening():
             reject(problem)
-        if problem := listeners.open_to_others(here):
-            if not ctx.options.codex_allow_open_listeners:
-                reject(problem)
-            logger.warning(f"{ALLOW} is set. {problem.partition(' Remove it')[0]}")
+        found = listeners.first_open(here)
+        if found and ctx.options.codex_allow_open_listeners:
+            logger.warning(f"{ALLOW} is set. {listeners.exposure(found)}")
+        elif problem := listeners.open_to_others(here):
+            reject(problem)
 
     def client_connected(self, client: connection.Client) -> None:
         """mitmproxy listens for a moment on what a change of options asks for, before the change is refused."""

@@ -101,16 +101,25 @@ def none_of_ours(listeners: Sequence[Listener], *, loads_flows: bool) -> str | N
 
 
 def open_to_others(listeners: Sequence[Listener]) -> str | None:
-    """Why a listener may not stand beside ours; None if all may."""
-    if not any(each.is_ours for each in listeners):
+    """Why a listener may not stand beside ours, and the way out; None if all may."""
+    found = first_open(listeners)
+    if found is None:
         return None
-    for each in listeners:
-        if each.is_open:
-            head = each.spec.rpartition("@")[0] or each.spec
-            local = f"have it listen on this machine only (--mode {head}@{HOST}:{each.port or 8080}), or"
-            return (
-                f"--mode {each.spec} {each.where}, and anyone who uses it could reach the Codex listener as a program of this"
-                f" machine would, and spend your subscription. Remove it, {local if each.host is not None else 'or'}"
-                f" allow it explicitly (--set {ALLOW}=true)."
-            )
-    return None
+    head = found.spec.rpartition("@")[0] or found.spec
+    local = f"have it listen on this machine only (--mode {head}@{HOST}:{found.port or 8080}), or"
+    way_out = f"Remove it, {local if found.host is not None else 'or'} allow it explicitly (--set {ALLOW}=true)."
+    return f"{exposure(found)} {way_out}"
+
+
+def first_open(listeners: Sequence[Listener]) -> Listener | None:
+    """A listener beside ours through which others come."""
+    beside_ours = any(each.is_ours for each in listeners)
+    return next((each for each in listeners if each.is_open), None) if beside_ours else None
+
+
+def exposure(found: Listener) -> str:
+    """What an open listener lets others do, in a sentence."""
+    return (
+        f"--mode {found.spec} {found.where}, and anyone who uses it could reach the Codex listener as a program of this"
+        " machine would, and spend your subscription."
+    )

@@ -73,10 +73,6 @@ class Rule(NamedTuple):
     seen: str
 
 
-def off(_: Any) -> None:
-    return None
-
-
 REFUSED = 'the backend answers 400 "Unsupported parameter"'
 NOT_STORED = "the backend stores nothing"
 
