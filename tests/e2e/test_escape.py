@@ -17,7 +17,8 @@ from codex_proxy.printable import UNSAFE
 from standin import Standin
 
 from .harness import PATIENCE, QUESTION, Proxy, Start, new_client, write_login
-from .test_odd_answers import answer, stream
+from .raw_backend import answer, listening, request_head
+from .test_odd_answers import stream
 
 BODY = json.dumps(QUESTION).encode()
 
@@ -34,9 +35,7 @@ class Backend:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            found = re.search(rb"content-length: (\d+)", head, re.I)
-            await reader.readexactly(int(found[1]) if found else 0)
+            head = await request_head(reader)
             if head.startswith(b"POST"):
                 self.heads.append(head)
                 writer.write(self.reply(head))
@@ -49,8 +48,7 @@ class Backend:
 @pytest.fixture
 async def backend() -> AsyncIterator[Backend]:
     backend = Backend()
-    async with await asyncio.start_server(backend.serve, "127.0.0.1", 0) as server:
-        backend.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/backend-api/codex"
+    async with listening(backend.serve) as backend.url:
         yield backend
 
 
@@ -364,9 +362,7 @@ class Issuer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            found = re.search(rb"content-length: (\d+)", head, re.I)
-            await reader.readexactly(int(found[1]) if found else 0)
+            await request_head(reader)
             self.asked += 1
             writer.write(answer(self.document, "connection: close", kind="application/json"))
             await writer.drain()

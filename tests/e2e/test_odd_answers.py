@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gzip
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from standin.answers.events import frame
 from standin.answers.usage import Usage
 
 from .harness import PATIENCE, QUESTION, Proxy, Start, events, memory, new_client
+from .raw_backend import answer, listening, request_head
 
 RESPONSE = {"id": "resp_1", "created_at": 7, "model": "gpt-6-sol", "status": "in_progress"}
 CHAT: dict[str, Any] = {"model": "gpt-6-sol", "messages": [{"role": "user", "content": "hi"}]}
@@ -37,11 +37,6 @@ def failure(code: str) -> bytes:
     )
 
 
-def answer(body: bytes, *headers: str, status: str = "200 OK", kind: str = "text/event-stream") -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"content-type: {kind}", f"content-length: {len(body)}", *headers, "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
 class Backend:
     """Answers each POST with `bytes`, each GET with `document`; where they name no length their end is that of the connection, a while after them."""
 
@@ -57,9 +52,7 @@ class Backend:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                found = re.search(rb"content-length: (\d+)", head, re.I)
-                await reader.readexactly(int(found[1]) if found else 0)
+                head = await request_head(reader)
                 if not head.startswith(b"POST"):
                     writer.write(self.document)
                     continue
@@ -78,8 +71,7 @@ class Backend:
 @pytest.fixture
 async def backend() -> AsyncIterator[Backend]:
     backend = Backend()
-    async with await asyncio.start_server(backend.serve, "127.0.0.1", 0) as server:
-        backend.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/backend-api/codex"
+    async with listening(backend.serve) as backend.url:
         yield backend
 
 
