@@ -221,7 +221,8 @@ async def test_cloudflares_cookies_go_back_to_the_backend_and_no_others(
     assert names == {"__cf_bm", "__cflb"}
 
 
-# What tells mitmproxy of a backend's end is cancelled in that moment, as can be where it could not write to it either.
+# What tells mitmproxy of a backend's end is cancelled in that moment, as can be where it could not write to it either;
+# and once more, by another task that could not write.
 END_NOT_TOLD = """
 import asyncio
 from mitmproxy.connection import Server
@@ -233,6 +234,7 @@ async def server_event(self, event):
     is_end = isinstance(event, events.ConnectionClosed) and isinstance(event.connection, Server)
     if is_end and not hasattr(self, "was_cancelled"):
         self.was_cancelled = True
+        asyncio.get_running_loop().call_soon(asyncio.current_task().cancel)
         raise asyncio.CancelledError
     await tell(self, event)
 

@@ -12,7 +12,7 @@ from mitmproxy.proxy import server_hooks
 from mitmproxy.proxy.layer import NextLayer
 
 from .. import mitmproxy_options
-from ..layers import handlers, ours, wire
+from ..layers import handlers, ours
 from ..layers.backend_tls import HTTP1
 from ..layers.found_addon import proxyserver
 from ..layers.option_checks import logger
@@ -69,10 +69,6 @@ class Connections:
         """Refuse any other destination than the backend, or the proxy on the way to it."""
         if ours.is_our_client(data.client) and data.server.address != self.way_out.addresses()[-1]:
             data.server.error = "not the way to the Codex backend"
-
-    async def server_disconnected(self, data: server_hooks.ServerConnectionHookData) -> None:
-        if ours.is_our_client(data.client):
-            await wire.tell_of_end(data.client, data.server)
 
     def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
         outgoing = self.way_out.outgoing

@@ -137,9 +137,26 @@ class _Ours(server.ConnectionHandler):
             try:
                 await self.handle_connection(made)
             finally:
+                # A task of its own, since this one may be cancelled again while it waits here.
+                closed = asyncio_utils.create_task(self._closed(hook_data), name=f"closed {where}", keep_ref=True)
+                await asyncio.shield(closed)
                 self.log(f"server disconnect {where}")
-                made.timestamp_end = time.time()
-                await self.handle_hook(server_hooks.ServerDisconnectedHook(hook_data))
+
+    async def _closed(self, hook_data: server_hooks.ServerConnectionHookData) -> None:
+        """Tell the layers and the addons that a connection to the backend has ended.
+
+        What reads from it cancels itself where it can't write to it, and may meet that just as it tells the layers
+        (proxy/server.py, `drain_writers` and `handle_connection`): the code that waits for the answer would wait for ever.
+        """
+        made = hook_data.server
+        if io := self.transports.pop(made, None):
+            made.state = connection.ConnectionState.CLOSED
+            if io.writer:
+                with contextlib.suppress(OSError):
+                    io.writer.close()
+            await self.server_event(events.ConnectionClosed(made))
+        made.timestamp_end = time.time()
+        await self.handle_hook(server_hooks.ServerDisconnectedHook(hook_data))
 
     async def _not_opened(
         self, command: commands.OpenConnection, hook_data: server_hooks.ServerConnectionHookData, error: str

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import connection, http
 from mitmproxy.net.http import http1
-from mitmproxy.proxy import commands, events
+from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
 from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
@@ -233,23 +233,6 @@ def dialled(flow: http.HTTPFlow) -> Dialled | None:
     handler = handler_of(flow.client_conn)
     found: Dialled | None = getattr(handler, "dialled", None)
     return found
-
-
-async def tell_of_end(client: connection.Client, server: connection.Server) -> None:
-    """From `server_disconnected`: tell mitmproxy's layers that the connection has ended, unless they know.
-
-    What reads from it cancels itself where it can't write to it, and may meet that just as it tells them (proxy/server.py,
-    `drain_writers` and `handle_connection`): the code that waits for the answer would wait for ever.
-    """
-    handler = handler_of(client)
-    io = handler.transports.pop(server, None) if handler else None
-    if handler is None or io is None:
-        return
-    server.state = connection.ConnectionState.CLOSED
-    if io.writer:
-        with contextlib.suppress(OSError):
-            io.writer.close()
-    await handler.server_event(events.ConnectionClosed(server))
 
 
 def hang_up_upstream(flow: http.HTTPFlow, why: str) -> None:
