@@ -32,3 +32,8 @@ def text(raw: msgspec.Raw) -> str:
 
 def encoded(plain: Any) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(plain))
+
+
+def with_value(document: bytes, key: str, value: bytes) -> bytes:
+    """The JSON object with one value put or replaced, all others as they were. Raises msgspec.MsgspecError."""
+    return msgspec.json.encode({**OBJECT.decode(document), key: msgspec.Raw(value)})

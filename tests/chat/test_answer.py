@@ -81,14 +81,14 @@ def test_only_calls_and_refusals_stand_for_a_text(item: dict[str, Any], content:
 
 def test_an_error_ends_it_and_nothing_comes_after() -> None:
     chunks = Chunks(Chat(usage=True), "m")
-    first, *more = chunks.feed([StreamRepairer().broken("It broke."), *sent(TEXT)])
+    first, *more = chunks.feed([*StreamRepairer().broken("It broke."), *sent(TEXT)])
 
     assert more == []
     assert json.loads(first.removeprefix(b"data: "))["error"] == {
         "message": "It broke.", "type": "server_error", "param": None, "code": "stream_broken",
     }  # fmt: skip
     whole = Whole(Chat(), "m")
-    whole.feed([StreamRepairer().broken("It broke.")])
+    whole.feed(StreamRepairer().broken("It broke."))
     with pytest.raises(ProxyError, match="It broke"):
         whole.made()
 

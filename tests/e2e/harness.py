@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,27 @@ async def new_client(proxy: Proxy) -> AsyncIterator[httpx2.AsyncClient]:
     headers = {"authorization": "Bearer dummy"}
     async with httpx2.AsyncClient(base_url=proxy.url, timeout=PATIENCE, trust_env=False, headers=headers) as session:
         yield session
+
+
+@dataclass
+class Told:
+    """An answer as far as it came; `is_whole` if its body ended as HTTP says (RFC 9112, section 8)."""
+
+    status: int
+    text: str
+    is_whole: bool
+
+
+async def ask(client: httpx2.AsyncClient, path: str, body: object) -> Told:
+    """Post JSON, and take whatever comes."""
+    came = bytearray()
+    async with client.stream("POST", path, json=body) as response:
+        try:
+            async for piece in response.aiter_bytes():
+                came += piece
+        except httpx2.RemoteProtocolError:
+            return Told(response.status_code, came.decode(), is_whole=False)
+    return Told(response.status_code, came.decode(), is_whole=True)
 
 
 def events(body: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from standin.answers.events import events as stream_events
 from standin.answers.events import frame
 from standin.answers.usage import Usage
 
-from .harness import PATIENCE, QUESTION, Proxy, Start, events, memory, new_client
+from .harness import PATIENCE, QUESTION, Proxy, Start, ask, events, memory, new_client
 from .raw_backend import answer, listening, request_head
 
 RESPONSE = {"id": "resp_1", "created_at": 7, "model": "gpt-6-sol", "status": "in_progress"}
@@ -145,9 +146,9 @@ flows = []
 
 def told(flow):
     flows.append(flow)
-    answer = next(step for step in ctx.master.addons.get("codexproxy").down if hasattr(step, "watched"))
+    answer = next(step for step in ctx.master.addons.get("codexproxy").down if hasattr(step, "whole"))
     asked = [kept for kept in flows if exchanges.of(kept).asked is not None]
-    logging.info(f"flow {len(flows)} keeps {len(asked)} {len(answer.watched)}")
+    logging.info(f"flow {len(flows)} keeps {len(asked)} {len(answer.whole)}")
 
 response = error = told
 """
@@ -288,16 +289,16 @@ async def test_what_is_no_answer_in_http_is_the_backends_fault(
         with subtests.test(name):
             by(backend, data)
             async with new_client(proxy) as client:
-                told = await client.post("/v1/responses", json={**QUESTION, "stream": streams})
-            if told.status_code == 200:  # a stream whose head was good
-                assert streams and "bomb" in name
-                error = events(told.text)[-1]
+                told = await ask(client, "/v1/responses", {**QUESTION, "stream": streams})
+            if told.status == 200:  # a stream whose head was good
+                assert streams and "bomb" in name and not told.is_whole
+                error = events(told.text)[-2]
                 assert error["type"] == "error"
             else:
-                assert told.status_code == 502
-                error = told.json()["error"]
+                assert told.status == 502
+                error = json.loads(told.text)["error"]
             assert error["code"] == "backend_garbled", error
-            assert len(told.content) < 2000 and "bearer" not in told.text
+            assert len(told.text) < 2000 and "bearer" not in told.text
     with subtests.test("memory"):
         # An answer that is held may be 128 MB, once as it came and once as it goes.
         assert memory(proxy) - began < 300 * MB
@@ -345,10 +346,10 @@ async def test_an_event_and_an_answer_without_an_end_are_ended(before: Before, b
     for streams in (True, False):
         by(backend, CHUNKED + chunk(b"data: ") + chunk(b"x" * MB) * 150)
         async with new_client(proxy) as client:
-            told = await client.post("/v1/responses", json={**QUESTION, "stream": streams})
-        error = events(told.text)[-1] if streams else told.json()["error"]
-        assert (told.status_code, error["code"]) == (200 if streams else 502, "backend_garbled")
-        assert len(told.content) < 2000
+            told = await ask(client, "/v1/responses", {**QUESTION, "stream": streams})
+        error = (events(told.text)[-2] if streams else json.loads(told.text))["error"]
+        assert (told.status, error["code"]) == (200 if streams else 502, "backend_garbled")
+        assert len(told.text) < 2000
     assert memory(proxy) - began < 500 * MB
 
 

@@ -74,9 +74,9 @@ async def test_an_error_is_the_sdks_own(sdk: openai.AsyncOpenAI, standin: Standi
 async def test_a_stream_cut_by_a_reset_is_seen(sdk: openai.AsyncOpenAI, standin: Standin) -> None:
     standin.fail("reset")
     stream = await sdk.responses.create(model="gpt-6-sol", input="hi", stream=True)
-    kinds = [event.type async for event in stream]
-
-    assert kinds[-1] == "error"
+    with pytest.raises(openai.APIError, match="broke off the stream") as told:
+        [event async for event in stream]
+    assert told.value.code == "stream_broken"
 
 
 @pytest.fixture

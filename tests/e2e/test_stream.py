@@ -10,7 +10,7 @@ import pytest
 
 from standin import Standin
 
-from .harness import PATIENCE, QUESTION, Proxy, events, new_client
+from .harness import PATIENCE, QUESTION, Proxy, Told, ask, events, new_client
 
 
 async def test_events_are_handed_on_as_they_come(client: httpx2.AsyncClient, standin: Standin) -> None:
@@ -43,9 +43,7 @@ async def test_whatever_the_form_the_last_event_has_its_output(
             assert response.headers["content-type"].startswith("text/event-stream")
             assert "content-encoding" not in response.headers
             last = next(
-                e
-                for e in reversed(events(response.text))
-                if e["type"] in ("response.completed", "response.done", "response.incomplete")
+                e for e in reversed(events(response.text)) if e["type"] in ("response.completed", "response.incomplete")
             )
             texts = [
                 part["text"]
@@ -56,13 +54,15 @@ async def test_whatever_the_form_the_last_event_has_its_output(
             assert texts == ["Grüße — 后端"]
 
 
-async def test_comments_and_unknown_events_reach_the_client(client: httpx2.AsyncClient, standin: Standin) -> None:
-    standin.fail("comments")
-    body = (await client.post("/v1/responses", json=QUESTION)).text
-
-    known = ("response.", "error")
-    assert any(line.startswith(":") for line in body.splitlines())
-    assert any(not event["type"].startswith(known) for event in events(body))
+async def test_what_is_no_event_of_openais_is_for_the_official_client_alone(
+    client: httpx2.AsyncClient, standin: Standin
+) -> None:
+    official = {"originator": "codex_exec", "user-agent": "codex_exec/0.169.0 (Linux)"}
+    for headers, is_there in (({}, False), (official, True)):
+        standin.fail("comments")
+        body = (await client.post("/v1/responses", json=QUESTION, headers=headers)).text
+        assert any(line.startswith(":") for line in body.splitlines())
+        assert any(not event["type"].startswith("response.") for event in events(body)) is is_there
 
 
 async def test_only_the_last_event_is_changed(client: httpx2.AsyncClient, standin: Standin) -> None:
@@ -91,35 +91,40 @@ async def test_no_cookie_comes_down(client: httpx2.AsyncClient, standin: Standin
     assert "x-codex-primary-used-percent" in response.headers
 
 
+CHAT = {"model": "gpt-6-sol", "messages": [{"role": "user", "content": "hi"}], "stream": True}
 BREAKS = ("cut-clean", "cut-close", "reset", "reset-mid-line")
 
 
-async def test_a_stream_that_breaks_ends_with_an_error_event(
-    proxy: Proxy, standin: Standin, subtests: pytest.Subtests
-) -> None:
+def is_loud(told: Told, code: str = "stream_broken") -> None:
+    """The client can't take it for whole, whatever it reads: an error flat and nested, a failed response, or HTTP."""
+    *_, error, failed = events(told.text)
+    assert (error["type"], error["code"], error["error"]["code"]) == ("error", code, code)
+    assert error["message"] == error["error"]["message"] == failed["response"]["error"]["message"]
+    assert (failed["type"], failed["response"]["status"]) == ("response.failed", "failed")
+    assert failed["response"]["error"]["code"] == code
+    assert not told.is_whole and "response.completed" not in told.text
+
+
+async def test_a_stream_that_breaks_is_loud(proxy: Proxy, standin: Standin, subtests: pytest.Subtests) -> None:
     for failure in BREAKS:
         with subtests.test(failure=failure):
-            # Each on a connection of its own, as the one before has ended with its stream.
             async with new_client(proxy) as client:
                 standin.fail(failure)
-                # httpx2 raises where a chunked body has no proper end.
-                response = await client.post("/v1/responses", json=QUESTION)
-
-                seen = events(response.text)
-                assert seen[-1]["type"] == "error"
-                assert seen[-1]["code"] == "stream_broken"
-                assert set(seen[-1]) == {"type", "code", "message", "param", "sequence_number"}
-                assert "response.completed" not in response.text
+                is_loud(await ask(client, "/v1/responses", QUESTION))
+                standin.fail(failure)
+                told = await ask(client, "/v1/chat/completions", CHAT)
+                assert events(told.text)[-1]["error"]["code"] == "stream_broken"
+                assert not told.is_whole and "[DONE]" not in told.text
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux sends the end of a connection with its last bytes")
 async def test_after_a_broken_stream_the_next_request_is_answered(client: httpx2.AsyncClient, standin: Standin) -> None:
     for _ in range(40):
         standin.fail("cut-close")
-        broken = await client.post("/v1/responses", json=QUESTION)
+        broken = await ask(client, "/v1/responses", QUESTION)
         # At once, and of the same pool: a connection that is about to end must not look like one that can be used again.
-        after = await client.post("/v1/responses", json=QUESTION)
-        assert (events(broken.text)[-1]["type"], after.status_code) == ("error", 200)
+        after = await ask(client, "/v1/responses", QUESTION)
+        assert (broken.is_whole, after.status, after.is_whole) == (False, 200, True)
 
 
 async def test_who_asked_for_no_stream_gets_an_http_error(
@@ -194,17 +199,15 @@ async def test_a_failure_inside_the_stream_becomes_an_http_error(
             assert code in (None, error["code"])
 
 
-async def test_a_failure_inside_the_stream_reaches_a_streaming_client_as_it_is(
+async def test_a_failure_inside_the_stream_is_loud(
     client: httpx2.AsyncClient, standin: Standin, subtests: pytest.Subtests
 ) -> None:
-    for failure, _status, _code in FAILED:
+    for failure, _, code in FAILED:
         with subtests.test(failure=failure):
             standin.requests.clear()
             standin.fail(failure)
-            seen = events((await client.post("/v1/responses", json=QUESTION)).text)
-
-            assert seen[-1]["type"] in ("response.failed", "error")
-            assert [e["type"] for e in seen].count("error") <= 1
+            told = await ask(client, "/v1/responses", QUESTION)
+            is_loud(told, code or events(told.text)[-1]["response"]["error"]["code"])
 
 
 async def test_a_client_that_hangs_up_ends_the_backends_work(proxy: Proxy, standin: Standin) -> None:

@@ -10,9 +10,9 @@ from codex_proxy.message.encodings import StreamDecoder
 from codex_proxy.steps.event_stream import STOPPED, EventStream, stopped, tell_ending
 from codex_proxy.walk.exchange import Exchange
 
-from .events import COMPLETED, DELTA, DONE, FAILED, event
+from .events import BEGUN, COMPLETED, DELTA, DONE, ENDS, FAILED, event
 
-TURN = [DELTA, DONE, COMPLETED]
+TURN = [BEGUN, DELTA, ENDS, DONE, COMPLETED]
 
 
 def fed(stream: EventStream, pieces: list[bytes]) -> bytes:
@@ -49,20 +49,20 @@ def test_the_events_go_through_and_the_last_one_gets_its_output(cut: int) -> Non
     [
         (TURN, "response.completed", ""),
         ([DELTA, FAILED], "response.failed", "server_error"),
-        ([DELTA], "error", "stream_broken"),
-        ([], "error", "stream_broken"),
-        ([DELTA, DONE[:-9]], "error", "stream_broken"),
+        ([DELTA], "response.failed", "stream_broken"),
+        ([], "response.failed", "stream_broken"),
+        ([DELTA, DONE[:-9]], "response.failed", "stream_broken"),
         ([DELTA, COMPLETED[:-1]], "response.completed", ""),
-        ([event("error", code="slow_down", message="x")], "error", "slow_down"),
+        ([event("error", code="slow_down", message="x")], "response.failed", "slow_down"),
     ],
 )
-def test_every_stream_has_a_last_event(pieces: list[bytes], last: str, error: str) -> None:
+def test_every_stream_has_a_last_event_and_a_failed_one_is_broken(pieces: list[bytes], last: str, error: str) -> None:
     exchange = Exchange()
     stream = stream_of(exchange)
     out = fed(stream, [*pieces, b""])
     assert sse.parse(sse.Frames().feed(out)[-1])[0] == last
     tell_ending(exchange, stream.repair)
-    assert (stream.repair.ended, exchange.error) == (last, error)
+    assert (exchange.error, bool(stream.broken)) == (error, bool(error)) and stream.is_over
     assert stream(DELTA) == [] and stream.end("again") == b""
 
 
@@ -96,7 +96,7 @@ def test_a_frame_without_an_end_ends_the_stream(monkeypatch: pytest.MonkeyPatch)
     exchange, told = Exchange(), list[str]()
     stream = stream_of(exchange, ended=told)
     (said,) = stream(b"data: " + b"x" * 2000)
-    assert sse.parse(said)[0] == "error" and b"backend_garbled" in said and told == ["hang up"]
+    assert sse.parse(said)[0] == "response.failed" and b"backend_garbled" in said and told == ["hang up"]
 
 
 def test_what_can_not_be_read_at_all_ends_the_stream_with_a_word() -> None:
@@ -111,6 +111,7 @@ def test_what_can_not_be_read_at_all_ends_the_stream_with_a_word() -> None:
 
 def test_no_piece_is_empty() -> None:
     stream = stream_of(Exchange())
+    assert stream(BEGUN) == [BEGUN]
     assert stream(DELTA[:10]) == [] and stream(DELTA[10:]) == [DELTA]
 
 

@@ -12,7 +12,7 @@ from codex_proxy.steps.event_stream import EventStream
 from codex_proxy.steps.live_view import HEAD, TAIL, LiveView, is_watched, so_far
 from codex_proxy.walk.exchange import Exchange
 
-from .events import DELTA, event
+from .events import BEGUN, DELTA, event
 from .flows import asked, until
 
 
@@ -59,10 +59,11 @@ async def test_an_answer_is_seen_growing_until_it_is_over(console: Console) -> N
     view = LiveView()
     flow, exchange, stream = streaming(view)
     assert is_watched()
+    stream(BEGUN)
     for number in range(1, 4):
         stream(DELTA)
         await until(lambda: len(console.shown) >= number)  # noqa: B023
-    assert console.shown == [DELTA, DELTA * 2, DELTA * 3]
+    assert console.shown == [BEGUN + DELTA, BEGUN + DELTA * 2, BEGUN + DELTA * 3]
     await asyncio.sleep(0.05)  # nothing new, and so nothing shown
     view.response(flow, exchange)
     stream(DELTA)

@@ -309,9 +309,16 @@ async def test_an_upgrade_is_one_or_is_refused(
     assert not websocket or (flow.websocket and isinstance(flow.websocket.messages, websocket_messages.Messages))
 
 
-async def test_an_event_of_usage_is_noted(step: WebSockets, opened: tuple[http.HTTPFlow, Exchange]) -> None:
+@pytest.mark.parametrize("is_official", [True, False])
+async def test_an_event_of_usage_is_noted_and_kept_from_clients_that_do_not_know_it(
+    step: WebSockets, opened: tuple[http.HTTPFlow, Exchange], is_official: bool
+) -> None:
+    connection = opened[1].connection
+    assert connection
+    connection.turns.is_official = is_official
     await message(step, opened, encoded(), from_client=True)
     limits = {"primary": {"used_percent": 12, "window_minutes": 300, "reset_after_seconds": 60}}
     came = data(event("codex.rate_limits", rate_limits=limits))
     down = await message(step, opened, came, from_client=False)
-    assert down.content == came and [window.used for window in step.usage.windows()] == [12]
+    assert (down.content, down.dropped) == (came, not is_official)
+    assert [window.used for window in step.usage.windows()] == [12]

@@ -17,7 +17,7 @@ def event(kind: str, **values: Any) -> bytes:
     return json.dumps({"type": kind, **values}).encode()
 
 
-DELTA = event("response.output_text.delta", delta="hi")
+DELTA = event("response.output_text.delta", output_index=0, item_id="msg_1", content_index=0, delta="hi")
 DONE = event("response.output_item.done", item=ITEM, output_index=0)
 COMPLETED = event("response.completed", response=NO_OUTPUT)
 

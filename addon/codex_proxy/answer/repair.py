@@ -1,244 +1,236 @@
-"""Repair the answer's stream on its way down: collect the items, complete the last event, end a broken stream readably.
+"""Repair the answer's stream on its way down: every event that clients rely on is there, the last one has the items that came, and a
+failure is told in forms that every client reads.
 
-The backend's last event has `output: []` (docs/backend.md, 5), and clients such as nanobot read nothing else.
+The backend's last event has `output: []`, and backends leave out more than that (docs/backend.md, 5); clients such as nanobot read
+nothing but the last event, others nothing but the deltas.
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from .. import lone_surrogates
-from ..outcome import Tokens, integer
-from ..output import redact
-from ..raw_json import ABSENT, Object, first, value
-from . import sse
-
-# Only these are decoded; the text of a delta may hold such a word too, so the decoded type decides.
-WORTH_A_LOOK = re.compile(
-    rb"response\.(?:output_item\.done|completed|done|incomplete|failed)\b|event: ?error|\"type\" ?: ?\"error\""
-)
-# Above this size, in bytes, decoding takes less time than the search.
-LARGE = 1 << 15
-
-LAST = ("response.completed", "response.done", "response.incomplete")
-FAILED = ("response.failed", "error")
-
-# nanobot reads lines with a Go scanner of 1 MiB, line end included (docs/backend.md, 13); in bytes.
-SHORT_LINE = (1 << 20) - 4096
-
-# A failure longer than this is not looked through for tokens, which would take seconds: code and message go on, cut; in bytes
-# and in characters.
-LONG_FAILURE, TOLD = 512 << 10, 4096
+from ..backend import refusals
+from ..errors import ProxyError
+from ..raw_json import ABSENT, OBJECT, encoded, first, text, with_value
+from . import failure, last, sse
+from .events import UNREADABLE
+from .item_events import OF_ITEMS, ItemEvents
+from .last import BY_STATUS, FAILED, LAST, Usage
+from .missing import Said
+from .reading import Event, readable
 
 # How much of a complete stream is read at a time, in bytes.
 PIECE = 1 << 20
 
 encode = msgspec.json.encode
 
+# An event on its way out: its type and its data; OWN for the backend's own under its name, COMMENT for a comment.
+Pair = tuple[str, bytes]
+OWN, COMMENT = "", ":"
 
-class Event(msgspec.Struct):
-    type: str = ""
-    item: msgspec.Raw = ABSENT
-    output_index: int | None = None
-    response: msgspec.Raw = ABSENT
-    error: msgspec.Raw = ABSENT
-    code: Any = None
-    message: Any = None
-
-
-class Usage(msgspec.Struct):
-    """Tokens of an answer, as OpenAI counts them."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    input_tokens_details: dict[str, Any] | None = None
-    output_tokens_details: dict[str, Any] | None = None
-
-    def counts(self) -> Tokens:
-        cached = (self.input_tokens_details or {}).get("cached_tokens")
-        reasoning = (self.output_tokens_details or {}).get("reasoning_tokens")
-        return Tokens(self.input_tokens, integer(cached), self.output_tokens, integer(reasoning))
-
-
-class Ending(msgspec.Struct):
-    """What is read of the response object in the last event."""
-
-    output: list[msgspec.Raw] | None = None
-    usage: Usage | None = None
-    error: dict[str, Any] | None = None
-    model: str | None = None
+# What begins an answer, or stands in one: `response.created` comes before it.
+IN_ANSWER = OF_ITEMS | {"response.in_progress", *LAST}
 
 
 @dataclass
 class StreamRepairer:
-    """`feed` and `end` take what the backend sent and give what the client gets. `limit` is the longest line it reads."""
+    """`feed` and `end` take what the backend sent and give what the client gets. `is_official`: it is the official client, which reads events that are not OpenAI's; `is_socket`: it is fed by `message`."""
 
-    limit: int | None = None
+    is_official: bool = False
+    is_socket: bool = False
     ended: str = ""
     """Type of the last event, once it came."""
     response: bytes = b""
     """The response object of the last event, completed."""
     error: dict[str, Any] | None = None
-    """Code and message, where the backend reported a failure inside the stream."""
+    """Code and message, where the answer failed."""
     usage: Usage | None = None
     model: str | None = None
     notes: list[str] = field(default_factory=list)
     events: int = 0
     _frames: sse.Frames = field(default_factory=sse.Frames)
-    _items: dict[int, bytes] = field(default_factory=dict)
+    _of_items: ItemEvents = field(default_factory=ItemEvents)
+    _begun: bytes = b""
+    """The response object of `response.created`."""
+    _id: str = ""
+    """The answer's, as the client knows it; on a WebSocket it goes by the backend's."""
+    _number: int = -1
+    """Of the last event that had one."""
 
     def feed(self, data: bytes) -> list[bytes]:
-        frames = self._frames.feed(data)
-        self.events += sum(not frame.isspace() for frame in frames)
-        return [self._frame(frame) if worth_a_look(frame) else frame for frame in frames]
+        return [piece for frame in self._frames.feed(data) for piece in self._frame(frame)]
 
     def end(self) -> list[bytes]:
         """The rest, when the backend is done: a last event without its empty line, or the word that it broke off."""
         rest = self._frames.flush()
-        if rest and worth_a_look(rest):
-            rest = self._frame(rest.rstrip(b"\r\n") + b"\n\n")
-        if self.ended:
-            return [rest] if rest else []
         # Half an event does not count (WHATWG HTML 9.2.6), and clients could not parse it.
-        return [self.broken("The backend ended the stream before its last event.")]
+        pieces = self._frame(rest.rstrip(b"\r\n") + b"\n\n") if rest and not self.ended else []
+        if self.ended:
+            return pieces
+        return self.broken("The backend ended the stream before its last event.")
 
-    def broken(self, message: str, code: str = "stream_broken") -> bytes:
-        """An `error` event in OpenAI's form for a stream that will not be ended by the backend."""
-        self.ended, self.error = "error", {"code": code, "message": message}
-        event = {"type": "error", "code": code, "message": message, "param": None, "sequence_number": self.events}
-        return sse.build("error", encode(event))
+    def broken(self, message: str, code: str = "stream_broken") -> list[bytes]:
+        """The events that end a stream which the backend does not end."""
+        told = ProxyError(code, message)
+        pairs = self._failed(told, "error", {"code": code, "message": message})
+        return [sse.build(kind, data) for kind, data in pairs]
 
     def message(self, data: bytes) -> bytes:
-        """One event as a WebSocket brings it, by itself; the answer is what the client gets."""
+        """One event as a WebSocket brings it, by itself; the answer is what the client gets, empty where that is nothing."""
         self.events += 1
-        return self._event("", data) if worth_a_look(data) else data
+        data, kind, pairs = self._event("", data)
+        if self.error is not None:
+            # A failure has its own form there.
+            return failure.of_socket(data, kind, self.error)
+        # What was left out is for clients of streams: those of WebSockets read the items.
+        if pairs and pairs[-1][0] == COMMENT:
+            return b""
+        return pairs[-1][1] if pairs else data
 
-    def _frame(self, frame: bytes) -> bytes:
+    def _frame(self, frame: bytes) -> list[bytes]:
+        if self.ended:
+            return []
         kind, data = sse.parse(frame)
-        fixed = self._event(kind, data)
-        # Data that came in several lines has line ends between its values, which one line can't have.
-        return frame if fixed == data else sse.with_data(frame, fixed.replace(b"\n", b" "))
+        if not data:
+            return [frame]
+        self.events += 1
+        return [_framed(frame, data, *pair) for pair in self._event(kind, data)[2]]
 
-    def _event(self, kind: str, data: bytes) -> bytes:
+    def _event(self, kind: str, data: bytes) -> tuple[bytes, str, list[Pair]]:
+        """The event, readable, its type, and what the client gets for it."""
+        if data == b"[DONE]":
+            return data, kind, []  # of another dialect; clients that know it would stop before the last event
         try:
             data, event = readable(data)
-            kind = event.type or kind
-            if kind in FAILED and len(data) > LONG_FAILURE:
-                data = _brief(kind, event)
-                event = msgspec.json.decode(data, type=Event)
-            if kind in FAILED and (clean := without_tokens(data)) != data:
-                data, event = clean, msgspec.json.decode(clean, type=Event)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return data
-        if kind == "response.output_item.done" and first(event.item) == b"{":
-            index = max(self._items, default=-1) + 1 if event.output_index is None else event.output_index
-            self._items[index] = bytes(event.item)
-        elif kind in LAST and first(event.response) == b"{":
-            return self._last(kind, data, bytes(event.response))
-        elif kind == "response.failed" and first(event.response) == b"{":
-            self.ended, self.response = kind, bytes(event.response)
-            ending = _ending(self.response)
-            self.error, self.usage = (ending.error or {}), ending.usage
-        elif kind == "error":
-            self.ended, self.error = kind, _error(event)
-        return data
+            kind = event.type or kind or ("error" if first(event.error) == b"{" else "")
+            if isinstance(event.sequence_number, int):
+                self._number = event.sequence_number
+            return data, kind, self._known(kind, data, event)
+        except UNREADABLE:
+            return data, kind, [(OWN, data)]
 
-    def _last(self, kind: str, data: bytes, response: bytes) -> bytes:
-        self.ended, self.response = kind, response
-        ending = _ending(response)
-        self.usage, self.model = ending.usage, ending.model
-        if ending.output or not self._items:
-            return data
-        items = [self._items[index] for index in sorted(self._items)]
-        if self.limit is not None:
-            items = self._shortened(items, self.limit - len(data))
-        self.response = _set(response, "output", b"[" + b",".join(items) + b"]")
-        return _set(data, "response", self.response)
+    def _known(self, kind: str, data: bytes, event: Event) -> list[Pair]:
+        renamed = kind == "response.done"
+        if renamed:
+            kind, data = self._renamed(data, event)
+        if kind in FAILED:
+            return self._reported(kind, event)
+        if kind not in IN_ANSWER:
+            return self._beside(kind, data, event)
+        pairs = self._created(kind, event)
+        if kind == "response.in_progress":
+            return [*pairs, *self._beside(kind, data, event)]
+        said, own = self._last(kind, data, event) if kind in LAST else self._of_items.told(kind, data, event)
+        pairs += self._encoded(said)
+        return [*pairs, (kind if renamed else OWN, own)] if own else pairs
 
-    def _shortened(self, items: list[bytes], room: int) -> list[bytes]:
-        """Items that fit into `room` bytes: without images and encrypted reasoning first, then without the largest."""
-        if sum(len(item) + 1 for item in items) <= room:
-            return items
-        for key, what in (("result", "an image"), ("encrypted_content", "encrypted reasoning")):
-            for index in sorted(range(len(items)), key=lambda i: -len(items[i])):
-                if sum(len(item) + 1 for item in items) > room and _holds(items[index], key):
-                    self.notes.append(f"last event: {what} left out, as the client reads lines of at most 1 MiB")
-                    items[index] = _set(items[index], key, b"null")
-        while items and sum(len(item) + 1 for item in items) > room:
-            items.remove(max(items, key=len))
-            self.notes.append("last event: an item left out, as the client reads lines of at most 1 MiB")
-        return items
+    def _beside(self, kind: str, data: bytes, event: Event) -> list[Pair]:
+        """An event that is of no item. SDKs know OpenAI's alone, and in front of an answer none (docs/backend.md, 5)."""
+        if kind == "response.created":
+            if self._begun:
+                return []
+            self._begin(bytes(event.response) or b"{}")
+        elif kind and not self.is_official and not (self._begun and kind.startswith("response.")):
+            return [(COMMENT, b" keep-alive")]
+        elif first(event.response) == b"{" and (response := self._identified(bytes(event.response))) != event.response:
+            return [(OWN, with_value(data, "response", response))]
+        item = self._of_items.items.placed(event.output_index, event.item_id)
+        if item is None or item.place is None:
+            return [(OWN, data)]
+        return [(OWN, self._of_items.placed(data, event, item.place, item.id or None))]
+
+    def _created(self, kind: str, event: Event) -> list[Pair]:
+        """`response.created`, where the backend began with something else: SDKs wait for it."""
+        if self._begun:
+            return []
+        told = OBJECT.decode(event.response) if first(event.response) == b"{" else {}
+        begun = {**failure.base(self.model), **told, "status": encoded("in_progress"), "output": encoded([])}
+        self._begin(encode(begun))
+        return self._encoded([("response.created", {"response": begun})])
+
+    def _begin(self, response: bytes) -> None:
+        self._begun = response
+        self._id = "" if self.is_socket else text(OBJECT.decode(response).get("id", ABSENT))
+
+    def _identified(self, response: bytes) -> bytes:
+        """A response object with the id that the client knows: SDKs refuse another one."""
+        if not self._id or text(OBJECT.decode(response).get("id", ABSENT)) == self._id:
+            return response
+        return with_value(response, "id", encode(self._id))
+
+    def _renamed(self, data: bytes, event: Event) -> Pair:
+        """`response.done` under the name that clients know."""
+        status = OBJECT.decode(event.response).get("status", ABSENT) if first(event.response) == b"{" else ABSENT
+        kind = BY_STATUS.get(text(status), LAST[0])
+        return kind, with_value(data, "type", encode(kind))
+
+    def _last(self, kind: str, data: bytes, event: Event) -> tuple[Iterable[Said], bytes]:
+        response = bytes(event.response)
+        if response[:1] != b"{":
+            response = with_value(self._begun, "status", encode(kind.rpartition(".")[2]))
+        response = self._identified(response)
+        listed = OBJECT.decode(response).get("output", ABSENT)
+        output = last.listed(listed)
+        said = list(last.completed(self._of_items.items, output))
+        if lost := sum(item.place is None for item in self._of_items.items.known()):
+            self.notes.append(f"{lost} calls left out: the backend did not tell their names")
+        items = [item.whole for item in self._of_items.items.begun]
+        if first(listed) != b"[" or not _same(output, items):
+            response = with_value(response, "output", _list(items))
+        if response != bytes(event.response):
+            data = with_value(data, "response", response)
+        ending = last.ending(response)
+        self.ended, self.response, self.usage, self.model = kind, response, ending.usage, ending.model
+        return said, data
+
+    def _reported(self, kind: str, event: Event) -> list[Pair]:
+        """A failure that the backend reports."""
+        error = failure.reported(kind, event.error, event.response, event.code, event.message)
+        response = bytes(event.response) if first(event.response) == b"{" else b""
+        self.usage = last.ending(response).usage if response else None
+        if len(response) > failure.LONG:
+            response = b""
+        return self._failed(refusals.in_stream(error), kind, error, failure.without_tokens(response))
+
+    def _failed(self, told: ProxyError, kind: str, error: dict[str, Any], response: bytes = b"") -> list[Pair]:
+        self.ended, self.error = kind, error
+        number = self._number + 1
+        failed = failure.response(response or self._begun or b"{}", self.model, told)
+        self.response = self._identified(encode(failed))
+        return [
+            ("error", encode(failure.event(told, number))),
+            (
+                "response.failed",
+                encode(
+                    {"type": "response.failed", "sequence_number": number + 1, "response": msgspec.Raw(self.response)}
+                ),
+            ),
+        ]
+
+    def _encoded(self, said: Iterable[Said]) -> list[Pair]:
+        """Events of our own; they have the number of the one they come before."""
+        number = max(self._number, 0)
+        return [(kind, encode({"type": kind, "sequence_number": number, **more})) for kind, more in said]
 
 
-def worth_a_look(frame: bytes) -> bool:
-    return len(frame) > LARGE or WORTH_A_LOOK.search(frame) is not None
+def _framed(frame: bytes, data: bytes, kind: str, fixed: bytes) -> bytes:
+    """What the client gets in the place of a frame with `data`, or beside it."""
+    if kind == COMMENT:
+        return b":" + fixed + b"\n\n"
+    if kind != OWN:
+        return sse.build(kind, fixed)
+    # Data that came in several lines has line ends between its values, which one line can't have.
+    return frame if fixed == data else sse.with_data(frame, fixed.replace(b"\n", b" "))
 
 
-def readable(data: bytes) -> tuple[bytes, Event]:
-    """An event with U+FFFD for invalid UTF-8, as event readers do (WHATWG HTML 9.2.6), and for lone surrogates, which
-    strict JSON readers refuse: neither should cost a turn. Raises msgspec.MsgspecError."""
-    # Not seen by msgspec while it is in a value that stays undecoded.
-    data = data if is_utf8(data) else data.decode("utf-8", "replace").encode()
-    try:
-        return data, msgspec.json.decode(data, type=Event)
-    except msgspec.MsgspecError:
-        if (mended := lone_surrogates.replaced(data)) is None:
-            raise
-    return mended, msgspec.json.decode(mended, type=Event)
+def _same(one: list[bytes], other: list[bytes]) -> bool:
+    return one == other or [msgspec.json.decode(each) for each in one] == [msgspec.json.decode(each) for each in other]
 
 
-def is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def without_tokens(data: bytes) -> bytes:
-    """JSON as it is, or, if there are tokens in it, without them: an error may repeat what was sent up."""
-    if redact.redact(text := data.decode()) == text:
-        return data
-    return msgspec.json.encode(redact.values(msgspec.json.decode(data)))
-
-
-def _ending(response: bytes) -> Ending:
-    try:
-        return msgspec.json.decode(response, type=Ending)
-    except msgspec.MsgspecError:
-        return Ending()
-
-
-def _error(event: Event) -> dict[str, Any]:
-    """Code and message of an `error` event, flat or nested (docs/backend.md, 5)."""
-    if first(event.error):
-        nested = value(event.error)
-        if isinstance(nested, dict):
-            return nested
-    return {"code": event.code, "message": event.message}
-
-
-def _brief(kind: str, event: Event) -> bytes:
-    """A failure with its code and message alone, as far as they are texts of no great length."""
-    found = _error(event) if kind == "error" else _ending(bytes(event.response)).error or {}
-    said = {name: text[:TOLD] for name in ("code", "message") if isinstance(text := found.get(name), str)}
-    if kind == "error":
-        return encode({"type": kind, "code": None, "message": None, "param": None, **said})
-    return encode({"type": kind, "response": {"object": "response", "status": "failed", "output": [], "error": said}})
-
-
-def _holds(item: bytes, key: str) -> bool:
-    return bool(msgspec.json.decode(item).get(key))
-
-
-def _set(document: bytes, key: str, value: bytes) -> bytes:
-    """The JSON object with one value replaced, all others as they were."""
-    values = msgspec.json.decode(document, type=Object)
-    values[key] = msgspec.Raw(value)
-    return encode(values)
+def _list(items: list[bytes]) -> bytes:
+    return b"[" + b",".join(items) + b"]"
 
 
 def through(
@@ -258,3 +250,17 @@ def of_complete_stream(body: bytes) -> StreamRepairer:
     repair = StreamRepairer()
     through(body, repair)
     return repair
+
+
+def last_event() -> Callable[[bytes], bool]:
+    """Takes the pieces of a stream, and says whether its last event has come. What is no stream has none."""
+    repair = StreamRepairer()
+
+    def is_over(piece: bytes) -> bool:
+        try:
+            repair.feed(piece)
+        except ProxyError:
+            return False  # it is refused when it is whole
+        return bool(repair.ended)
+
+    return is_over

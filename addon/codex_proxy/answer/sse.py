@@ -11,6 +11,16 @@ END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 LARGEST_FRAME = 64 << 20
 
 
+# What a stream begins with: a comment or a field, perhaps after a byte order mark.
+BEGINNINGS = (b":", b"data:", b"event:", b"id:", b"retry:")
+
+
+def begins_like_events(data: bytes) -> bool:
+    """Whether a body is a stream of events, by its first bytes, few as they may be."""
+    begun = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    return any(begun.startswith(each) or (begun and each.startswith(begun)) for each in BEGINNINGS)
+
+
 class Frames:
     """Owns the bytes of the frame that is not whole yet, and nothing else."""
 

@@ -10,7 +10,7 @@ import msgspec
 
 from ..answer import sse
 from ..answer.events import EVENT, UNREADABLE, Event
-from ..answer.repair import FAILED, LAST
+from ..answer.last import FAILED, LAST
 from ..backend import refusals
 from ..errors import ProxyError
 from ..raw_json import first

@@ -55,6 +55,11 @@ class BackendSide(OurHttp1, Http1Client):
         self.held = 0
         """Of an answer that does not stream, in bytes."""
 
+    @property
+    def is_busy(self) -> bool:
+        """Is an answer under way?"""
+        return self.stream_id is not None
+
     def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
         if not isinstance(event, events.DataReceived):
             if self.buf.startswith(b"HTTP/"):

@@ -2,12 +2,13 @@
 
 from mitmproxy import ctx
 from mitmproxy.connection import Server
-from mitmproxy.proxy import events, layer, tunnel
+from mitmproxy.proxy import commands, events, layer, tunnel
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import ServerTLSLayer
 from mitmproxy.proxy.layers.http import GetHttpConnection, GetHttpConnectionCompleted, HttpLayer, HTTPMode
 
-from .backend_side import Dial, OutgoingProxy
+from .answer_stream import AnswerStream
+from .backend_side import BackendSide, Dial, OutgoingProxy
 from .client_side import ClientSide
 
 
@@ -28,13 +29,22 @@ class OurHttpLayer(HttpLayer):
             self.connections[self.context.client] = self.client_side
         yield from super()._handle_event(event)
 
+    def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
+        stream = self.streams[stream_id] = AnswerStream(self.context.fork(), stream_id)
+        yield from self.event_to_child(stream, events.Start())
+
     def get_connection(self, event: GetHttpConnection, *, reuse: bool = True) -> layer.CommandGenerator[None]:
         """Give a stream its connection to the backend: one that there is, or one more.
 
         As mitmproxy's, but never the connection that a reverse proxy opens by itself, and with the layers of this module.
         """
-        for found in self.connections if reuse else ():
+        for found in list(self.connections) if reuse else ():
             if not event.connection_spec_matches(found):
+                continue
+            side = self.connections[found].context.layers[-1]
+            if found.connected and isinstance(side, BackendSide) and side.is_busy:
+                # What is left of an answer that has ended for the client.
+                yield commands.CloseConnection(found)
                 continue
             if found in self.waiting_for_establishment:
                 self.waiting_for_establishment[found].append(event)

@@ -158,10 +158,13 @@ class WatchedBuffer(ReceiveBuffer):
         return self
 
 
-def watch_body(flow: http.HTTPFlow, seen: Callable[[bytes], None]) -> None:
-    """From `responseheaders`: see the pieces of an answer that mitmproxy holds until it is whole. `seen` must not raise."""
-    if stream := stream_of(flow):
+def watch_body(flow: http.HTTPFlow, seen: Callable[[bytes], None]) -> bool:
+    """From `responseheaders`: see the pieces of an answer that mitmproxy holds until it is whole. `seen` must not raise. False if
+    there is nothing to come, as of a loaded flow."""
+    stream = stream_of(flow)
+    if stream:
         stream.response_body_buf = WatchedBuffer(seen)
+    return stream is not None
 
 
 @contextlib.contextmanager
@@ -221,11 +224,22 @@ def response_bytes(response: http.Response) -> bytes:
     return assembled
 
 
-def last_chunk(response: http.Response, last: bytes) -> bytes:
-    """The end of a streamed body on the wire, `last` being the rest of it (RFC 9112, section 7.1)."""
+def chunk(response: http.Response, piece: bytes, *, is_whole: bool = False) -> bytes:
+    """A piece of a streamed body on the wire (RFC 9112, section 7.1), with the last chunk where the body `is_whole`: without that a
+    client takes it for broken off (section 8)."""
     if "chunked" not in response.headers.get("transfer-encoding", ""):
-        return last
-    return (b"%x\r\n%s\r\n" % (len(last), last) if last else b"") + b"0\r\n\r\n"
+        return piece
+    framed = b"%x\r\n%s\r\n" % (len(piece), piece) if piece else b""
+    return framed + (b"0\r\n\r\n" if is_whole else b"")
+
+
+def broken_off(response: http.Response) -> bytes:
+    """An answer that came whole as it goes over HTTP/1.1 where its body must not be taken for whole (RFC 9112, section 8)."""
+    head = http.Response.make(response.status_code, b"", response.headers)
+    head.headers.pop("content-length", None)
+    head.headers["transfer-encoding"], head.headers["connection"] = "chunked", "close"
+    assembled: bytes = http1.assemble_response_head(head)
+    return assembled + chunk(head, response.raw_content or b"")
 
 
 def dialled(flow: http.HTTPFlow) -> Dialled | None:

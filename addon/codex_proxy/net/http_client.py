@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import httpcore2
@@ -56,11 +56,19 @@ def cause_of(error: BaseException) -> str:
         error = cause
 
 
-async def send(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], content: bytes, limits: Limits) -> Answer:
-    """One request, and its answer within the limits. Raises Failed."""
+async def send(
+    method: str,
+    url: str,
+    headers: Sequence[tuple[bytes, bytes]],
+    content: bytes,
+    limits: Limits,
+    is_over: Callable[[bytes], bool] = lambda piece: False,
+) -> Answer:
+    """One request, and its answer within the limits. `is_over` is told each piece of the body, and says whether it was the last: the
+    connection need not end with it. Raises Failed."""
     try:
         async with asyncio.timeout(limits.total) as total:
-            return await _exchange(method, url, headers, content, limits)
+            return await _exchange(method, url, headers, content, limits, is_over)
     except TimeoutError as e:
         if total.expired():
             raise Failed(f"its answer was not complete within {limits.total:g} s", "total") from e
@@ -78,7 +86,12 @@ async def send(method: str, url: str, headers: Sequence[tuple[bytes, bytes]], co
 
 
 async def _exchange(
-    method: str, url: str, headers: Sequence[tuple[bytes, bytes]], content: bytes, limits: Limits
+    method: str,
+    url: str,
+    headers: Sequence[tuple[bytes, bytes]],
+    content: bytes,
+    limits: Limits,
+    is_over: Callable[[bytes], bool],
 ) -> Answer:
     address = httpx2.URL(url)
     if address.scheme not in policy.PORT or not address.host or not 0 <= (address.port or 0) < 65536:
@@ -121,6 +134,8 @@ async def _exchange(
             body += piece
             if len(body) > limits.largest:
                 raise encodings.TooLarge
+            if is_over(piece):
+                break
     answer = Answer(response.status, list(response.headers), bytes(body))
     coding = ",".join(v.decode("latin-1") for k, v in answer.headers if k.lower() == b"content-encoding")
     return await asyncio.to_thread(decoded, answer, coding, limits.largest) if encodings.codings(coding) else answer

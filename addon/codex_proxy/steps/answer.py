@@ -10,15 +10,15 @@ from collections.abc import Callable
 from mitmproxy import http
 from mitmproxy.net.http import status_codes
 
-from .. import dialect
-from ..answer import repair, sse
+from ..answer import repair
+from ..answer.sse import begins_like_events
 from ..backend import header_rules, refusals, transport_errors
 from ..errors import ProxyError
 from ..layers import ours, own_answer, wire
 from ..message import encodings
 from ..models.catalogue import NO_MODELS
 from ..walk.exchange import Exchange
-from .event_stream import EventStream, stopped, tell_ending
+from .event_stream import EventStream, WholeAnswer, tell_ending
 from .inject_token import InjectToken
 from .login import Login
 from .memory import Memory
@@ -27,40 +27,8 @@ from .page_access import let_read
 from .refusal import refuse, unforeseen
 from .retry import Retry
 
-# Clients that read lines of 1 MiB at most: Go's scanner, and nanobot with it (docs/backend.md, 13).
-SHORT_LINES = "Go-http-client/"
-
-
 # A body this long is worked on apart from the loop, in bytes: below, that takes some milliseconds.
 LONG = 1 << 20
-
-
-class Watch:
-    """Observes an answer that is not streamed: the backend is not silent, and a stop string of the client may end it."""
-
-    def __init__(self, flow: http.HTTPFlow, exchange: Exchange, decoder: encodings.StreamDecoder | None) -> None:
-        self.exchange = exchange
-        self.frames, self.decoder = sse.Frames(), decoder
-        self.document: dialect.Document | None = None
-        if exchange.translation and exchange.translation.may_stop:
-            self.document = exchange.translation.document(exchange.sent_model)
-        self.hang_up = functools.partial(hang_up, weakref.ref(flow))
-
-    def __call__(self, data: bytes) -> None:
-        self.exchange.heard_at = time.monotonic()
-        if self.document is None or self.document.stopped:
-            return
-        try:
-            self.document.feed(self.frames.feed(self.decoder(data) if self.decoder else data))
-        except Exception as e:
-            # Errors in it are reported when it is complete.
-            if not isinstance(e, ProxyError):
-                unforeseen("Watch", e, self.exchange)
-            self.document = None
-            return
-        if self.document.stopped:
-            stopped(self.exchange)
-            self.hang_up()
 
 
 def hang_up(flow: weakref.ref[http.HTTPFlow]) -> None:
@@ -81,7 +49,7 @@ class Answer:
 
     def __init__(self, memory: Memory, models: Models, login: Login) -> None:
         self.memory, self.models, self.login = memory, models, login
-        self.watched: weakref.WeakKeyDictionary[http.HTTPFlow, Watch] = weakref.WeakKeyDictionary()
+        self.whole: weakref.WeakKeyDictionary[http.HTTPFlow, WholeAnswer] = weakref.WeakKeyDictionary()
 
     def responseheaders(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         response = flow.response
@@ -100,7 +68,7 @@ class Answer:
 
     def _start_stream(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         assert flow.response
-        headers, short = flow.response.headers, exchange.client.startswith(SHORT_LINES)
+        headers = flow.response.headers
         try:
             decoder = encodings.stream_decoder(headers.get("content-encoding", ""))
         except ProxyError:
@@ -115,7 +83,7 @@ class Answer:
             headers["connection"] = "close"
         translation = exchange.translation
         translated = translation.stream(exchange.sent_model) if translation else None
-        fixer = repair.StreamRepairer(limit=repair.SHORT_LINE if short and not translated else None)
+        fixer = repair.StreamRepairer(is_official=exchange.is_official)
         at_end = self.memory.keeper(exchange)
         ending = functools.partial(hang_up, weakref.ref(flow))
         flow.response.stream = EventStream(exchange, fixer, decoder, at_end, translated, ending)
@@ -126,8 +94,9 @@ class Answer:
             decoder = encodings.stream_decoder(flow.response.headers.get("content-encoding", ""))
         except ProxyError:
             return  # refused when it is whole
-        self.watched[flow] = Watch(flow, exchange, decoder)
-        wire.watch_body(flow, self.watched[flow])
+        whole = WholeAnswer(exchange, decoder, functools.partial(hang_up, weakref.ref(flow)))
+        if wire.watch_body(flow, whole):
+            self.whole[flow] = whole
 
     async def response(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         try:
@@ -146,7 +115,7 @@ class Answer:
         """Log or release what was kept for the answer; the flow itself lives on, for the views."""
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
             tell_ending(exchange, flow.response.stream.repair)
-        self.watched.pop(flow, None)
+        self.whole.pop(flow, None)
         exchange.asked = None
 
     async def _whole(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
@@ -156,11 +125,7 @@ class Answer:
             flow.response.data.content = bytes(flow.response.stream.kept)
         if exchange.refused or not exchange.was_sent or flow.response.stream:
             return
-        if exchange.stopped and (watch := self.watched.get(flow)) and watch.document:
-            # The backend's answer would have ended with the connection, which was ended.
-            self._put_stopped(flow.response, watch.document)
-        else:
-            await self._finish(flow, exchange)
+        await self._finish(flow, exchange)
 
     async def _finish(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Turn a complete answer into what the client expects. Raises ProxyError."""
@@ -172,16 +137,30 @@ class Answer:
         body = response.raw_content or b""
         if response.status_code >= 400:
             await self._explain(flow, exchange, encodings.error_body(body, coding))
+        elif whole := self.whole.get(flow):
+            self._put_whole(response, exchange, whole)
         else:
             body = await _apart(body, encodings.whole_answer, body, coding)
             response.raw_content = body
-            if is_events(response, exchange):
-                if exchange.first_at is None:
-                    exchange.first_at = time.monotonic()
-                await self._finish_events(flow, exchange, body)
-            else:
+            if not is_events(response, exchange) and not begins_like_events(body):
                 await self._finish_json(flow, exchange, body)
+            elif exchange.stream:
+                await self._finish_stream(flow, exchange, body)
+            else:
+                whole = WholeAnswer(exchange)
+                await _apart(body, whole, body)
+                self._put_whole(response, exchange, whole)
         response.headers["content-length"] = str(len(response.raw_content or b""))
+
+    def _put_whole(self, response: http.Response, exchange: Exchange, whole: WholeAnswer) -> None:
+        if exchange.first_at is None:
+            exchange.first_at = time.monotonic()
+        try:
+            response.content = whole.made()
+        finally:
+            tell_ending(exchange, whole.repair)
+            self.memory.keeper(exchange)(whole.repair)
+        response.headers["content-type"] = "application/json"
 
     async def _finish_json(self, flow: http.HTTPFlow, exchange: Exchange, body: bytes) -> None:
         assert flow.response
@@ -195,23 +174,20 @@ class Answer:
             exchange.note(NO_MODELS)
             flow.response.text = f'{{"models":[],"note":"{NO_MODELS}"}}'
 
-    async def _finish_events(self, flow: http.HTTPFlow, exchange: Exchange, body: bytes) -> None:
+    async def _finish_stream(self, flow: http.HTTPFlow, exchange: Exchange, body: bytes) -> None:
+        """A stream that came whole, as after a retry."""
         assert flow.response
-        response, short = flow.response, exchange.client.startswith(SHORT_LINES)
-        translation, streams, stream, document = exchange.translation, exchange.stream, None, None
-        if translation and streams:
-            stream = translation.stream(exchange.sent_model)
-        elif translation:
-            document = translation.document(exchange.sent_model)
-        fixer = repair.StreamRepairer(limit=repair.SHORT_LINE if short and streams and not stream else None)
-        seen = stream.feed if stream else document.feed if document else list if streams else None
-        content = await _apart(body, repair.through, body, fixer, seen)
+        response, translation = flow.response, exchange.translation
+        stream = translation.stream(exchange.sent_model) if translation else None
+        fixer = repair.StreamRepairer(is_official=exchange.is_official)
+        exchange.heard(time.monotonic())
+        response.content = await _apart(body, repair.through, body, fixer, stream.feed if stream else list)
         tell_ending(exchange, fixer)
         self.memory.keeper(exchange)(fixer)
-        if not streams and fixer.error is not None:
-            raise refusals.in_stream(fixer.error)
-        response.headers["content-type"] = "text/event-stream; charset=utf-8" if streams else "application/json"
-        response.content = content if streams else document.made() if document else fixer.response
+        response.headers["content-type"] = "text/event-stream; charset=utf-8"
+        if fixer.error is not None:
+            let_read(exchange, response)
+            wire.answer_and_close(flow, wire.broken_off(response))
 
     async def _explain(self, flow: http.HTTPFlow, exchange: Exchange, body: bytes) -> None:
         """A refusal of the backend in OpenAI's shape; its headers stay, for the request id and the usage windows."""
@@ -239,11 +215,6 @@ class Answer:
             flow.response.stream.at_end = None
         if wire.client_is_gone(flow):
             return
-        if exchange.stopped and (watch := self.watched.get(flow)) and watch.document:
-            assert flow.response
-            self._put_stopped(flow.response, watch.document)
-            self._send_and_close(flow, exchange, flow.response)
-            return
         failure = failure_of(flow, exchange, flow.error.msg)
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
             self._end_stream(flow, flow.response.stream, failure)
@@ -261,14 +232,6 @@ class Answer:
         assert flow.response
         self._send_and_close(flow, exchange, flow.response)
 
-    def _put_stopped(self, response: http.Response, document: dialect.Document) -> None:
-        """A complete answer that ended at a stop string of the client."""
-        for name in ("transfer-encoding", "content-encoding"):
-            response.headers.pop(name, None)
-        response.headers["content-type"] = "application/json"
-        response.content = document.made()
-        response.headers["content-length"] = str(len(response.raw_content or b""))
-
     def _send_and_close(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> None:
         let_read(exchange, response)
         wire.answer_and_close(flow, wire.response_bytes(response))
@@ -277,13 +240,13 @@ class Answer:
         assert flow.response
         last = stream.end(f"The backend broke off the stream before its last event: {failure.message}")
         flow.response.data.content = (flow.response.data.content or b"") + last
-        wire.answer_and_close(flow, wire.last_chunk(flow.response, last))
+        wire.answer_and_close(flow, wire.chunk(flow.response, last, is_whole=not stream.broken))
 
 
 def is_events(response: http.Response, exchange: Exchange) -> bool:
-    """Whether it is a turn's event stream; without a content type it is (docs/backend.md, 5)."""
-    kind = response.headers.get("content-type", "")
-    return response.status_code == 200 and exchange.route.is_turn and (not kind or "event-stream" in kind)
+    """Whether it is a turn's event stream; one under another type, or none, is named before (layers/answer_stream.py)."""
+    is_good = response.status_code == 200 and exchange.route.is_turn
+    return is_good and "event-stream" in response.headers.get("content-type", "")
 
 
 def failure_of(flow: http.HTTPFlow, exchange: Exchange, message: str) -> ProxyError:

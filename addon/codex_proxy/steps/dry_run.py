@@ -9,6 +9,7 @@ from mitmproxy import http
 
 from .. import dialect
 from ..answer import repair, sse
+from ..answer.last import LAST
 from ..dry_run import canned
 from ..dry_run.catalogue import LISTED, NAMES
 from ..errors import ProxyError
@@ -63,7 +64,7 @@ class DryRun:
             answered = repair.of_complete_stream(answer)
         else:
             answer = canned.as_document(body)
-            answered = repair.StreamRepairer(ended=repair.LAST[0], response=answer)
+            answered = repair.StreamRepairer(ended=LAST[0], response=answer)
         # A client that assumes it is stored refers to it next.
         self.memory.keeper(exchange)(answered)
         if exchange.translation:

@@ -1,11 +1,13 @@
-"""Process an answer's stream: repair it, translate it for clients of another dialect, and keep it for the views."""
+"""Process an answer as it comes: repair it, translate it for clients of another dialect, and keep it for the views."""
 
 import time
 from collections.abc import Callable
 
 from .. import dialect
 from ..answer import repair
+from ..backend import refusals
 from ..errors import ProxyError
+from ..layers.answer_stream import AnswerReader
 from ..message import encodings
 from ..walk.exchange import Exchange
 from .refusal import unforeseen
@@ -16,7 +18,7 @@ KEPT = 8 << 20
 STOPPED = "ended at a stop string of the client, and so did the backend's connection; its tokens are unknown"
 
 
-class EventStream:
+class EventStream(AnswerReader):
     """Takes the backend's bytes as they come and gives the client's; lives as long as the stream.
 
     `at_end` is called with the answer when it has ended. One of another dialect goes through `translated`, and `hang_up` is called where a
@@ -58,6 +60,9 @@ class EventStream:
             self.kept += joined
         return [joined] if joined else []
 
+    def rest(self) -> bytes:
+        return b"".join(self(b""))
+
     def _pieces(self, data: bytes) -> list[bytes]:
         if not data:
             self.closed = True
@@ -70,20 +75,76 @@ class EventStream:
             self.at_end = None
         if self.translated:
             pieces = self.translated.feed(pieces)
-            if self.translated.stopped and not self.closed:
-                self.closed = True
+            if self.translated.stopped and not self.repair.ended:
+                self.is_over = self.closed = True
                 stopped(self.exchange)
                 self.hang_up()
+        if self.repair.ended:
+            self._close()
         return pieces
 
+    def _close(self) -> None:
+        self.is_over = self.closed = True
+        if self.repair.error is not None:
+            self.broken = f"The answer failed: {refusals.in_stream(self.repair.error).message}"
+
     def end(self, why: str, code: str = "stream_broken") -> bytes:
-        """The end of a stream that the backend does not end: nothing, or an `error` event."""
-        if self.closed or self.repair.ended:
-            self.closed = True
+        """The end of a stream that the backend does not end: nothing, or that it failed."""
+        if self.closed:
             return b""
-        self.closed = True
         last = self.repair.broken(why, code)
-        return b"".join(self.translated.feed([last])) if self.translated else last
+        self._close()
+        return b"".join(self.translated.feed(last) if self.translated else last)
+
+
+class WholeAnswer(AnswerReader):
+    """Takes the backend's bytes for a client that gets one object; `made` is that object."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        decoder: encodings.StreamDecoder | None = None,
+        hang_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.exchange, self.decoder, self.hang_up = exchange, decoder, hang_up
+        self.repair = repair.StreamRepairer()
+        translation = exchange.translation
+        self.document = translation.document(exchange.sent_model) if translation else None
+        self.failure: ProxyError | None = None
+
+    def __call__(self, data: bytes) -> None:
+        self.exchange.heard_at = time.monotonic()
+        if self.is_over:
+            return
+        try:
+            self._read(self.repair.feed(self.decoder(data) if self.decoder else data))
+        except ProxyError as e:
+            self._give_up(e)
+        except Exception as e:
+            self._give_up(unforeseen("WholeAnswer", e, self.exchange))
+
+    def _read(self, frames: list[bytes]) -> None:
+        if self.document:
+            self.document.feed(frames)
+            if self.document.stopped and not self.repair.ended:
+                self.is_over = True
+                stopped(self.exchange)
+                self.hang_up()
+        self.is_over = self.is_over or bool(self.repair.ended)
+
+    def _give_up(self, failure: ProxyError) -> None:
+        self.is_over, self.failure = True, failure
+        self.hang_up()
+
+    def made(self) -> bytes:
+        """The object, when nothing more comes. Raises ProxyError where the answer failed."""
+        if not self.is_over:
+            self._read(self.repair.end())
+        if self.failure:
+            raise self.failure
+        if self.repair.error is not None:
+            raise refusals.in_stream(self.repair.error)
+        return self.document.made() if self.document else self.repair.response
 
 
 def stopped(exchange: Exchange) -> None:

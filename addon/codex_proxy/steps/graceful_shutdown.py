@@ -136,7 +136,9 @@ def last_words(flow: http.HTTPFlow) -> bytes:
         if exchange := exchanges.of(flow):
             let_read(exchange, response)
         return wire.response_bytes(response)
-    return wire.last_chunk(flow.response, flow.response.stream.end(error.message))
+    stream = flow.response.stream
+    last = stream.end(error.message)
+    return wire.chunk(flow.response, last, is_whole=not stream.broken)
 
 
 def answers(number: int) -> str:

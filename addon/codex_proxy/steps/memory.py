@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from mitmproxy import ctx
 
-from ..answer.repair import LAST, StreamRepairer
+from ..answer.last import LAST
+from ..answer.repair import StreamRepairer
 from ..layers.option_checks import reject, size
 from ..memory import store
 from ..walk.exchange import Exchange

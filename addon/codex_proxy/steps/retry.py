@@ -12,6 +12,7 @@ from mitmproxy import http
 
 from .. import workers
 from ..account.login import Login as Tokens
+from ..answer import repair
 from ..backend import header_rules, refusals, transport_errors
 from ..errors import ProxyError
 from ..layers import ours, wire
@@ -101,7 +102,9 @@ class Retry:
         fields += [(name.encode(), value.encode("latin-1")) for name, value in self.login.headers(tokens).items()]
         url = f"{target.scheme}://{target.authority}{flow.request.path}"
         limits = policy.TURN._replace(silence=self.timeouts.idle)
-        sending = http_client.send(flow.request.method, url, fields, flow.request.raw_content or b"", limits)
+        sending = http_client.send(
+            flow.request.method, url, fields, flow.request.raw_content or b"", limits, repair.last_event()
+        )
         try:
             answer = await self._while_client_waits(flow, sending)
         except http_client.Failed as e:

@@ -29,7 +29,8 @@ class SetHeaders:
             if value != wire.HIDDEN:
                 client.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
         exchange.client = client.get("user-agent", "")[:AGENT]
-        exchange.lite = header_rules.is_lite(client) and header_rules.is_codex(client)
+        exchange.is_official = header_rules.is_codex(client)
+        exchange.lite = exchange.is_official and header_rules.is_lite(client)
         exchange.session = cache_key.session(client)
         upward = header_rules.upward(client, self.ours(exchange, client))
         flow.request.headers.fields = (*self.kept(flow), *hidden, *upward)
@@ -37,7 +38,7 @@ class SetHeaders:
         exchange.header_changes = header_rules.changed(exchange.original.headers, flow.request.headers.fields)
 
     def ours(self, exchange: Exchange, client: dict[str, str]) -> dict[str, str]:
-        codex = header_rules.is_codex(client)
+        codex = exchange.is_official
         headers = our_headers.client_headers(ctx.options.codex_originator, streams=exchange.route.is_turn, codex=codex)
         if exchange.route.name == "socket":
             # The headers about an HTTP answer do not apply here.

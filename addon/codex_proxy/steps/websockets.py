@@ -16,7 +16,7 @@ from mitmproxy.websocket import WebSocketMessage
 
 from .. import workers
 from ..account.tokens import fingerprint
-from ..backend import header_rules, refusals, transport_errors
+from ..backend import refusals, transport_errors
 from ..backend import usage_windows as usage
 from ..errors import ProxyError
 from ..layers import ours, websocket_messages, websocket_wire, wire
@@ -93,7 +93,7 @@ class WebSockets:
         if flow.websocket:
             self._watch_messages(flow, exchange)
             limit = min(self.patch_body.patching.limit, turns.LONGEST)
-            socket = Connection()
+            socket = Connection(turns.Turns(is_official=exchange.is_official))
             websocket_wire.take_over(
                 flow,
                 limit,
@@ -172,7 +172,7 @@ class WebSockets:
             return None
         before = text(body.get("previous_response_id", ABSENT))
         options = await self.patch_body.options_for(exchange, body)
-        lite = options.lite or (turns.is_lite(body) and header_rules.is_codex(flow.request.headers))
+        lite = options.lite or (exchange.is_official and turns.is_lite(body))
         options = replace(options, socket=True, lite=lite)
         if before in socket.turns.known:
             options = replace(options, chained=True, session=options.session or socket.turns.known[before])
@@ -206,7 +206,9 @@ class WebSockets:
             self.usage.take(exchange, windows)
         oldest = socket.turns.running[0] if socket.turns.running else None
         fixed, turn = socket.turns.take(message.content, time.monotonic())
-        if fixed is not message.content:
+        if not fixed:
+            message.drop()
+        elif fixed is not message.content:
             message.content = fixed
         if status == 401 and (failure := await self._replaced(exchange, message.content)):
             message.drop()

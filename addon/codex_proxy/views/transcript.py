@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ..answer.events import UNREADABLE, Delta, Event, Head, Response, chunk_part, decoded
-from ..answer.repair import LAST
+from ..answer.last import LAST
 from ..raw_json import first
 from .layout import clip
 from .shortened import line, pretty

@@ -28,6 +28,8 @@ class Exchange(Outcome, kw_only=True, eq=False, weakref=True):
     hidden: bool = False
     """A poll of the status page, hidden from the other addons."""
     number: int = 0
+    is_official: bool = False
+    """Is it the Codex CLI, or a program built on it?"""
 
     token: str = ""
     """Fingerprint of the access token it goes with; empty: none."""

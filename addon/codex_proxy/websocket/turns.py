@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from ..answer.repair import LAST, StreamRepairer
+from ..answer.last import LAST
+from ..answer.repair import StreamRepairer
 from ..errors import ProxyError
 from ..memory.store import Part
 from ..outcome import Outcome
@@ -90,6 +91,8 @@ class Turn:
         """What the client gets for an event of the backend's."""
         fixed = self.repair.message(event)
         self.record.heard(now)
+        if not fixed:
+            return fixed
         self.is_answered = self.is_answered or BEGUN in event[:256]
         self._keep(fixed, now)
         if self.repair.ended:
@@ -139,21 +142,23 @@ class Turns:
     """Ids of the responses that this connection gave, which it remembers, and their keys for the prompt cache."""
     number: int = 0
     heard_at: float = float("-inf")
+    is_official: bool = False
+    """Is the client the official one, which reads events that are not OpenAI's?"""
 
     def begin(self, record: TurnRecord, now: float) -> Turn:
         """A turn that goes up."""
         self.number += 1
         record.number, record.sent_at = self.number, now
-        turn = Turn(record)
+        turn = Turn(record, StreamRepairer(is_official=self.is_official, is_socket=True))
         self.running.append(turn)
         return turn
 
     def take(self, event: bytes, now: float) -> tuple[bytes, Turn | None]:
-        """What the client gets for an event, and the turn it belongs to."""
+        """What the client gets for an event, empty where that is nothing, and the turn it belongs to."""
         self.heard_at = now
         if not self.running:
             # Of a finished answer, or of none; an error may still contain tokens.
-            return StreamRepairer().message(event), None
+            return StreamRepairer(is_official=self.is_official, is_socket=True).message(event), None
         turn = self.running[0]
         if len(self.running) > 1 and turn.is_answered and status_of(event) is not None:
             # The refused request is not the one whose answer is arriving.
