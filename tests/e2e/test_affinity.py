@@ -1,6 +1,7 @@
 """A conversation of a client that names no session keeps its place at the backend's prompt cache."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from standin import Standin
 
-from ..places import NANOBOT
+from ..places import NANOBOT, SKILLS
 from .harness import PATIENCE, Proxy, Start, events, new_client
 
 FIRST: dict[str, Any] = NANOBOT["first_turn"]["body"]
@@ -103,3 +104,31 @@ async def test_with_patch_store_there_is_none(start: Start, standin: Standin, lo
         await client.post("/responses", json=body)
     assert standin.requests[0].refusal is None and standin.requests[0].header("session-id") is None
     assert "prompt_cache_key" not in standin.requests[0].json
+
+
+async def chat_of_skills(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
+    """The captured chat of nanobot's, whose instructions list its skills in another order in each request; the usage of each turn."""
+    told = []
+    for turn in SKILLS["turns"]:
+        body = {**SKILLS["body"], "instructions": turn["instructions"], "input": SKILLS["input"][: turn["items"]]}
+        answer = await client.post("/responses", json=body, headers={"user-agent": "Go-http-client/1.1"})
+        told.append(events(answer.text)[-1]["response"]["usage"])
+    return told
+
+
+@pytest.mark.parametrize(("affinity", "least", "most"), [("true", 0.89, 1.0), ("false", 0.0, 0.0)])
+async def test_a_chat_of_nanobots_with_skills_is_one_session(
+    affinity: str, least: float, most: float, start: Start, login_file: Path
+) -> None:
+    async with Standin(trust_encrypted=("gAAAA",)) as standin:
+        login_file.write_text(json.dumps(standin.login()))
+        proxy = await start(codex_upstream=standin.upstream, codex_auth_file=login_file, codex_affinity=affinity)
+        async with new_client(proxy) as client:
+            told = await chat_of_skills(client)
+        sent = [seen.json for seen in standin.requests]
+
+    assert least <= share(told) <= most
+    asked = [turn["instructions"] for turn in SKILLS["turns"]]
+    assert len({each["instructions"] for each in sent}) == (1 if affinity == "true" else len({*asked}))
+    assert sent[0]["instructions"] == asked[0] and len({each.get("prompt_cache_key") for each in sent}) == 1
+    assert ("lines in the order first seen" in proxy.log) is (affinity == "true")

@@ -15,6 +15,7 @@ from ..chat.messages import no_reasoning
 from ..dialect import Translate, Translation
 from ..errors import ProxyError
 from ..memory import references
+from ..memory.line_orders import LineOrders
 from ..models import names as model_name
 from ..models.catalogue import UNKNOWN, Catalogue
 from ..models.name_map import UNMAPPED, ModelMap
@@ -31,8 +32,9 @@ class PatchOptions:
     """How to patch the body: everything that would be refused, or only `store`; `lite` as in docs/backend.md, 3.6.
 
     `past` is the caller's remembered responses. A key for the prompt cache is added if the client sends none: its own `session`,
-    or one made with `caller`; None for none. `compact`: it goes to responses/compact. `socket`: it is a message of a WebSocket;
-    `chained`: one that continues a response of the same connection. `translate`: it is of another dialect, and is translated first.
+    or one made with `caller`; None for none; in `orders` are those of the lines of such conversations. `compact`: it goes to
+    responses/compact. `socket`: it is a message of a WebSocket; `chained`: one that continues a response of the same connection.
+    `translate`: it is of another dialect, and is translated first.
     """
 
     full: bool = True
@@ -43,6 +45,7 @@ class PatchOptions:
     past: references.PastResponses | None = None
     caller: str | None = None
     session: str = ""
+    orders: LineOrders | None = None
     compact: bool = False
     socket: bool = False
     chained: bool = False
@@ -184,7 +187,7 @@ def _patch(body: Object, options: PatchOptions) -> PatchResult:
         told, items = input_rules.apply(fixed, options.past, chained=options.chained)
         changes += told
         if options.caller is not None and (options.session or not options.chained):
-            changes += cache_key.apply(fixed, items, options.caller, options.session)
+            changes += cache_key.apply(fixed, items, options.caller, options.session, options.orders)
     believes_stored = not options.compact and value(fixed.get("store", ABSENT)) is not False
     if believes_stored:
         fixed["store"] = msgspec.Raw(b"false")

@@ -7,7 +7,7 @@ from mitmproxy import ctx, http
 from .. import raw_json, workers
 from ..errors import ProxyError
 from ..layers import wire
-from ..memory import store
+from ..memory import line_orders, store
 from ..message import encodings
 from ..request import body_rules, opening
 from ..walk.exchange import Exchange
@@ -31,6 +31,7 @@ class PatchBody:
 
     def __init__(self, patching: Patching, models: Models, memory: Memory, defaults: UserDefaults) -> None:
         self.patching, self.models, self.memory, self.defaults = patching, models, memory, defaults
+        self.orders = line_orders.LineOrders()
 
     def requestheaders(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         length = flow.request.headers.get("content-length", "0")
@@ -80,6 +81,7 @@ class PatchBody:
             past=store.CallerView(self.memory.store, exchange.caller),
             caller=exchange.caller if ctx.options.codex_affinity else None,
             session=exchange.session,
+            orders=self.orders,
         )
 
     async def _decoded(self, body: bytes, coding: str) -> bytes:

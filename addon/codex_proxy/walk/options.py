@@ -79,7 +79,8 @@ OPTIONS = (
     ),
     Option(
         "codex_affinity", bool, True,
-        "Give each conversation a session if the client sends none, for the backend's prompt cache.",
+        "Give each conversation a session if the client sends none, and keep the lines of its instructions in one order, for the"
+        " backend's prompt cache.",
     ),
     Option(
         "codex_memory", str, "64m",
