@@ -114,10 +114,11 @@ async def test_nanobots_chat_completion_is_answered(proxy: Proxy, standin: Stand
     assert [seen.refusal for seen in standin.requests] == [None]
 
 
-async def test_the_last_event_fits_a_go_client_and_the_log_says_what_was_left_out(
-    proxy: Proxy, standin: Standin
+@pytest.mark.parametrize("size", [700_000, 1_500_000])
+async def test_every_event_fits_a_go_client_and_the_log_says_what_was_left_out(
+    size: int, proxy: Proxy, standin: Standin
 ) -> None:
-    image = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "A" * 700_000}
+    image = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "A" * size}
     items: list[dict[str, Any]] = [
         image,
         {**image, "id": "ig_2"},
@@ -128,8 +129,9 @@ async def test_the_last_event_fits_a_go_client_and_the_log_says_what_was_left_ou
 
     assert max(len(line) for line in response.content.split(b"\n")) < 1 << 20
     assert output_as_nanobot_reads_it(response.text)[-1]["content"][0]["text"] == "here"
-    await proxy.logged(r"an image left out")
+    await proxy.logged(r"response\.completed: an image left out")
+    assert ("response.output_item.done: an image left out" in proxy.log) is (size > 1 << 20)
 
     other = {**NANOBOT["first_turn"], "headers": [("Content-Type", "application/json"), ("User-Agent", "else/1")]}
     response = await send(proxy, other, NANOBOT["first_turn"]["body"])
-    assert [item.get("result") for item in output_as_nanobot_reads_it(response.text)][:2] == ["A" * 700_000] * 2
+    assert [item.get("result") for item in output_as_nanobot_reads_it(response.text)][:2] == ["A" * size] * 2

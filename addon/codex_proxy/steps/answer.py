@@ -10,7 +10,7 @@ from collections.abc import Callable
 from mitmproxy import http
 from mitmproxy.net.http import status_codes
 
-from ..answer import repair
+from ..answer import long_lines, repair
 from ..answer.sse import begins_like_events
 from ..backend import header_rules, refusals, transport_errors
 from ..errors import ProxyError
@@ -26,6 +26,9 @@ from .models import Models
 from .page_access import let_read
 from .refusal import refuse, unforeseen
 from .retry import Retry
+
+# Clients that read lines of 1 MiB at most: Go's scanner, and nanobot with it (docs/backend.md, 13).
+SHORT_LINES = "Go-http-client/"
 
 # A body this long is worked on apart from the loop, in bytes: below, that takes some milliseconds.
 LONG = 1 << 20
@@ -84,9 +87,10 @@ class Answer:
         translation = exchange.translation
         translated = translation.stream(exchange.sent_model) if translation else None
         fixer = repair.StreamRepairer(is_official=exchange.is_official)
+        lines = long_lines.LongLines(fixer.notes.append) if exchange.client.startswith(SHORT_LINES) else None
         at_end = self.memory.keeper(exchange)
         ending = functools.partial(hang_up, weakref.ref(flow))
-        flow.response.stream = EventStream(exchange, fixer, decoder, at_end, translated, ending)
+        flow.response.stream = EventStream(exchange, fixer, decoder, at_end, translated, ending, lines)
 
     def _watch(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         assert flow.response
@@ -178,10 +182,13 @@ class Answer:
         """A stream that came whole, as after a retry."""
         assert flow.response
         response, translation = flow.response, exchange.translation
-        stream = translation.stream(exchange.sent_model) if translation else None
         fixer = repair.StreamRepairer(is_official=exchange.is_official)
+        seen: Callable[[list[bytes]], list[bytes]]
+        seen = translation.stream(exchange.sent_model).feed if translation else list
+        if exchange.client.startswith(SHORT_LINES):
+            seen = long_lines.LongLines(fixer.notes.append).after(seen)
         exchange.heard(time.monotonic())
-        response.content = await _apart(body, repair.through, body, fixer, stream.feed if stream else list)
+        response.content = await _apart(body, repair.through, body, fixer, seen)
         tell_ending(exchange, fixer)
         self.memory.keeper(exchange)(fixer)
         response.headers["content-type"] = "text/event-stream; charset=utf-8"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from .. import dialect
-from ..answer import repair
+from ..answer import long_lines, repair
 from ..backend import refusals
 from ..errors import ProxyError
 from ..layers.answer_stream import AnswerReader
@@ -22,7 +22,7 @@ class EventStream(AnswerReader):
     """Takes the backend's bytes as they come and gives the client's; lives as long as the stream.
 
     `at_end` is called with the answer when it has ended. One of another dialect goes through `translated`, and `hang_up` is called where a
-    stop text of the client's ended it before the backend did.
+    stop text of the client's ended it before the backend did. `lines` keeps them short, for clients that need that.
     """
 
     def __init__(
@@ -33,9 +33,10 @@ class EventStream(AnswerReader):
         at_end: Callable[[repair.StreamRepairer], None] | None = None,
         translated: dialect.Stream | None = None,
         hang_up: Callable[[], None] = lambda: None,
+        lines: long_lines.LongLines | None = None,
     ) -> None:
         self.exchange, self.repair, self.decoder, self.at_end = exchange, fixer, decoder, at_end
-        self.translated, self.hang_up = translated, hang_up
+        self.translated, self.hang_up, self.lines = translated, hang_up, lines
         self.closed = False
         self.kept = bytearray()
 
@@ -81,7 +82,7 @@ class EventStream(AnswerReader):
                 self.hang_up()
         if self.repair.ended:
             self._close()
-        return pieces
+        return self.lines.feed(pieces) if self.lines else pieces
 
     def _close(self) -> None:
         self.is_over = self.closed = True
