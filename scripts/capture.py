@@ -32,7 +32,7 @@ never one whose name suggests deleting or sending.
 
 EXAMPLES = """\
 Examples:
-  scripts/capture -- nanobot call my-agent 'Hello'
+  scripts/capture -- nanobot run -c ./nanobot.yaml    (ask in its chat at http://localhost:8080, then Ctrl-C)
   scripts/capture --dir ~/captures -- python my_client.py
   scripts/capture --port 9090
 """
