@@ -74,7 +74,12 @@ def show_usage(report: Report, seen: str) -> None:
     if report.resets_left:
         line("Resets", f"{report.resets_left} left: each resets the windows at once, in ChatGPT's Codex settings")
     if report.reached:
-        out.print(f"No more requests are answered at the moment: {printable(report.reached)}.", style="red")
+        only = (
+            f"Only {printable(' and '.join(report.still))} may still answer"
+            if report.still
+            else "No more requests are answered"
+        )
+        out.print(f"{only} at the moment: {printable(report.reached)}.", style="red")
 
 
 def bar(used: float) -> Text:

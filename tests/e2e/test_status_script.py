@@ -125,7 +125,7 @@ async def test_as_json_it_is_for_scripts(status: Status, document: dict[str, Any
     ]
     assert usage == {
         "from": "backend", "plan": "plus", "credits": {"has": False, "unlimited": False, "balance": "0"},
-        "resets_left": 0, "limit_reached": False,
+        "resets_left": 0, "limit_reached": False, "still_answered": [],
     }  # fmt: skip
 
 
@@ -224,6 +224,13 @@ async def test_a_login_that_the_backend_refuses_is_3(
     [
         ({"rate_limit": {"allowed": False, "limit_reached": True, "primary_window": None, "secondary_window": {"used_percent": 100, "limit_window_seconds": 604800}}}, "the weekly limit is reached"),
         ({"rate_limit_reached_type": {"type": "workspace_member_credits_depleted"}}, "out of credits"),
+        (
+            {
+                "rate_limit": {"limit_reached": True},
+                "additional_rate_limits": [{"normal_model_slug": "gpt-reserve", "rate_limit": {"limit_reached": False}}],
+            },
+            "Only gpt-reserve may still answer at the moment: the usage limit is reached",
+        ),
     ],
 )  # fmt: skip
 async def test_a_limit_that_is_reached_is_4(

@@ -109,6 +109,45 @@ def test_why_nothing_more_is_answered_is_told(values: dict[str, Any], reached: s
     assert read(document(**values), NOW).reached == reached
 
 
+def reserve(*windows: Any, slug: Any = "gpt-reserve", **more: Any) -> dict[str, Any]:
+    return {"limit_name": "Reserve", "normal_model_slug": slug, "rate_limit": limit(*windows, **more)}
+
+
+USED_UP = {"rate_limit": limit(FULL, allowed=False, limit_reached=True)}
+
+
+@pytest.mark.parametrize(
+    "values, still",
+    [
+        (USED_UP, ()),
+        (USED_UP | {"additional_rate_limits": [reserve(window(20))]}, ("gpt-reserve",)),
+        (USED_UP | {"additional_rate_limits": [reserve(window(100), limit_reached=False)]}, ("gpt-reserve",)),
+        (USED_UP | {"additional_rate_limits": [reserve(window(20), slug=None)]}, ("the models of Reserve",)),
+        (USED_UP | {"additional_rate_limits": [reserve(window(20)), reserve(window(5), slug="x")]}, ("gpt-reserve", "x")),
+        (USED_UP | {"additional_rate_limits": [reserve(FULL)]}, ()),
+        (USED_UP | {"additional_rate_limits": [reserve(window(20), FULL)]}, ()),
+        (USED_UP | {"additional_rate_limits": [reserve(window(20), allowed=False)]}, ()),
+        (USED_UP | {"additional_rate_limits": [reserve(window(20), limit_reached=True)]}, ()),
+        (USED_UP | {"additional_rate_limits": [reserve()]}, ()),
+        (USED_UP | {"additional_rate_limits": [{"normal_model_slug": "gpt-reserve", "rate_limit": None}]}, ()),
+        ({"rate_limit": limit(window(5)), "additional_rate_limits": [reserve(window(20))]}, ()),
+    ],
+)  # fmt: skip
+def test_what_is_answered_past_the_shared_limits_is_told(values: dict[str, Any], still: tuple[str, ...]) -> None:
+    told = read(document(**values), NOW)
+    assert told.still == still and told.json()["still_answered"] == list(still)
+
+
+@pytest.mark.parametrize("shared, own, still", [(100, 20, ("the models of Spark",)), (100, 100, ()), (50, 20, ())])
+def test_the_proxy_may_have_seen_such_a_limit(shared: float, own: float, still: tuple[str, ...]) -> None:
+    usage = [
+        {"window": "weekly", "used_percent": shared, "minutes": 10080},
+        {"window": "Spark weekly", "used_percent": own, "minutes": 10080},
+    ]
+    told = seen_by_proxy(page(usage=usage), BACKEND, 500)
+    assert told and told.still == still
+
+
 @pytest.mark.parametrize(
     "value, told",
     [
@@ -153,6 +192,7 @@ def test_a_report_as_json() -> None:
         "credits": {"has": True, "unlimited": False, "balance": "5"},
         "resets_left": 0,
         "limit_reached": False,
+        "still_answered": [],
     }  # fmt: skip
 
 

@@ -24,13 +24,15 @@ REACHED = {
 
 @dataclass(frozen=True)
 class Report:
-    """`reached` says why no more requests are answered at the moment; empty while something is."""
+    """`reached` says why the limits that all models share stop requests at the moment; empty while they do not. `still` names what is
+    answered none the less: models, or limits, with quota of their own."""
 
     windows: tuple[Window, ...] = ()
     plan: str | None = None
     credits: Credits | None = None
     resets_left: int = 0
     reached: str = ""
+    still: tuple[str, ...] = ()
 
     def json(self) -> dict[str, Any]:
         return {
@@ -48,6 +50,7 @@ class Report:
             "credits": self.credits and msgspec.to_builtins(self.credits),
             "resets_left": self.resets_left,
             "limit_reached": bool(self.reached),
+            "still_answered": list(self.still),
         }  # fmt: skip
 
 
@@ -72,17 +75,24 @@ def read(body: bytes, now: float) -> Report:
     shared = _object(document.get("rate_limit"))
     windows = [*_windows(shared, "", now), *_windows(document.get("code_review_rate_limit"), "code review", now)]
     families = document.get("additional_rate_limits")
+    left = []
     for family in map(_object, families if isinstance(families, list) else []):
         name = _text(family.get("limit_name")) or _text(family.get("metered_feature")) or "another limit"
-        windows += _windows(family.get("rate_limit"), name, now)
+        own = [*_windows(family.get("rate_limit"), name, now)]
+        windows += own
+        if _is_left(_object(family.get("rate_limit")), own):
+            # (docs/backend.md, 1.4)
+            left.append(_text(family.get("normal_model_slug")) or f"the models of {name}")
     credits = _credits(document.get("credits"))
     resets = _number(_object(document.get("rate_limit_reset_credits")).get("available_count"))
+    reached = _reached(document, shared, windows, credits)
     return Report(
         windows=tuple(windows),
         plan=_text(document.get("plan_type")),
         credits=credits,
         resets_left=int(resets or 0),
-        reached=_reached(document, shared, windows, credits),
+        reached=reached,
+        still=tuple(left) if reached else (),
     )
 
 
@@ -101,6 +111,13 @@ def _reached(
     if shared.get("limit_reached") is True:
         return used_up(windows) or REACHED["rate_limit_reached"]
     return "" if shared.get("limit_reached") is False else used_up(windows)
+
+
+def _is_left(limit: Mapping[str, Any], own: list[Window]) -> bool:
+    """Whether a limit beside the shared ones says that it has quota left."""
+    if limit.get("allowed") is False or limit.get("limit_reached") is True:
+        return False
+    return limit.get("limit_reached") is False or (bool(own) and all(one.used < 100 for one in own))
 
 
 def goes_on(credits: Credits | None) -> bool:
@@ -151,7 +168,9 @@ def seen_by_proxy(page: Any, backend: str, seconds_left: float | None) -> Report
     held = _object(page.get("credits"))
     credits = _credits({**held, "has_credits": held.get("has")}) if held else None
     reached = "" if goes_on(credits) else used_up(windows)
-    return Report(windows=tuple(windows), credits=credits, reached=reached) if windows else None
+    full = {one.limit for one in windows if one.used >= 100}
+    left = dict.fromkeys(f"the models of {one.limit}" for one in windows if one.limit and one.limit not in full)
+    return Report(tuple(windows), None, credits, 0, reached, tuple(left) if reached else ()) if windows else None
 
 
 def _seen(entry: Any) -> Window | None:
