@@ -26,7 +26,8 @@ def up(client: dict[str, str]) -> dict[str, str]:
         "authorization", "x-api-key", "api-key", "cookie", "openai-organization", "openai-project", "openai-beta",
         "chatgpt-account-id", "x-stainless-lang", "x-stainless-retry-count", "x-forwarded-for", "forwarded", "via",
         "x-real-ip", "x-nanobot-internal-request-type", "accept-encoding", "connection", "host", "te", "x-openai-fedramp",
-        "version", "x-codex-turn-metadata", "x-openai-internal-codex-responses-lite", "something-new",
+        "version", "x-codex-turn-metadata", "x-codex-something-new", "x-openai-internal-codex-responses-lite", "something-new",
+        "openai-conversation-id",
     ],
 )  # fmt: skip
 def test_what_a_client_brought_for_itself_stays_here(name: str) -> None:
@@ -48,6 +49,7 @@ def test_what_belongs_to_the_request_or_the_conversation_goes_up(name: str) -> N
     "name",
     [
         "version", "x-codex-turn-metadata", "x-codex-window-id", "x-codex-beta-features", "x-codex-routing-hint",
+        "x-codex-something-new", "x-codex-installation-id", "x-codex-parent-thread-id",
         "x-openai-subagent", "x-openai-internal-codex-responses-lite", "x-openai-internal-codex-residency",
         "session_id", "conversation_id", "session-id", "thread-id", "x-client-request-id", "x-codex-turn-state",
     ],
@@ -190,6 +192,17 @@ def test_more_names_can_be_kept_from_coming_down() -> None:
         ([["Forwarded", "x"]], [], [Change("forwarded", "taken off", "reveals where the client is")]),
         ([["Version", "x"]], [], [Change("version", "taken off", "a minimum-version check meant for the official Codex only")]),
         ([["X-Other", "x"]], [], [Change("x-other", "taken off", "nothing that the backend needs")]),
+        (
+            [["OpenAI-Conversation-Id", "x"]],
+            [],
+            [
+                Change(
+                    "openai-conversation-id",
+                    "taken off",
+                    "OpenAI's platform names conversations so, this backend by session-id and prompt_cache_key",
+                )
+            ],
+        ),
         ([["Host", "a"], ["Content-Length", "1"], ["Connection", "x"], ["Transfer-Encoding", "x"]], [(b"Host", b"b"), (b"Content-Length", b"2"), (b"Expect", b"x")], []),
     ],
 )  # fmt: skip

@@ -12,13 +12,13 @@ FROM_ANY = frozenset(
     " x-codex-turn-state".split()
 )
 
-# From the official Codex: who it is, and its turn headers (docs/backend.md, 2).
+# From the official Codex: who it is, and its turn headers (docs/backend.md, 2); all of its family, as new ones come with each version.
 FROM_CODEX = frozenset(
-    "originator user-agent version x-codex-turn-metadata x-codex-window-id x-codex-parent-thread-id"
-    " x-codex-installation-id x-codex-beta-features x-codex-routing-hint x-openai-subagent x-openai-memgen-request"
+    "originator user-agent version x-openai-subagent x-openai-memgen-request"
     " x-openai-internal-codex-responses-lite x-openai-internal-codex-residency x-responsesapi-include-timing-metrics"
     " x-oai-attestation".split()
 )
+FAMILY_OF_CODEX = "x-codex-"
 
 # The official programs' names for themselves (docs/backend.md, 2.1); each of them begins its User-Agent with it as well.
 CODEX_ORIGINATORS = ("codex_", "codex-tui", "Codex ")
@@ -52,10 +52,14 @@ def upward(client: Mapping[str, str], ours: Mapping[str, str]) -> Fields:
 
     `client` has one value a name; for the official Codex its own values win.
     """
-    passing = FROM_ANY | FROM_CODEX if is_codex(client) else FROM_ANY
-    kept = {name.lower(): value for name, value in client.items() if name.lower() in passing}
+    codex = is_codex(client)
+    kept = {name.lower(): value for name, value in client.items() if _passes(name.lower(), codex)}
     result = {name: kept.pop(name.lower(), value) for name, value in ours.items()}
     return [(name.encode(), value.encode("latin-1", "replace")) for name, value in (result | kept).items()]
+
+
+def _passes(name: str, codex: bool) -> bool:
+    return name in FROM_ANY or (codex and (name in FROM_CODEX or name.startswith(FAMILY_OF_CODEX)))
 
 
 # Why a header of the client's does not go up; the first that its name begins with.
@@ -70,6 +74,11 @@ REASONS = (
     ("x-nanobot-", "for nanobot only"),
     ("x-forwarded", "reveals where the client is"),
     ("forwarded", "reveals where the client is"),
+    (
+        "openai-conversation-id",
+        "OpenAI's platform names conversations so, this backend by session-id and prompt_cache_key",
+    ),
+    ("x-codex-", "only the official Codex may send those"),
     ("version", "a minimum-version check meant for the official Codex only"),
 )
 
