@@ -116,6 +116,8 @@ DECISIONS: dict[str, Decision] = {
     "add_upstream_certs_to_client_chain": _TO_CLIENT,
     "cert_passphrase": _TO_CLIENT,
     "certs": _TO_CLIENT,
+    "emudhra": _followed("TLS between client and proxy is the person's", told=True),
+    "emudhra_old": _followed("TLS between client and proxy is the person's", told=True),
     "ciphers_client": _TO_CLIENT,
     "key_size": _TO_CLIENT,
     "request_client_cert": _TO_CLIENT,
@@ -165,6 +167,7 @@ DECISIONS: dict[str, Decision] = {
     "web_password": _SHOWN,
     "web_port": _SHOWN,
     "web_static_viewer": _SHOWN,
+    "web_theme": _SHOWN,
 }
 
 # Addons of mitmproxy's own that do not hear of our connections, by class: what their options would do is decided above. With
