@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "addon"))
 
 import terminal
 from codex_proxy.account import identity, issuer, login_source
+from codex_proxy.account.credentials import KINDS
 from codex_proxy.account.identity import Identity
 from codex_proxy.account.login import sentence
 from codex_proxy.account.login_file import LoginFile
@@ -144,6 +145,10 @@ def may_replace(file: LoginFile, yes: bool) -> Identity | None:
         whose = identity.of(sign_in.held(file) or {})
         if whose.kind == "none":
             return whose
+        if whose.kind == "sign in":
+            raise Unfinished(
+                f"{sentence(file.name)} holds {KINDS[whose.kind].name}. Name another file: --auth-file FILE."
+            )
         what = f"{sentence(file.name)} holds a login: {whose}."
     except LoginError as e:
         has_something = file.signature() is not None and (file.waits or os.access(file.path, os.R_OK))

@@ -28,6 +28,14 @@ DOCUMENTS: list[tuple[Any, Kind]] = [
     ({"auth_mode": "headers"}, "elsewhere"),
     ({"auth_mode": "chatgptAuthTokens", "OPENAI_API_KEY": None}, "elsewhere"),
     ({"auth_mode": "somethingNew", "something_new": "x"}, "unknown"),
+    ({"codex": {"access_token": "a.b.c", "refresh_token": "r", "expires_at": 1, "account_id": "acc"}}, "chatgpt"),
+    ({"openai": {"type": "oauth", "access": "a.b.c", "refresh": "r", "expires": 1, "accountId": "acc"}}, "chatgpt"),
+    ({"openai": {"type": "api", "key": "k"}}, "api key"),
+    ({"anthropic": {"type": "oauth", "access": "a.b.c"}}, "none"),
+    ({"codex": {"access_token": ""}, "openai": "a.b.c"}, "none"),
+    ({"codex": {"access_token": "a.b.c", "client_id": "oaiapp_1"}}, "sign in"),
+    ({"openai": {"access": "a.b.c", "scopes": ["openid", "chatgpt.tokens.use.direct"]}}, "sign in"),
+    ({"access_token": "a.b.c", "scope": "openid chatgpt.tokens.use.direct"}, "sign in"),
     ({"auth_mode": "chatgpt", "OPENAI_API_KEY": None}, "none"),
     ({"auth_mode": "apikey", "OPENAI_API_KEY": ""}, "none"),
     ({"auth_mode": ["apikey"], "OPENAI_API_KEY": ["k"]}, "none"),
@@ -53,7 +61,8 @@ def test_what_is_of_no_use_is_told_and_what_is_is_used(document: Any, found: Kin
     with pytest.raises(LoginError) as caught:
         read(document, "the file", "Run: it")
     said = caught.value.message
-    assert said.startswith("The file ") and said.endswith(" Run: it")
+    assert said.startswith("The file ")
+    assert said.endswith(" and set codex_auth_file to that file." if found == "sign in" else " Run: it")
     if isinstance(document, dict):
         assert f"The file holds {KINDS[found].name}. {KINDS[found].about}".strip() in said
 

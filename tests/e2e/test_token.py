@@ -291,3 +291,22 @@ async def test_a_kept_connection_that_was_closed_is_not_noticed(proxy: Proxy, st
         assert answer.status_code == 200
         assert "response.completed" in answer.text
         assert (await client.post("/responses", json=QUESTION)).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["codex", "openai"])
+async def test_a_login_of_another_program_is_renewed_in_its_form(
+    key: str, start: Start, standin: Standin, tmp_path: Path
+) -> None:
+    tokens = standin.login(expires_in=-10)["tokens"]
+    names = {"access_token": "access", "refresh_token": "refresh", "account_id": "accountId"}
+    held = {names[name] if key == "openai" else name: tokens[name] for name in names}
+    path = write_login(tmp_path / "auth.json", {"mine": {"key": "x"}, key: {"type": "oauth", **held, "expires": 1}})
+    proxy = await with_login(start, standin, path)
+
+    assert (await ask(proxy)).status_code == 200 and (await ask(proxy)).status_code == 200
+    assert len(standin.refresh_calls) == 1
+    written = json.loads(path.read_text())
+    assert list(written) == ["mine", key] and written["mine"] == {"key": "x"}
+    assert list(written[key]) == ["type", *held, "expires"]
+    for name in (name for name in held if not name.startswith("account")):
+        assert written[key][name] != held[name]

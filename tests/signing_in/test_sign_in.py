@@ -71,6 +71,44 @@ def test_unknown_keys_stay_and_other_logins_go(old: Any, kept: dict[str, Any], k
     assert read(made, "f").account_id == "acc" and identity.of(made).kind == "chatgpt"
 
 
+@pytest.mark.parametrize(
+    "old, made",
+    [
+        (
+            {"env": {}, "codex": {"access_token": "a", "refresh_token": "r", "expires_at": 1, "account_id": "x"}},
+            {
+                "env": {},
+                "codex": {
+                    "access_token": "new-a",
+                    "refresh_token": "new-r",
+                    "expires_at": NOW + 600,
+                    "account_id": "acc",
+                },
+            },
+        ),
+        (
+            {
+                "openai": {"type": "oauth", "refresh": "r", "access": "a", "expires": 1_795_000_000_000},
+                "x": {"type": "api"},
+            },
+            {
+                "openai": {
+                    "type": "oauth",
+                    "refresh": "new-r",
+                    "access": "new-a",
+                    "expires": (NOW + 600) * 1000,
+                    "accountId": "acc",
+                },
+                "x": {"type": "api"},
+            },
+        ),
+    ],
+)
+def test_a_file_of_another_program_keeps_its_form(old: dict[str, Any], made: dict[str, Any]) -> None:
+    assert document(old, GRANT, NOW) == made
+    assert read(made, "f").account_id == "acc" and identity.of(made).kind == "chatgpt"
+
+
 # Where it is kept.
 
 

@@ -17,6 +17,8 @@ from standin import Standin
 
 TOKENS = {"access_token": "a", "refresh_token": "r", "id_token": "i", "account_id": "x"}
 
+OF_OPENCODE = {"type": "oauth", "access": "a", "refresh": "r", "expires": 1, "accountId": "acc"}
+
 
 @pytest.mark.parametrize(
     "document, kept",
@@ -30,6 +32,9 @@ TOKENS = {"access_token": "a", "refresh_token": "r", "id_token": "i", "account_i
         ({"tokens": TOKENS, "agent_identity": {"a": 1}}, {"agent_identity": {"a": 1}}),
         ({"tokens": TOKENS, "mine": [1]}, {"mine": [1]}),
         (TOKENS | {"mine": 0}, {"mine": 0}),
+        ({"codex": TOKENS}, None),
+        ({"codex": TOKENS, "env": {"A": "b"}, "email": "e"}, {"env": {"A": "b"}, "email": "e"}),
+        ({"openai": OF_OPENCODE, "anthropic": {"type": "oauth"}}, {"anthropic": {"type": "oauth"}}),
     ],
 )  # fmt: skip
 def test_only_the_login_goes(document: dict[str, Any], kept: dict[str, Any] | None) -> None:
@@ -48,6 +53,8 @@ def test_only_the_login_goes(document: dict[str, Any], kept: dict[str, Any] | No
         ({"tokens": {"id_token": "x"}, **TOKENS}, ("r", "refresh_token")),
         ({"tokens": {"refresh_token": "only"}}, ("only", "refresh_token")),
         ({"refresh_token": "only\n"}, ("only", "refresh_token")),
+        ({"codex": TOKENS}, ("r", "refresh_token")),
+        ({"openai": OF_OPENCODE}, ("r", "refresh_token")),
         ({}, None),
     ],
 )

@@ -3,8 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+from . import forms
+from .forms import text
+
 Kind = Literal[
-    "chatgpt", "personal access token", "api key", "agent identity", "bedrock key", "elsewhere", "unknown", "none"
+    "chatgpt",
+    "personal access token",
+    "api key",
+    "agent identity",
+    "bedrock key",
+    "elsewhere",
+    "sign in",
+    "unknown",
+    "none",
 ]
 
 
@@ -29,6 +40,10 @@ KINDS: dict[Kind, Known] = {
         "not a login, but a note that another program holds it",
         "The program that starts the Codex CLI provides that login.",
     ),
+    "sign in": Known(
+        'a login of another program, made by "Sign in with ChatGPT"',
+        "It is for that program and api.openai.com alone, so the proxy cannot use it; it needs a login and a file of its own.",
+    ),
     "unknown": Known("an unknown kind of login", "It may come from a newer Codex CLI."),
     "none": Known("no login"),
 }
@@ -48,12 +63,10 @@ EMPTY = ("chatgpt", "apikey", "agentIdentity", "personalAccessToken", "bedrockAp
 
 
 def tokens(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Where the tokens are: under `tokens`, or at the top, as other tools write them; None if there is no access token."""
-    nested = document.get("tokens")
-    for held in (nested if isinstance(nested, dict) else {}, document):
-        if text(held.get("access_token")):
-            return held
-    return None
+    """The tokens by our names, wherever they are (forms.py); None if there is no access token, or none for this backend."""
+    form = forms.of(document)
+    found = form.tokens(document) if form else None
+    return None if found is None or forms.is_by_sign_in(found) else found
 
 
 def kind(document: Any) -> Kind:
@@ -62,14 +75,14 @@ def kind(document: Any) -> Kind:
         return "none"
     if held := tokens(document):
         return "personal access token" if (text(held["access_token"]) or "").startswith("at-") else "chatgpt"
+    if forms.of(document):
+        return "sign in"
+    of_opencode = document.get("openai")
+    if isinstance(of_opencode, dict) and text(of_opencode.get("key")):
+        return "api key"
     for name, found in KEYS.items():
         # A token that is not a string is useless, and not a login.
         if text(document.get(name)) if found in ("personal access token", "api key") else document.get(name):
             return found
     mode = text(document.get("auth_mode"))
     return "none" if mode is None or mode in EMPTY else WITHOUT_KEY.get(mode, "unknown")
-
-
-def text(value: Any) -> str | None:
-    """Without the newline that comes with `$(cat FILE)` elsewhere than in a shell: a header can't have it."""
-    return (value.strip() or None) if isinstance(value, str) else None

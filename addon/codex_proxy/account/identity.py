@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import LoginError
 from . import credentials
 from .credentials import KINDS, Kind
-from .credentials import text as _text
+from .forms import text as _text
 from .login import AUTH_CLAIM, claims, read
 
 PROFILE_CLAIM = "https://api.openai.com/profile"

@@ -12,8 +12,8 @@ import msgspec
 from .. import json_text
 from ..errors import LoginError
 from ..message.field_values import is_plain
-from . import credentials, provenance
-from .credentials import text as _text
+from . import credentials, forms, provenance
+from .forms import text as _text
 from .provenance import Provenance
 
 AUTH_CLAIM = "https://api.openai.com/auth"
@@ -76,6 +76,9 @@ def read(document: Any, where: str, remedy: str = "") -> Login:
     if kind == "personal access token" and (token := _text(document["personal_access_token"])):
         return _checked(Login(token, account_id=_text(document.get("account_id"))), where, remedy)
     known = credentials.KINDS[kind]
+    if kind == "sign in":
+        # A new login in that file would cost the other program its own.
+        remedy = "Log in with scripts/login --auth-file FILE, and set codex_auth_file to that file."
     about = f" {known.about}" if known.about else ""
     raise LoginError("login_missing", f"{sentence(where)} holds {known.name}.{about} {remedy}".rstrip())
 
@@ -140,19 +143,22 @@ def _end(
 
 
 def renewed(document: Mapping[str, Any], grant: Grant, now: float) -> dict[str, Any]:
-    """The same document with the granted tokens; unknown keys and the order of all keys stay."""
+    """The same document with the granted tokens, in its own form; unknown keys and the order of all keys stay."""
     result = dict(document)
-    nested = isinstance(result.get("tokens"), dict)
-    tokens = dict(result["tokens"]) if nested else result
+    form = forms.of(document) or (forms.OFFICIAL if forms.OFFICIAL.held(document) is not None else forms.FLAT)
+    official = form is forms.OFFICIAL
+    tokens = dict(form.held(document) or {}) if form.key else result
     for name in ("id_token", "access_token", "refresh_token"):
-        value = getattr(grant, name)
-        # The flat form of other tools has no id token, and gets none.
-        if value and (nested or name != "id_token" or name in tokens):
-            tokens[name] = value
-    if "expires_at" in tokens and grant.access_token:
-        tokens["expires_at"] = _like(tokens["expires_at"], _granted_end(grant, now))
-    if nested:
-        result["tokens"] = tokens
+        value, theirs = getattr(grant, name), form.names.get(name, "")
+        # The forms of other tools have no id token, and get none.
+        if value and theirs and (official or name != "id_token" or theirs in tokens):
+            tokens[theirs] = value
+    end = form.names["expires_at"]
+    if end in tokens and grant.access_token:
+        tokens[end] = _like(tokens[end], _granted_end(grant, now))
+    if form.key:
+        result[form.key] = tokens
+    if official:
         result["last_refresh"] = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
     return result
 

@@ -17,7 +17,7 @@ from .. import daemon_threads, json_text
 from ..errors import IssuerError, LoginError
 from ..files import atomic as atomic_files
 from ..files import bounded as bounded_files
-from . import login_lock, remedy, writable
+from . import forms, login_lock, remedy, writable
 from .draft import Draft, DraftInPlace, as_text, create, overwrite
 from .login import read
 from .writable import NotWritable
@@ -66,13 +66,15 @@ class LoginFile:
         # Whether the file was torn, and the draft of a killed program was read instead.
         self.is_torn = False
         self._owner: int | None = None
+        # The command for a new login of the program whose file it is, if that is not the Codex CLI.
+        self._theirs = ""
         # Our own draft is not a leftover.
         self._drafting: Path | None = None
 
     @property
     def remedy(self) -> str:
         """How the user gets a login here again, in one sentence."""
-        return self.mend.text(self._owner)
+        return self.mend.text(self._owner, self._theirs)
 
     def signature(self) -> Signature:
         """Changes whenever the file does; None while there is none. Blocks on the disk, in bounded time."""
@@ -89,6 +91,8 @@ class LoginFile:
         while True:
             try:
                 document: dict[str, Any] = json_text.decode(bounded_files.read(self.path))
+                form = forms.of(document) if isinstance(document, dict) else None
+                self._theirs = form.login if form else ""
                 return document
             except FileNotFoundError:
                 if self.seed is not None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ..defaults import state_folder
 from ..output.redact import redact
 from . import identity, login_keyring
-from .credentials import text
+from .forms import text
 from .identity import Identity
 from .login_file import LoginFile
 from .login_keyring import LoginKeyring

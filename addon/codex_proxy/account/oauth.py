@@ -13,7 +13,7 @@ from ..message.field_values import is_plain
 from ..net import http_client, policy
 from ..net.policy import Limits
 from ..output.redact import redact
-from .credentials import text
+from .forms import text
 from .issuer import CLIENT_ID, REVOKE_PATH, TOKEN_PATH
 from .login import Grant, claims, read
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import LoginError
-from . import credentials
+from . import credentials, forms
 from .issuer import CLIENT_ID
 
 NAME = "oauth_provenance"
@@ -68,5 +68,5 @@ def _normal(address: str) -> tuple[str, str | None, int | None, str] | None:
 
 
 def _text(value: Any) -> str | None:
-    found = credentials.text(value)
+    found = forms.text(value)
     return found if found and len(found) <= LONGEST and found.isascii() and found.isprintable() else None

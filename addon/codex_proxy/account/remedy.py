@@ -21,23 +21,26 @@ class Remedy:
     # Used if the user does not see how the process was started.
     is_service: bool = False
 
-    def text(self, owner: int | None = None) -> str:
-        """One sentence. `owner` is the user the file belongs to, None if there is none."""
+    def text(self, owner: int | None = None, theirs: str = "") -> str:
+        """One sentence. `owner` is the user the file belongs to, None if there is none; `theirs` the command of the program whose file it
+        is, where that is not the Codex CLI."""
         user = owner if owner is not None else _me()
         other = user != _me() or self.is_service
         run = f"Run as {_name(user)}" if other else "Run"
         if self.variables:
             names = " or ".join(self.variables)
             return f"Set {names} again where the proxy is started, or unset it there and {run[0].lower()}{run[1:]}: {self._command(other)}"
-        return f"{run}: {self._command(other)}"
+        return f"{run}: {self._command(other, theirs)}"
 
-    def _command(self, absolute: bool) -> str:
+    def _command(self, absolute: bool, theirs: str = "") -> str:
         script = "scripts/login"
         if absolute or not _is_here(CHECKOUT):
             script = shlex.quote(str(CHECKOUT / script))
         if self.option:
             path = self.option.absolute()
             ours = f"{script} --auth-file {shlex.quote(str(path))}"
+            if theirs:
+                return f"{ours} or {theirs}"
             # The CLI can be told the folder alone.
             return f"{ours} or {_in(path.parent)}codex login" if path.name == "auth.json" else ours
         before = _in(self.home.absolute()) if self.home else ""

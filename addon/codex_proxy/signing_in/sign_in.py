@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import daemon_threads
-from ..account import identity, oauth, provenance, writable
+from ..account import forms, identity, oauth, provenance, writable
 from ..account.identity import Identity
-from ..account.login import Grant, read
+from ..account.login import Grant, read, renewed
 from ..account.login_file import LoginFile
 from ..account.oauth import Unfinished
 from ..errors import IssuerError, LoginError
@@ -29,9 +29,12 @@ REPLACED = {
 
 
 def document(old: Mapping[str, Any], grant: Grant, now: float) -> dict[str, Any]:
-    """The CLI's form, its keys in its order, then what else `old` had."""
+    """The CLI's form, its keys in its order, then what else `old` had; in a file of another program that program's."""
     granted = {name: getattr(grant, name) for name in TOKENS[:3]}
     account = read({"tokens": granted}, "the new login").account_id
+    if (form := forms.of(old)) and form.program:
+        mine = {**(form.held(old) or {}), **({form.names["account_id"]: account} if account else {})}
+        return renewed({**old, form.key: mine}, grant, now)
     before = old.get("tokens")
     more = before.items() if isinstance(before, dict) else ()
     kept = {name: value for name, value in more if name not in REPLACED}

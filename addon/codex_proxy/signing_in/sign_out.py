@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..account import credentials, identity, login_source, oauth, provenance
+from ..account import credentials, forms, identity, login_source, oauth, provenance
 from ..account.draft import Draft
 from ..account.identity import Identity
 from ..account.login_file import LoginFile
@@ -26,6 +26,8 @@ Done = Literal["removed", "emptied", "kept others", "nothing there"]
 
 def without_tokens(document: Mapping[str, Any]) -> dict[str, Any] | None:
     """The rest of a file whose login is removed; None if nothing is left."""
+    if (form := forms.of(document)) and form.program:
+        return {name: value for name, value in document.items() if name != form.key} or None
     kept = {name: value for name, value in document.items() if name not in OF_THE_LOGIN}
     if kept.get("auth_mode") in MODES:
         del kept["auth_mode"]
@@ -40,7 +42,7 @@ def token_of(document: Mapping[str, Any]) -> tuple[str, str] | None:
     places = (credentials.tokens(document), document.get("tokens"), document)
     for held in (place for place in places if isinstance(place, Mapping)):
         for name in ("refresh_token", "access_token"):
-            if token := credentials.text(held.get(name)):
+            if token := forms.text(held.get(name)):
                 return token, name
     return None
 
