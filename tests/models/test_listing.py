@@ -19,6 +19,7 @@ def test_an_entry_has_what_clients_read() -> None:
         "object": "model",
         "created": 0,
         "owned_by": "openai",
+        "provider": "openai",
         "type": "model",
         "display_name": "GPT-6-sol",
         "description": "gpt-6-sol of the stand-in.",
@@ -35,7 +36,7 @@ def test_an_entry_has_what_clients_read() -> None:
 
 def test_what_is_not_known_is_left_out() -> None:
     assert entry(Model("a")) == {
-        "id": "a", "object": "model", "created": 0, "owned_by": "openai", "type": "model", "display_name": "a",
+        "id": "a", "object": "model", "created": 0, "owned_by": "openai", "provider": "openai", "type": "model", "display_name": "a",
         "output_modalities": ["text"],
     }  # fmt: skip
 

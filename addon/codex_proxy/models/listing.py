@@ -53,6 +53,7 @@ def entry(model: Model, name: str = "", effort: str = "") -> Entry:
         "object": "model",
         "created": 0,
         "owned_by": "openai",
+        "provider": "openai",
         "type": "model",
         "display_name": " ".join(filter(None, (model.name or model.slug, effort and f"({effort})"))),
         "description": model.about,

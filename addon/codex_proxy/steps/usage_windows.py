@@ -153,7 +153,7 @@ def login_line(store: TokenStore, *, may_wait: bool = True) -> tuple[bool, str]:
     except ProxyError as e:
         return False, e.message
     left = told.expires_in_seconds
-    life = "" if not isinstance(left, int) else f", {usage_windows.span(left)} left"
+    life = f", {usage_windows.span(left)} left" if isinstance(left, int) and left else ""
     line = f"Login from {store.file.name}: token {told.state}{life}."
     if cut_short:
         return False, f"{line} {CUT_SHORT} {store.file.remedy}"
