@@ -15,7 +15,7 @@ from ..changes import Change, put
 from ..memory.line_orders import LineOrders
 from ..raw_json import ABSENT, Object, encoded, value
 from . import line_order
-from .input_rules import Assessment
+from .item_shape import Assessment
 
 # Headers by which clients name their session: the backend's own, which go up as they are, and OpenCode's (docs/backend.md, 13).
 OWN_HEADERS = ("session-id", "session_id", "conversation_id")

@@ -3,7 +3,6 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,8 +10,9 @@ import msgspec
 from .. import bounds
 from ..changes import Change, put, taken_off
 from ..memory import references
-from ..raw_json import ABSENT, LIST, LIST_OR_NULL, OBJECT, Object, encoded, first
+from ..raw_json import LIST, LIST_OR_NULL, OBJECT, Object, encoded, first
 from . import part_rules
+from .item_shape import Assessment, Shape, look
 
 encode = msgspec.json.encode
 
@@ -52,36 +52,6 @@ KNOWN_KEYS = frozenset(
 )
 
 
-@dataclass(slots=True)
-class Shape:
-    """An item, decoded at its top level, and those of its texts that a rule may be about."""
-
-    values: Object
-    type: str | None = None
-    role: str | None = None
-    id: str | None = None
-    call_id: str | None = None
-
-    @property
-    def kind(self) -> str:
-        # An item without a type is a message, or, with an id and nothing else, a reference (docs/backend.md, 4).
-        return self.type or ("message" if self.role else "item_reference" if self.id else "")
-
-    @property
-    def is_encrypted(self) -> bool:
-        return first(self.values.get("encrypted_content", ABSENT)) == b'"' and self.values["encrypted_content"] != EMPTY
-
-    def raw(self, key: str) -> msgspec.Raw:
-        return self.values.get(key, ABSENT)
-
-
-TEXTS = ("type", "role", "id", "call_id")
-TEXT = msgspec.json.Decoder(str | None)
-EMPTY = msgspec.Raw(b'""')
-
-Assessment = tuple[msgspec.Raw, Shape | None]
-
-
 def apply(
     body: Object, past: references.PastResponses | None = None, *, chained: bool = False
 ) -> tuple[list[Change], list[Assessment]]:
@@ -96,7 +66,7 @@ def apply(
         return [], []  # not a list: the backend refuses it
     bounds.check_count("items in `input`", items or (), bounds.ITEMS)
     changes: list[Change] = []
-    looked = _dereferenced([(raw, _look(raw)) for raw in items or []], past, changes)
+    looked = _dereferenced([(raw, look(raw)) for raw in items or []], past, changes)
     kept = [(raw, shape) for raw, shape in looked if not _dropped(shape, changes)]
     if not chained:
         kept = _paired(kept, changes)
@@ -114,25 +84,11 @@ def without_encrypted_reasoning(data: bytes) -> bytes | None:
     """The body without reasoning items that carry encrypted content; None if there are none."""
     body = OBJECT.decode(data)
     items = LIST.decode(body.get("input", b"[]"))
-    kept = [raw for raw in items if not ((shape := _look(raw)) and shape.kind == "reasoning" and shape.is_encrypted)]
+    kept = [raw for raw in items if not ((shape := look(raw)) and shape.kind == "reasoning" and shape.is_encrypted)]
     if len(kept) == len(items):
         return None
     body["input"] = encoded(kept)
     return encode(body)
-
-
-def _look(raw: msgspec.Raw) -> Shape | None:
-    """None for items of a form that no rule knows: the backend decides."""
-    try:
-        shape = Shape(values := OBJECT.decode(raw))
-        for key in TEXTS:
-            if key in values:
-                setattr(shape, key, TEXT.decode(values[key]))
-    except msgspec.MsgspecError:
-        return None
-    if len(values) > bounds.FIELDS:
-        bounds.check_count("keys in an item of `input`", values, bounds.FIELDS)
-    return shape if first(values.get("encrypted_content", ABSENT)) in (b"", b'"', b"n") else None
 
 
 def _dereferenced(
@@ -150,7 +106,7 @@ def _dereferenced(
                 continue
             raw = references.item(shape.id or "", past)
             changes.append(put("item_reference", "replaced by its item", references.WHY))
-            shape = _look(raw)
+            shape = look(raw)
         if shape and shape.id:
             there.add(shape.id)
         kept.append((raw, shape))
