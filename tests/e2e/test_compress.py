@@ -83,8 +83,9 @@ async def test_it_is_sent_again_like_any_other(client: httpx2.AsyncClient, proxy
     assert [seen.json["input"] for seen in standin.requests] == [LONG, LONG]
 
     strange = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAAAof-another-account"}
-    assert (await client.post("/responses", json=RIGHT | {"input": [strange, *LONG]})).status_code == 200
-    assert standin.requests[-1].json["input"] == LONG
+    rest = [{"role": "assistant", "content": "yes"}, *LONG]
+    assert (await client.post("/responses", json=RIGHT | {"input": [strange, *rest]})).status_code == 200
+    assert [seen.json["input"] for seen in standin.requests[-2:]] == [[strange, *rest], rest]
 
 
 async def test_it_is_kept_readable(start: Start, standin: Standin, login_file: Path, tmp_path: Path) -> None:

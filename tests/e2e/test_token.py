@@ -273,13 +273,13 @@ async def test_encrypted_reasoning_of_another_account_is_left_out_and_sent_again
     proxy: Proxy, standin: Standin
 ) -> None:
     theirs = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "of another account"}
-    body = {**QUESTION, "input": [theirs, {"role": "user", "content": "hi"}]}
+    body = {**QUESTION, "input": [theirs, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "hi"}]}
     async with new_client(proxy) as client:
         answer = await client.post("/responses", json=body)
 
     assert answer.status_code == 200
     assert [seen.status for seen in standin.requests] == [400, 200]
-    assert [item.get("type", "message") for item in standin.requests[1].json["input"]] == ["message"]
+    assert [item.get("type", "message") for item in standin.requests[1].json["input"]] == ["message"] * 2
     await proxy.logged("reasoning of another account")
 
 

@@ -9,11 +9,14 @@ from codex_proxy.memory import references as put_back
 from codex_proxy.memory import store as stored
 from codex_proxy.request.body_rules import PatchOptions, patch
 
+from ..oracle import refusal
+
 USER = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
 NEXT = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "and now?"}]}
 REASONING = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "opaque"}
 MESSAGE = {"type": "message", "id": "msg_1", "role": "assistant", "content": [{"type": "output_text", "text": "hello"}]}
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": "{}"}
+ABORTED = {"type": "function_call_output", "call_id": "call_1", "output": "aborted"}
 OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "12"}
 
 
@@ -44,14 +47,32 @@ def test_a_conversation_is_put_back_in_front_of_what_is_new(new: Any) -> None:
     body, told = sent({"previous_response_id": "resp_1", "input": new})
 
     added = [NEXT] if isinstance(new, str) else new
-    whole = [USER, REASONING, MESSAGE, CALL, *added]
-    assert body["input"] == [item for item in whole if item is not CALL or OUTPUT in added]
+    missing = [] if OUTPUT in added else [ABORTED]
+    assert body["input"] == [USER, REASONING, MESSAGE, CALL, *missing, *added]
     assert "previous_response_id" not in body
     assert told == ["previous_response_id replaced by the conversation before it"]
 
 
 def test_with_nothing_new_it_is_the_conversation_alone() -> None:
-    assert sent({"previous_response_id": "resp_1"})[0]["input"] == [USER, REASONING, MESSAGE]
+    assert sent({"previous_response_id": "resp_1"})[0]["input"] == [USER, REASONING, MESSAGE, CALL, ABORTED]
+
+
+@pytest.mark.parametrize(
+    ("cut_off", "whole"),
+    [
+        ([REASONING], []),
+        ([MESSAGE, REASONING], [MESSAGE]),
+        ([REASONING, CALL], [REASONING, CALL, ABORTED]),
+        ([REASONING, CALL, REASONING], [REASONING, CALL, ABORTED]),
+    ],
+)
+def test_what_an_interrupted_answer_left_goes_up_whole(cut_off: list[Any], whole: list[Any]) -> None:
+    store = stored.ResponseStore()
+    asked = stored.parts_of_request(json.dumps({"input": [USER]}).encode())
+    store.remember("me", asked, json.dumps({"id": "resp_1", "output": cut_off}).encode())
+    options = PatchOptions(past=stored.CallerView(store, "me"))
+    body, _ = sent({"previous_response_id": "resp_1", "input": [NEXT]}, options)
+    assert body["input"] == [USER, *whole, NEXT] and refusal(body) is None
 
 
 @pytest.mark.parametrize("typed", [True, False])
@@ -68,7 +89,7 @@ def test_an_item_stands_there_once() -> None:
     again = {"type": "item_reference", "id": "msg_1"}
     body, told = sent({"previous_response_id": "resp_1", "input": [again, NEXT]})
 
-    assert body["input"] == [USER, REASONING, MESSAGE, NEXT]
+    assert body["input"] == [USER, REASONING, MESSAGE, CALL, ABORTED, NEXT]
     assert told[1:] == ["-second item_reference"]
 
 

@@ -15,14 +15,14 @@ from typing import Concatenate, NamedTuple
 
 import msgspec
 
+from ..call_pairs import CALLS
+
 # What a kept item costs beside its own bytes, and an answer with its names; measured, in bytes.
 ITEM_COST = 500
 ANSWER_COST = 1000
 
 # How long an answer is kept after it was last asked for, in seconds.
 AGE = 24 * 3600.0
-
-CALLS = ("function_call", "custom_tool_call", "local_shell_call")
 
 Key = tuple[str, str]
 """A caller, and the id of an answer."""

@@ -1,17 +1,16 @@
 """The rules for the items of `input`: what the backend refuses in them is patched (docs/backend.md, 4)."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from .. import bounds
+from .. import bounds, call_pairs
 from ..changes import Change, put, taken_off
 from ..memory import references
-from ..raw_json import LIST, LIST_OR_NULL, OBJECT, Object, encoded, first
-from . import part_rules
+from ..raw_json import LIST, LIST_OR_NULL, OBJECT, Object, encoded, first, text
+from . import pair_rules, part_rules
 from .item_shape import Assessment, Shape, look
 
 encode = msgspec.json.encode
@@ -25,14 +24,6 @@ ID_PREFIX = {
     "custom_tool_call_output": "ctco",
 }
 LONGEST_ID = 64
-
-# Calls and the outputs that answer them by `call_id`; each needs the other (docs/backend.md, 4).
-OUTPUT_OF = {
-    "function_call": "function_call_output",
-    "custom_tool_call": "custom_tool_call_output",
-    "local_shell_call": "local_shell_call_output",
-}
-CALL_OF = {output: call for call, output in OUTPUT_OF.items()}
 
 # Keys that SDKs add when they send an answer's items back, and the backend may refuse (docs/backend.md, 4, 13).
 LEFT_OVER = {
@@ -68,8 +59,7 @@ def apply(
     changes: list[Change] = []
     looked = _dereferenced([(raw, look(raw)) for raw in items or []], past, changes)
     kept = [(raw, shape) for raw, shape in looked if not _dropped(shape, changes)]
-    if not chained:
-        kept = _paired(kept, changes)
+    kept = pair_rules.put_right(kept, changes, chained=chained)
     fixed = []
     for raw, shape in kept:
         fixed.append((_fixed(raw, shape, changes), shape))
@@ -123,29 +113,6 @@ def _dropped(shape: Shape | None, changes: list[Change]) -> bool:
     return False
 
 
-def _paired(items: list[Assessment], changes: list[Change]) -> list[Assessment]:
-    """Without calls that have no output, outputs that have no call, and the second of either."""
-    there = Counter((s.kind, s.call_id) for _, s in items if s and s.call_id)
-    seen: set[tuple[str, str]] = set()
-    kept = []
-    for raw, shape in items:
-        if shape and shape.call_id:
-            key = (shape.kind, shape.call_id)
-            other = OUTPUT_OF.get(shape.kind) or CALL_OF.get(shape.kind)
-            if other and not there[(other, shape.call_id)]:
-                lack = "output" if shape.kind in OUTPUT_OF else "call"
-                changes.append(
-                    taken_off(shape.kind, f'it has no {lack}; the backend answers 400 "No tool {lack} found"')
-                )
-                continue
-            if other and key in seen:
-                changes.append(taken_off(f"second {shape.kind}", "the same call_id occurs twice"))
-                continue
-            seen.add(key)
-        kept.append((raw, shape))
-    return kept
-
-
 def _fixed(raw: msgspec.Raw, shape: Shape | None, changes: list[Change]) -> msgspec.Raw:
     if shape is None:
         return raw
@@ -194,6 +161,8 @@ def id_form(shape: Shape, changes: list[Change]) -> Edit | None:
     prefix = ID_PREFIX.get(shape.kind)
     if shape.id is None or (len(shape.id) <= LONGEST_ID and (prefix is None or shape.id.startswith(prefix))):
         return None
+    if "id" in call_pairs.names(shape.kind):
+        return None
     why = (
         f"ids have at most {LONGEST_ID} characters" if len(shape.id) > LONGEST_ID else f"it has to begin with {prefix}"
     )
@@ -202,11 +171,14 @@ def id_form(shape: Shape, changes: list[Change]) -> Edit | None:
 
 
 def call_id_length(shape: Shape, changes: list[Change]) -> Edit | None:
-    if shape.call_id is None or len(shape.call_id) <= LONGEST_ID:
-        return None
-    changes.append(put("call_id", "shortened", f"it may have at most {LONGEST_ID} characters"))
-    # The same long id becomes the same short one, so that call and output still belong together.
-    return {"call_id": "call_" + hashlib.sha256(shape.call_id.encode()).hexdigest()[:40]}
+    edit = {}
+    for key in dict.fromkeys(("call_id", *call_pairs.names(shape.kind))):
+        name = text(shape.raw(key))
+        if len(name) > LONGEST_ID:
+            changes.append(put(key, "shortened", f"it may have at most {LONGEST_ID} characters"))
+            # The same long id becomes the same short one, so that call and output still belong together.
+            edit[key] = "call_" + hashlib.sha256(name.encode()).hexdigest()[:40]
+    return edit or None
 
 
 def left_over_keys(shape: Shape, changes: list[Change]) -> Edit | None:

@@ -43,18 +43,51 @@ KINDS = {
     "context_compaction": Kind(),
     "compaction_trigger": Kind(),
     "agent_message": Kind(),
+    # Of the API behind (docs/backend.md, 4.1).
+    "local_shell_call_output": Kind(),
+    "shell_call": Kind(None, ("call_id",)),
+    "shell_call_output": Kind(None, ("call_id",)),
+    "apply_patch_call": Kind(None, ("call_id",)),
+    "apply_patch_call_output": Kind(None, ("call_id", "status")),
+    "computer_call": Kind(None, ("call_id",)),
+    "computer_call_output": Kind(None, ("call_id",)),
+    "mcp_list_tools": Kind(),
+    "mcp_call": Kind(),
+    "mcp_approval_request": Kind(None, ("id",)),
+    "mcp_approval_response": Kind(None, ("approval_request_id",)),
 }
 SEALED = ("reasoning", "compaction", "compaction_summary", "context_compaction")
-# Which calls an output can answer, and the words the API has for the pair.
-PAIRS = {
-    "function_call_output": (("function_call", "local_shell_call"), "function call"),
-    "custom_tool_call_output": (("custom_tool_call",), "custom tool call"),
+# The words that the API has for a call, and its key that the output repeats.
+CALLS = {
+    "function_call": ("function call", "call_id"),
+    "local_shell_call": ("function call", "call_id"),
+    "custom_tool_call": ("custom tool call", "call_id"),
+    "tool_search_call": ("tool search call", "call_id"),
+    "shell_call": ("shell call", "call_id"),
+    "apply_patch_call": ("apply patch call", "call_id"),
+    "computer_call": ("computer call", "call_id"),
+    "mcp_approval_request": ("MCP approval request", "id"),
 }
-WORDS = {"function_call": "function call", "local_shell_call": "function call", "custom_tool_call": "custom tool call"}
+# Which calls an output can answer, and its keys that may name one.
+OUTPUTS = {
+    "function_call_output": ("function call", ("call_id",)),
+    "local_shell_call_output": ("function call", ("call_id", "id")),
+    "custom_tool_call_output": ("custom tool call", ("call_id",)),
+    "tool_search_output": ("tool search call", ("call_id",)),
+    "shell_call_output": ("shell call", ("call_id",)),
+    "apply_patch_call_output": ("apply patch call", ("call_id",)),
+    "computer_call_output": ("computer call", ("call_id",)),
+    "mcp_approval_response": ("MCP approval request", ("approval_request_id",)),
+}
+# What reasoning leads to, beside calls and the assistant's messages.
+LED_TO = (
+    "web_search_call", "image_generation_call", "mcp_call", "mcp_list_tools", "compaction", "compaction_summary",
+    "context_compaction", "agent_message",
+)  # fmt: skip
 
 
 def check(items: list[Any], account: str, vault: Vault, status_refused: bool = True) -> None:
-    """Nothing, or Refused for the first thing that is wrong: shapes first, then pairs, then seals.
+    """Nothing, or Refused for the first thing that is wrong: shapes first, then pairs, seals, what reasoning led to.
 
     `status` of a function call was seen refused, and CLI 0.169.0 was seen sending it, hence the switch.
     """
@@ -68,6 +101,7 @@ def check(items: list[Any], account: str, vault: Vault, status_refused: bool = T
         if item.get("type") in SEALED and isinstance(item.get("encrypted_content"), str):
             where = f"input[{index}].encrypted_content"
             vault.check(item["encrypted_content"], account, item.get("id"), where)
+    _check_reasoning_leads(items)
 
 
 def type_of(item: Item) -> str | None:
@@ -154,26 +188,45 @@ def not_found(item_id: object) -> Refused:
 def _check_pairs(items: list[Item]) -> None:
     """Each call has one output after it, each output one call before it."""
     calls: dict[tuple[str, str], bool] = {}
-    for name, call_id in _links(items):
-        words = PAIRS[name][1] if name in PAIRS else WORDS[name]
-        if name not in PAIRS:
-            if (words, call_id) in calls:
-                raise _unpaired(f"No tool output found for {words} {call_id}.")
-            calls[words, call_id] = False
-        elif calls.get((words, call_id)) is not False:
-            raise _unpaired(f"No tool call found for {words} output with call_id {call_id}.")
+    for words, name, is_call in _links(items):
+        if is_call:
+            if (words, name) in calls:
+                raise _unpaired(f"No tool output found for {words} {name}.")
+            calls[words, name] = False
+        elif calls.get((words, name)) is not False:
+            raise _unpaired(f"No tool call found for {words} output with call_id {name}.")
         else:
-            calls[words, call_id] = True
-    for (words, call_id), answered in calls.items():
+            calls[words, name] = True
+    for (words, name), answered in calls.items():
         if not answered:
-            raise _unpaired(f"No tool output found for {words} {call_id}.")
+            raise _unpaired(f"No tool output found for {words} {name}.")
 
 
-def _links(items: list[Item]) -> Iterator[tuple[str, str]]:
+def _links(items: list[Item]) -> Iterator[tuple[str, str, bool]]:
     for item in items:
-        name, call_id = item.get("type"), item.get("call_id")
-        if isinstance(name, str) and isinstance(call_id, str) and (name in WORDS or name in PAIRS):
-            yield name, call_id
+        kind = item.get("type")
+        if kind in CALLS:
+            words, key = CALLS[kind]
+            names = [item.get(key)]
+        elif kind in OUTPUTS:
+            words, keys = OUTPUTS[kind]
+            names = [item[key] for key in keys if item.get(key)]
+        else:
+            continue
+        if names and isinstance(names[0], str):
+            yield words, names[0], kind in CALLS
+
+
+def _check_reasoning_leads(items: list[Item]) -> None:
+    """Reasoning stands before what it led to (docs/backend.md, 4.1)."""
+    leads_on = False
+    for item in reversed(items):
+        kind = type_of(item)
+        if kind == "reasoning" and not leads_on:
+            text = f"Item '{item.get('id')}' of type 'reasoning' was provided without its required following item."
+            raise api_error(text, param="input")
+        if kind != "reasoning":
+            leads_on = kind in CALLS or kind in LED_TO or (kind == "message" and item.get("role") == "assistant")
 
 
 def _unpaired(text: str) -> Refused:

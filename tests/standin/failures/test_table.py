@@ -191,7 +191,8 @@ async def test_a_frame_may_be_huge(include: list[str]) -> None:
         text = await streamed(c, "huge-frame:200000", include=include)
         assert max(map(len, text.split("\n\n"))) > 200_000
         sealed = items(text)[0]
-        assert (await c.ask(input=[sealed] if include else [])).status_code == 200
+        answer = {"role": "assistant", "content": "Hi"}
+        assert (await c.ask(input=[sealed, answer] if include else [])).status_code == 200
 
 
 SLOW = [("slow:0.01", 0.1), ("silence:0.15", 0.15), ("slow-start:0.15", 0.15)]

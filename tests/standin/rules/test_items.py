@@ -43,12 +43,15 @@ LENGTH = "Invalid 'input[0].{}': string too long. Expected a string with maximum
 DATA_URL = "Invalid 'input[0].content[0].image_url'. Expected a base64-encoded data URL with an image MIME type"
 NO_CALL = "No tool call found for function call output with call_id call_1."
 NO_OUTPUT = "No tool output found for function call call_1."
+REASONING = {"type": "reasoning", "summary": []}
+ALONE = "Item 'None' of type 'reasoning' was provided without its required following item."
+ANSWERED = {"role": "assistant", "content": "Hi"}
 CUSTOM = {"type": "custom_tool_call", "call_id": "call_1", "name": "exec", "input": "a"}
 CUSTOM_OUTPUT = {"type": "custom_tool_call_output", "call_id": "call_1", "output": "b"}
 
 ERRORS: list[tuple[list[Any], str, str | None]] = [
     (["Hello"], "Invalid type for 'input[0]': expected an object, but got a string instead.", "input[0]"),
-    ([{"type": "mcp_call"}], "", "input[0].type"),
+    ([{"type": "novel_call"}], "", "input[0].type"),
     # Roles and their content.
     ([{"role": "tool", "content": "a"}], "Invalid value: 'tool'. Supported values are: 'assistant', 'system', 'developer', and 'user'.", "input[0].role"),
     ([{"content": "a"}], "Missing required parameter: 'input[0].role'.", "input[0].role"),
@@ -101,6 +104,13 @@ ERRORS: list[tuple[list[Any], str, str | None]] = [
     ([call(), output(), call(), output()], NO_OUTPUT, "input"),
     ([call("call_0"), call(), output("call_0")], NO_OUTPUT, "input"),
     ([CUSTOM], "No tool output found for custom tool call call_1.", "input"),
+    ([{"type": "apply_patch_call", "call_id": "c"}], "No tool output found for apply patch call c.", "input"),
+    ([{"type": "mcp_approval_request", "id": "m"}], "No tool output found for MCP approval request m.", "input"),
+    ([{"type": "tool_search_output", "call_id": "c"}], "No tool call found for tool search call output with call_id c.", "input"),
+    # Reasoning without what it led to.
+    ([user(), REASONING, user()], ALONE, "input"),
+    ([user(), REASONING], ALONE, "input"),
+    ([call(), REASONING, output()], ALONE, "input"),
 ]  # fmt: skip
 
 
@@ -141,7 +151,11 @@ TAKEN: list[list[dict[str, Any]]] = [
     [call("a"), call("b"), output("b"), output("a"), user()],
     [CUSTOM | {"id": "ctc_1"}, CUSTOM_OUTPUT | {"id": "ctco_1"}],
     [SHELL, output()],
-    [{"type": "reasoning", "summary": []}, user()],
+    [{"type": "reasoning", "summary": []}, call(), output()],
+    [{"type": "reasoning", "summary": []}, {"type": "reasoning", "summary": []}, {"role": "assistant", "content": "Hi"}],
+    [{"type": "shell_call", "call_id": "c", "action": {}}, {"type": "shell_call_output", "call_id": "c", "output": []}],
+    [{"type": "local_shell_call", "call_id": "c"}, {"type": "local_shell_call_output", "id": "c", "output": "a"}],
+    [{"type": "mcp_approval_request", "id": "m"}, {"type": "mcp_approval_response", "approval_request_id": "m", "approve": True}],
     [user() | {"internal_chat_message_metadata_passthrough": {"turn_id": "1"}}],
     [{"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "a"}}, user()],
     [{"type": "tool_search_call", "call_id": None, "execution": "server"}, user()],
@@ -201,13 +215,13 @@ async def test_encrypted_content_needs_no_id() -> None:
         told = await c.ask(include=["reasoning.encrypted_content"])
         reasoning = next(item for item in items(told.text) if item["type"] == "reasoning")
         del reasoning["id"]
-        assert (await c.ask(input=[reasoning, user()])).status_code == 200
+        assert (await c.ask(input=[reasoning, ANSWERED])).status_code == 200
 
 
 async def test_encrypted_content_can_be_taken_on_trust() -> None:
     async with running(trust_encrypted=("gAAAA",)) as c:
         item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAAxxxxxxxx"}
-        assert (await c.ask(input=[item, user()])).status_code == 200
+        assert (await c.ask(input=[item, ANSWERED])).status_code == 200
 
 
 async def test_shapes_are_looked_at_before_pairs() -> None:
