@@ -41,7 +41,7 @@ FATES: list[tuple[str, Any, list[tuple[str, str]]]] = [
     ("input", [{"role": "system", "content": "a"}] * 2, [(CHANGED, "system → developer")]),
     ("input", [{"type": "item_reference", "id": "x"}], [(CHANGED, "item_reference replaced by its item")]),
     ("input", [{"type": "reasoning", "id": "rs_1"}], [(CHANGED, "reasoning item taken off")]),
-    ("input", [CALL], [(CHANGED, "function_call taken off")]),
+    ("input", [CALL], [(CHANGED, 'function_call given the output "aborted"')]),
     ("tools", [{"type": "function", "function": {"name": "x"}}], [(CHANGED, "chat form flattened")]),
     ("tools", [{"type": "file_search"}], [(CHANGED, "tools file_search taken off")]),
     ("tools", [{"type": "function", "name": "x", "cache_control": 1}], [(CHANGED, "tools[].cache_control taken off")]),

@@ -145,6 +145,27 @@ def test_parts_of_a_message(part: Any, becomes: Any) -> None:
     assert translated({"role": "user", "content": [part]}) == ([said("user", becomes)], [])
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "file", "file": {"file_id": "file-EXAMPLE"}},
+        {"type": "input_image", "file_id": "file-EXAMPLE"},
+    ],
+)
+@pytest.mark.parametrize("role", ["user", "tool"])
+def test_a_stored_file_is_refused_with_what_to_do(part: dict[str, Any], role: str) -> None:
+    with pytest.raises(ProxyError) as e:
+        translated({"role": role, "tool_call_id": "c", "content": [part, {"type": "text", "text": "x"}]})
+    assert (e.value.code, e.value.extra) == ("not_supported", {"param": "messages[0].content"})
+    assert "`file_data`" in e.value.message
+
+
+def test_a_stored_file_beside_its_content_is_taken_off() -> None:
+    part = {"type": "file", "file": {"file_id": "file-EXAMPLE", "file_data": "data:application/pdf;base64,AAAA"}}
+    becomes = {"type": "input_file", "file_data": "data:application/pdf;base64,AAAA"}
+    assert translated({"role": "user", "content": [part]})[0] == [said("user", becomes)]
+
+
 def test_what_is_left_out_is_told() -> None:
     _, changes = translated(
         {

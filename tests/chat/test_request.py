@@ -193,7 +193,7 @@ def rounds(draw: st.DrawFn) -> list[dict[str, Any]]:
 MESSAGES = st.lists(
     st.one_of(
         st.sampled_from(["system", "developer"]).flatmap(lambda role: TEXTS.map(lambda t: [{"role": role, "content": t}])),
-        st.one_of(TEXTS, st.lists(PART, max_size=3)).map(lambda content: [{"role": "user", "content": content}]),
+        st.one_of(st.none(), TEXTS, st.lists(PART, max_size=3)).map(lambda content: [{"role": "user", "content": content}]),
         st.tuples(TEXTS, NULLS).map(lambda each: [{"role": "assistant", "content": each[0], **each[1]}]),
         st.just([{"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
                  {"role": "function", "name": "f", "content": "1"}]),
@@ -275,6 +275,44 @@ def test_the_backend_takes_whatever_comes_out(body: dict[str, Any]) -> None:
     up = json.loads(sent.body)
     # The texts of the instructions are one there.
     assert "".join("".join(said).split()) == "".join("".join(sent_texts(up)).split())
+
+
+def test_of_a_chat_goes_up_what_has_something_in_it() -> None:
+    messages = [
+        HI,
+        {"role": "assistant", "content": [{"type": "text", "text": ""}]},
+        {"role": "user", "content": None},
+        HI,
+    ]
+    sent = patch(json.dumps({"model": "m", "messages": messages}).encode(), PatchOptions(translate=dialect.translate))
+    assert json.loads(sent.body or b"")["input"] == [HI_ITEM, HI_ITEM]
+    assert "-empty message (x2)" in [change.short for change in sent.changes]
+
+
+def test_a_call_of_a_chat_that_was_cut_off_keeps_its_place_and_its_reasoning() -> None:
+    class Past:
+        def item(self, _: str) -> None: ...
+
+        def conversation(self, _: str) -> None: ...
+
+        def reasoning_before(self, call_id: str) -> list[msgspec.Raw]:
+            return [msgspec.Raw(json.dumps({**sealed, "id": f"rs_{call_id}"}).encode())]
+
+    sealed = {"type": "reasoning", "summary": [], "encrypted_content": "opaque"}
+    calls = [{"id": name, "type": "function", "function": {"name": "f", "arguments": "{}"}} for name in "ab"]
+    messages = [
+        HI,
+        {"role": "assistant", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "b", "content": "12"},
+        HI,
+    ]
+    options = PatchOptions(translate=dialect.translate, past=Past())
+    body = json.loads(patch(json.dumps({"model": "gpt-6-sol", "messages": messages}).encode(), options).body or b"")
+    assert refusal(body) is None
+    assert [item["type"] for item in body["input"]] == [
+        "message", "reasoning", "function_call", "function_call_output", "reasoning", "function_call", "function_call_output", "message",
+    ]  # fmt: skip
+    assert [item["output"] for item in body["input"] if "output" in item] == ["aborted", "12"]
 
 
 def texts(message: dict[str, Any]) -> list[str]:

@@ -17,12 +17,16 @@ from ..places import NANOBOT
 from ..properties import examples
 from ..standin.kit import PNG
 
+REMEMBERED = "this passed here before"
+
 
 class Past:
     """All that anybody refers to passed here."""
 
     def item(self, item_id: str) -> msgspec.Raw:
-        return msgspec.Raw(json.dumps({"type": "message", "role": "assistant", "content": [], "id": item_id}).encode())
+        return msgspec.Raw(
+            json.dumps({"type": "message", "role": "assistant", "content": REMEMBERED, "id": item_id}).encode()
+        )
 
     def conversation(self, response_id: str) -> list[msgspec.Raw] | None:
         return [self.item("msg_1")] if response_id == "resp_1" else None
@@ -66,9 +70,15 @@ def texts(body: dict[str, Any]) -> list[str]:
             found += (
                 [parts]
                 if isinstance(parts, str)
-                else [p.get("text") or p.get("image_url") or p.get("refusal") for p in parts]
+                else [p.get("text") or url(p) or p.get("refusal") for p in parts or []]
             )
-    return found
+    return [text for text in found if text and text != REMEMBERED]
+
+
+def url(part: dict[str, Any]) -> Any:
+    """An image's address, in the form of a chat as well."""
+    held = part.get("image_url")
+    return held["url"] if isinstance(held, dict) else held
 
 
 # Requests as clients might send them: whatever the patch is to mend, but none of a client's own mistakes, which stay.
@@ -86,6 +96,10 @@ def shaped(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrat
     return st.fixed_dictionaries(required, optional=optional)
 
 
+# Keys that other providers' parts have.
+FOREIGN = {"cache_control": st.just({"type": "ephemeral"}), "prompt_cache_breakpoint": JSON, "provider_options": JSON}
+TEXTS = WORDS | st.just("")
+
 IDS = st.sampled_from(
     ["msg_1", "rs_1", "fc_1", "ctc_1", "ctco_1", "call_1", "", "id", "msg_" + "x" * 61, "fc_" + "x" * 80]
 )
@@ -94,31 +108,38 @@ OTHER_CALLS = ("shell_call", "apply_patch_call", "computer_call")
 STATUS = {"id": IDS, "status": st.sampled_from(["completed", None])}
 EXTRA = {"phase": st.just("final_answer"), "internal_chat_message_metadata_passthrough": JSON}
 USER_PARTS = st.one_of(
-    shaped({"type": st.sampled_from(["input_text", "text", "output_text"]), "text": WORDS}, {}),
+    shaped({"type": st.sampled_from(["input_text", "text", "output_text"]), "text": TEXTS}, FOREIGN),
+    shaped(
+        {
+            "type": st.just("image_url"),
+            "image_url": shaped({"url": st.just(PNG)}, {"detail": st.just("low")}) | st.just(PNG),
+        },
+        FOREIGN,
+    ),
     shaped(
         {"type": st.just("input_image"), "image_url": st.just(PNG)},
-        {"detail": st.just("high")},
+        {"detail": st.just("high"), "file_id": st.none(), **FOREIGN},
     ),
 )
 ASSISTANT_PARTS = st.one_of(
     shaped(
-        {"type": st.sampled_from(["input_text", "text", "output_text"]), "text": WORDS},
-        {"annotations": JSON, "parsed": JSON},
+        {"type": st.sampled_from(["input_text", "text", "output_text"]), "text": TEXTS},
+        {"annotations": JSON, "parsed": JSON, **FOREIGN},
     ),
     shaped({"type": st.just("refusal"), "refusal": WORDS}, {}),
 )
 OUTPUTS = st.one_of(
     WORDS,
-    JSON.filter(lambda value: not isinstance(value, list)),
-    st.lists(st.fixed_dictionaries({"type": st.just("input_text"), "text": WORDS}), max_size=2),
+    JSON,
+    st.lists(USER_PARTS, max_size=2),
 )
 ITEMS = st.one_of(
     shaped(
-        {"role": st.sampled_from(["user", "developer", "system"]), "content": WORDS | st.lists(USER_PARTS, max_size=3)},
+        {"role": st.sampled_from(["user", "developer", "system"]), "content": TEXTS | st.lists(USER_PARTS, max_size=3)},
         {"type": st.just("message"), **STATUS, **EXTRA},
     ),
     shaped(
-        {"role": st.just("assistant"), "content": WORDS | st.lists(ASSISTANT_PARTS, max_size=3)},
+        {"role": st.just("assistant"), "content": TEXTS | st.none() | st.lists(ASSISTANT_PARTS, max_size=3)},
         {"type": st.just("message"), **STATUS, **EXTRA},
     ),
     shaped(
@@ -129,7 +150,7 @@ ITEMS = st.one_of(
     shaped({"type": st.just("function_call"), "call_id": CALL_IDS, "name": WORDS, "arguments": WORDS | JSON}, {"parsed_arguments": JSON, **STATUS}),
     shaped({"type": st.just("function_call_output"), "call_id": CALL_IDS, "output": OUTPUTS}, STATUS),
     shaped({"type": st.just("custom_tool_call"), "call_id": CALL_IDS, "name": WORDS, "input": WORDS}, STATUS),
-    shaped({"type": st.just("custom_tool_call_output"), "call_id": CALL_IDS, "output": WORDS}, STATUS),
+    shaped({"type": st.just("custom_tool_call_output"), "call_id": CALL_IDS, "output": OUTPUTS}, STATUS),
     shaped({"type": st.sampled_from([*OTHER_CALLS, *(f"{call}_output" for call in OTHER_CALLS)]), "call_id": CALL_IDS,
             "status": st.just("completed")}, {}),
     shaped({"type": st.just("mcp_approval_request"), "id": CALL_IDS}, {}),

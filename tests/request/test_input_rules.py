@@ -4,10 +4,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from codex_proxy.errors import ProxyError
 from codex_proxy.raw_json import Object
 from codex_proxy.request import input_rules
 
 LONG = "x" * 65
+TEXT = {"type": "input_text", "text": "x"}
+ANSWER = {"type": "output_text", "text": "x"}
+PNG = "data:image/png;base64,AA=="
 
 
 def put_right(items: Any) -> tuple[Any, list[str]]:
@@ -17,11 +21,11 @@ def put_right(items: Any) -> tuple[Any, list[str]]:
 
 
 def user(*parts: Any, **more: Any) -> dict[str, Any]:
-    return {"type": "message", "role": "user", "content": list(parts), **more}
+    return {"type": "message", "role": "user", "content": list(parts or [TEXT]), **more}
 
 
 def assistant(*parts: Any, **more: Any) -> dict[str, Any]:
-    return {"type": "message", "role": "assistant", "content": list(parts), **more}
+    return {"type": "message", "role": "assistant", "content": list(parts or [ANSWER]), **more}
 
 
 def call(call_id: str = "c1", **more: Any) -> dict[str, Any]:
@@ -30,6 +34,14 @@ def call(call_id: str = "c1", **more: Any) -> dict[str, Any]:
 
 def output(call_id: str = "c1", **more: Any) -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": call_id, "output": "ok", **more}
+
+
+def custom(**more: Any) -> dict[str, Any]:
+    return {"type": "custom_tool_call", "call_id": "c1", "name": "f", "input": "x", **more}
+
+
+def custom_output() -> dict[str, Any]:
+    return {"type": "custom_tool_call_output", "call_id": "c1", "output": "ok"}
 
 
 def reasoning(**more: Any) -> dict[str, Any]:
@@ -93,6 +105,9 @@ def test_a_body_without_input_is_left_alone() -> None:
         ({"type": "web_search_call", "id": LONG}, {"type": "web_search_call"}, "-id of web_search_call"),
         (assistant(status="completed"), assistant(), "-status of message"),
         ({"role": "user", "content": "x", "status": None}, {"role": "user", "content": "x"}, "-status of message"),
+        (user(prompt_cache_breakpoint={"mode": "explicit"}), user(), "-prompt_cache_breakpoint of message"),
+        (user({"type": "image_url", "image_url": {"url": PNG, "detail": "low"}}), user({"type": "input_image", "image_url": PNG, "detail": "low"}),
+         "content of user image_url → input_image"),
         (user({"type": "text", "text": "x"}), user({"type": "input_text", "text": "x"}), "content of user text → input_text"),
         (user({"type": "output_text", "text": "x"}), user({"type": "input_text", "text": "x"}),
          "content of user output_text → input_text"),
@@ -128,6 +143,22 @@ def test_an_item_is_put_right(item: Any, becomes: Any, told: str) -> None:
         ([call(arguments=[1]), output()], [call(arguments="[1]"), output()], "arguments of function_call made a text"),
         ([call(), output(output={"a": 1})], [call(), output(output='{"a": 1}')], "output of function_call_output made a text"),
         ([call(), output(output=12.50)], [call(), output(output="12.5")], "output of function_call_output made a text"),
+        ([call(), output(output=[{"a": 1}])], [call(), output(output='[{"a": 1}]')], "output of function_call_output made a text"),
+        ([call(), output(output=["Oslo", "Rome"])], [call(), output(output='["Oslo", "Rome"]')], "output of function_call_output made a text"),
+        ([call(), {"type": "function_call_output", "call_id": "c1"}], [call(), output(output="")], "output of function_call_output set to empty"),
+        ([custom(), {**custom_output(), "output": {"a": 1}}], [custom(), {**custom_output(), "output": '{"a": 1}'}],
+         "output of custom_tool_call_output made a text"),
+        ([custom(input={"a": 1}), custom_output()], [custom(input='{"a": 1}'), custom_output()], "input of custom_tool_call made a text"),
+        # A tool's output in the form of a chat.
+        ([call(), output(output=[{"type": "text", "text": "x"}])], [call(), output(output=[TEXT])], "output of function_call_output text → input_text"),
+        ([call(), output(output=[ANSWER])], [call(), output(output=[TEXT])], "output of function_call_output output_text → input_text"),
+        ([custom(), {**custom_output(), "output": [ANSWER]}], [custom(), {**custom_output(), "output": [TEXT]}],
+         "output of custom_tool_call_output output_text → input_text"),
+        ([call(), output(output=[{"type": "image_url", "image_url": {"url": PNG, "detail": "low"}}])],
+         [call(), output(output=[{"type": "input_image", "image_url": PNG, "detail": "low"}])],
+         "output of function_call_output image_url → input_image"),
+        ([call(), output(output=[{**TEXT, "cache_control": {}}])], [call(), output(output=[TEXT])], "-cache_control of output"),
+        ([call(cache_control={}), output()], [call(), output()], "-cache_control of function_call"),
         ([call(), output(output=None)], [call(), output(output="null")], "output of function_call_output made a text"),
     ],
 )  # fmt: skip
@@ -158,6 +189,102 @@ def test_of_a_call_or_an_output_alone_it_is_told_what_is_missing(item: Any, lack
     assert change.why.endswith(f'the backend answers 400 "No tool {lack} found"')
 
 
+NOTHING: list[dict[str, Any]] = [
+    {"role": "assistant", "content": ""},
+    {"role": "assistant", "content": []},
+    {"role": "assistant", "content": None},
+    {"role": "assistant"},
+    {"role": "assistant", "content": [{"type": "output_text", "text": ""}, {"type": "refusal", "refusal": ""}]},
+    {
+        "type": "message",
+        "id": "msg_1",
+        "status": "completed",
+        "role": "assistant",
+        "content": [{"type": "text", "text": ""}],
+    },
+    {"role": "user", "content": ""},
+    {"role": "user", "content": None},
+    {"role": "user", "content": [{"type": "text", "text": None}]},
+    {"role": "system", "content": ""},
+]
+
+
+@pytest.mark.parametrize("message", NOTHING)
+def test_a_message_with_nothing_in_it_is_left_out(message: dict[str, Any]) -> None:
+    assert put_right([user(), message, user()]) == ([user(), user()], ["-empty message"])
+    # What led to it leads to nothing.
+    assert put_right([user(), reasoning(), message, user()]) == (
+        [user(), user()],
+        ["-empty message", "-reasoning item"],
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": " "},
+        {"role": "user", "content": [{"type": "input_text", "text": ""}, TEXT]},
+        {"role": "user", "content": [{"type": "input_image", "image_url": PNG}]},
+        {"role": "user", "content": [{"type": "novel"}]},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]},
+        {"type": "novel", "content": ""},
+    ],
+)
+def test_a_message_with_something_in_it_stays(message: dict[str, Any]) -> None:
+    assert put_right([user(), message]) == ([user(), message], [])
+
+
+@pytest.mark.parametrize(
+    ("items", "kept"),
+    [
+        ([{"role": "user", "content": ""}], [{"role": "user", "content": ""}]),
+        ([{"role": "user", "content": []}, {"role": "assistant", "content": ""}], [{"role": "user", "content": []}]),
+        ([{"role": "assistant", "content": ""}], []),
+        ([{"role": "user"}], []),
+    ],
+)
+def test_where_nothing_else_is_said_a_users_message_stays(items: list[Any], kept: list[Any]) -> None:
+    assert put_right(items) == (kept, ["-empty message"] * (len(items) - len(kept)))
+
+
+FILES: list[list[dict[str, Any]]] = [
+    [user({"type": "input_image", "file_id": "file-EXAMPLE"}, TEXT)],
+    [user({"type": "input_file", "file_id": "file-EXAMPLE", "filename": "a.pdf"})],
+    [user({"type": "file", "file": {"file_id": "file-EXAMPLE"}})],
+    [call(), output(output=[{"type": "input_image", "file_id": "file-EXAMPLE", "detail": "low"}])],
+    [{"type": "computer_call", "call_id": "c1"},
+     {"type": "computer_call_output", "call_id": "c1", "output": {"type": "computer_screenshot", "file_id": "file-EXAMPLE"}}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("items", FILES)
+def test_a_stored_file_is_refused_at_once_with_what_to_do(items: list[Any]) -> None:
+    with pytest.raises(ProxyError) as e:
+        put_right(items)
+    assert (e.value.status, e.value.code, e.value.extra) == (400, "not_supported", {"param": "input"})
+    assert "`image_url`" in e.value.message and "`file_data`" in e.value.message
+
+
+def test_a_stored_file_beside_its_content_is_taken_off() -> None:
+    both = {"type": "input_image", "image_url": PNG, "file_id": "file-EXAMPLE"}
+    assert put_right([user(both)]) == (
+        [user({"type": "input_image", "image_url": PNG})],
+        ["-file_id of content of user"],
+    )
+    shown = {"type": "computer_screenshot", "image_url": PNG}
+    computer: list[dict[str, Any]] = [
+        {"type": "computer_call", "call_id": "c1"},
+        {"type": "computer_call_output", "call_id": "c1", "output": shown},
+    ]
+    named = [computer[0], {**computer[1], "output": {**shown, "file_id": "file-EXAMPLE"}}]
+    assert put_right(named) == (computer, ["-file_id of computer_call_output"])
+
+
+def test_a_file_id_that_names_nothing_stays() -> None:
+    items = [user({"type": "input_image", "image_url": PNG, "file_id": None})]
+    assert put_right(items) == (items, [])
+
+
 def test_a_long_call_id_becomes_the_same_short_one_at_both_places() -> None:
     items, told = put_right([call(LONG), output(LONG), call(LONG + "y"), output(LONG + "y")])
     ids = [item["call_id"] for item in items]
@@ -185,7 +312,15 @@ def test_an_id_has_to_begin_as_its_item_asks(kind: str, prefix: str) -> None:
     for of_kind, becomes in ((f"{prefix}_1", f"{prefix}_1"), (f"x{prefix}_1", None), (prefix + "x" * 64, None)):
         items, told = put_right(
             [
-                {"type": kind, "id": of_kind, "role": "user", "content": "x", "encrypted_content": "x", "summary": []},
+                {
+                    "type": kind,
+                    "id": of_kind,
+                    "role": "user",
+                    "content": "x",
+                    "encrypted_content": "x",
+                    "summary": [],
+                    "output": "",
+                },
                 assistant(),
             ]
         )
@@ -232,7 +367,7 @@ def test_an_item_that_is_put_right_keeps_its_other_values_byte_for_byte() -> Non
 
 
 def test_parts_beside_one_that_is_put_right_stay_byte_for_byte() -> None:
-    image = b'{ "type":"input_image","image_url":"data:image\\/png;base64,AA==",  "n":[1e3, 1.0] }'
+    image = b'{ "type":"input_image","image_url":"data:image\\/png;base64,AA==",  "detail" : "hi\\u0067h" }'
     body = {"input": msgspec.Raw(b'[{"role":"user","content":[' + image + b' , {"type":"text","text":"\\u0041"}]}]')}
     input_rules.apply(body)
     assert bytes(body["input"]) == (

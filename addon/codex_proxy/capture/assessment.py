@@ -13,6 +13,7 @@ import msgspec
 from .. import raw_json
 from ..backend import header_rules
 from ..changes import Change
+from ..chat import parts as chat_parts
 from ..chat import request as chat_request
 from ..dry_run import canned
 from ..errors import ProxyError
@@ -55,7 +56,7 @@ class Known:
     """A memory that knows everything a request refers to; what was unknown shows in the answer it got."""
 
     def item(self, _: str) -> msgspec.Raw:
-        return msgspec.Raw(b'{"type": "message", "role": "assistant", "content": []}')
+        return msgspec.Raw(b'{"type": "message", "role": "assistant", "content": "known"}')
 
     def conversation(self, _: str) -> list[msgspec.Raw]:
         return []
@@ -195,7 +196,7 @@ def _look_for_unknown(one: Assessment) -> None:
         if kind == "message" and role not in ROLES and role != "system":
             one.failure = one.failure or f"the role {role} is not one the backend takes"
         for part in objects(item.get("content")) if kind == "message" else ():
-            if part.get("type") not in PART_TYPES and part.get("type") != "text":
+            if part.get("type") not in PART_TYPES and part.get("type") not in ("text", *chat_parts.TAKEN):
                 one.unknown.append(f"content part {part.get('type')}")
 
 

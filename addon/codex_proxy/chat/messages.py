@@ -6,16 +6,17 @@ from typing import Any
 
 import msgspec
 
-from .. import bounds
+from .. import bounds, stored_files
 from ..changes import Change, taken_off
 from ..errors import ProxyError
 from ..raw_json import ABSENT, LIST, OBJECT, Object, first, text, value
+from . import parts as chat_parts
+from .parts import there
 
 Raws = list[msgspec.Raw]
 
-# What a part of a message's content becomes → its keys, each from where in the chat's part.
+# What a text becomes.
 TEXT = {"user": "input_text", "developer": "input_text", "assistant": "output_text", "tool": "input_text"}
-FILE_KEYS = ("file_data", "file_id", "file_url", "filename")
 
 # In the Responses form already, as some clients mix them.
 RESPONSES_PARTS = ("input_text", "input_image", "input_file", "output_text")
@@ -172,20 +173,17 @@ class Messages:
         part = self._object(raw, "content")
         kind = text(part.get("type", ABSENT))
         if kind in RESPONSES_PARTS:
+            stored_files.without(part, self._where + ".content")
             return raw
         self._left_over(part, kind)
         if kind == "text":
             return {"type": TEXT[role], **there({"text": part.get("text", ABSENT)})}
         if kind == "refusal" and role == "assistant":
             return {"type": kind, **there({"refusal": part.get(kind, ABSENT)})}
-        if kind == "image_url":
-            image = part.get("image_url", ABSENT)
-            inner = {"url": image} if first(image) == b'"' else self._object(image, "content")
-            told = {"image_url": inner.get("url", ABSENT), "detail": inner.get("detail", ABSENT)}
-            return {"type": "input_image", **there(told)}
-        if kind == "file":
-            inner = self._object(part.get("file", ABSENT), "content")
-            return {"type": "input_file", **there({key: inner.get(key, ABSENT) for key in FILE_KEYS})}
+        if flat := chat_parts.flat(part):
+            return stored_files.without(flat, self._where + ".content")
+        if kind in ("image_url", "file"):
+            raise self._wrong("has the wrong form: an object is expected", "content")
         if kind == "input_audio":
             raise self._wrong(
                 "contains audio (input_audio), which this backend does not accept: send its text", "content"
@@ -196,7 +194,7 @@ class Messages:
 
     def _left_over(self, part: Object, kind: str) -> None:
         for key, plain in part.items():
-            if key not in ("type", kind) and first(plain) != b"n":
+            if key not in chat_parts.TAKEN.get(kind, ("type", kind)) and first(plain) != b"n":
                 self.changes.append(taken_off(f"{key} of content", "a part of the Responses API has no such key"))
 
     def _object(self, raw: msgspec.Raw, param: str) -> Object:
@@ -220,11 +218,6 @@ class Messages:
     def _wrong(self, what: str, param: str) -> ProxyError:
         where = self._where if param == self._where else f"{self._where}.{param}"
         return ProxyError("invalid_messages", f"{where} {what}.", extra={"param": where})
-
-
-def there(values: Object) -> Object:
-    """Without those that are absent or null."""
-    return {key: raw for key, raw in values.items() if first(raw) not in (b"", b"n")}
 
 
 def shown(raw: msgspec.Raw) -> str:

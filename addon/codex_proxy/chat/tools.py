@@ -7,7 +7,7 @@ import msgspec
 from .. import bounds
 from ..changes import Change, taken_off
 from ..raw_json import ABSENT, LIST, OBJECT, Object, first, text, value
-from .messages import there
+from .parts import there
 
 # Without parameters a function takes none; in the Responses API the key has to be there.
 NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')

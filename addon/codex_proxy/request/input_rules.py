@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from .. import bounds, call_pairs
+from .. import bounds, call_pairs, stored_files
 from ..changes import Change, put, taken_off
 from ..memory import references
 from ..raw_json import LIST, LIST_OR_NULL, OBJECT, Object, encoded, first, text
@@ -36,6 +36,12 @@ LEFT_OVER = {
 }
 
 
+# Marks for the prompt cache that other providers, and other models, have (docs/backend.md, 3.2, 4.2).
+FOREIGN = ("cache_control", "prompt_cache_breakpoint")
+
+# What a message in the form of a chat may have in place of content.
+OTHER_CONTENT = ("tool_calls", "function_call", "refusal")
+
 # Keys of items that the API knows, with a value or without (docs/backend.md, 4).
 KNOWN_KEYS = frozenset(
     "type role id call_id name namespace arguments output input content summary encrypted_content status phase"
@@ -59,7 +65,7 @@ def apply(
     changes: list[Change] = []
     looked = _dereferenced([(raw, look(raw)) for raw in items or []], past, changes)
     kept = [(raw, shape) for raw, shape in looked if not _dropped(shape, changes)]
-    kept = pair_rules.put_right(kept, changes, chained=chained)
+    kept = pair_rules.put_right(_with_something(kept, changes), changes, chained=chained)
     fixed = []
     for raw, shape in kept:
         fixed.append((_fixed(raw, shape, changes), shape))
@@ -113,6 +119,27 @@ def _dropped(shape: Shape | None, changes: list[Change]) -> bool:
     return False
 
 
+def _with_something(items: list[Assessment], changes: list[Change]) -> list[Assessment]:
+    """Without messages that have nothing in them; where there is nothing else, a user's stays."""
+    kept = [each for each in items if not _is_empty(each[1])]
+    if not kept:
+        kept = [each for each in items if each[1] and _is_text_of_a_user(each[1])][-1:]
+    changes += [taken_off("empty message", "the backend may refuse a message without content")] * (
+        len(items) - len(kept)
+    )
+    return kept
+
+
+def _is_empty(shape: Shape | None) -> bool:
+    if shape is None or shape.kind != "message" or not part_rules.is_empty(shape.raw("content")):
+        return False
+    return all(first(shape.raw(key)) in (b"", b"n") for key in OTHER_CONTENT)
+
+
+def _is_text_of_a_user(shape: Shape) -> bool:
+    return shape.role != "assistant" and first(shape.raw("content")) in (b'"', b"[")
+
+
 def _fixed(raw: msgspec.Raw, shape: Shape | None, changes: list[Change]) -> msgspec.Raw:
     if shape is None:
         return raw
@@ -140,11 +167,14 @@ def _unknown_nulls(shape: Shape, changes: list[Change]) -> list[str]:
     return keys
 
 
-# Where the API has JSON in a string: in which key, and how its value begins.
-JSON_TEXTS: dict[str, tuple[str, tuple[bytes, ...]]] = {
-    "function_call": ("arguments", (b'"',)),
-    "function_call_output": ("output", (b'"', b"[")),
+# Where the API has JSON in a string, and which of them may be lists of parts.
+JSON_TEXTS = {
+    "function_call": "arguments",
+    "custom_tool_call": "input",
+    "function_call_output": "output",
+    "custom_tool_call_output": "output",
 }
+MAY_BE_PARTS = ("function_call_output", "custom_tool_call_output")
 
 DELETE = object()
 Edit = dict[str, Any]
@@ -197,17 +227,43 @@ def reasoning_summary(shape: Shape, changes: list[Change]) -> Edit | None:
 
 def as_text(shape: Shape, changes: list[Change]) -> Edit | None:
     """Arguments and outputs that are JSON values where the API has JSON in a string."""
-    key, right = JSON_TEXTS.get(shape.kind, ("", ()))
-    raw = shape.raw(key)
-    if first(raw) in (b"", *right):
+    key = JSON_TEXTS.get(shape.kind, "")
+    raw, may_be_parts = shape.raw(key), shape.kind in MAY_BE_PARTS
+    if may_be_parts and not first(raw):
+        changes.append(put(f"output of {shape.kind}", "set to empty", "the backend requires one"))
+        return {"output": ""}
+    if first(raw) in (b"", b'"') or (may_be_parts and first(raw) == b"[" and part_rules.are_parts(raw)):
         return None
     changes.append(put(f"{key} of {shape.kind}", "made a text", "the backend expects a string there"))
     return {key: bytes(raw).decode()}
 
 
 def part_types(shape: Shape, changes: list[Change]) -> Edit | None:
-    parts = part_rules.put_right(shape.role or "", shape.raw("content"), changes) if shape.kind == "message" else None
-    return None if parts is None else {"content": parts}
+    if shape.kind == "message":
+        parts = part_rules.put_right(shape.role or "", shape.raw("content"), changes)
+        return None if parts is None else {"content": parts}
+    if shape.kind in MAY_BE_PARTS and part_rules.are_parts(shape.raw("output")):
+        parts = part_rules.put_output_right(shape.kind, shape.raw("output"), changes)
+        return None if parts is None else {"output": parts}
+    return None
+
+
+def screenshot(shape: Shape, changes: list[Change]) -> Edit | None:
+    if shape.kind != "computer_call_output" or first(shape.raw("output")) != b"{":
+        return None
+    shown = OBJECT.decode(shape.raw("output"))
+    whole = stored_files.without(shown, "input")
+    if whole is shown:
+        return None
+    changes.append(taken_off("file_id of computer_call_output", "no files are stored behind this backend"))
+    return {"output": whole}
+
+
+def foreign_keys(shape: Shape, changes: list[Change]) -> Edit | None:
+    keys = [key for key in FOREIGN if key in shape.values]
+    for key in keys:
+        changes.append(taken_off(f"{key} of {shape.kind}", "it is meant for another provider's prompt cache"))
+    return dict.fromkeys(keys, DELETE)
 
 
 RULES: tuple[Callable[[Shape, list[Change]], Edit | None], ...] = (
@@ -218,4 +274,6 @@ RULES: tuple[Callable[[Shape, list[Change]], Edit | None], ...] = (
     reasoning_summary,
     as_text,
     part_types,
+    screenshot,
+    foreign_keys,
 )

@@ -16,7 +16,7 @@ KEYS = {
     "output_text": ("text", "annotations", "logprobs"),
     "refusal": ("refusal",),
     "input_image": ("image_url", "detail", "file_id"),
-    "input_file": ("file_data", "file_id", "file_url", "filename"),
+    "input_file": ("file_data", "file_id", "file_url", "filename", "detail"),
 }
 TEXT_KEY = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
 DETAILS = ("low", "high", "auto", "original")
@@ -36,12 +36,21 @@ def check_content(item: dict[str, Any], role: str, where: str) -> None:
     if "content" not in item:
         raise missing(where)
     content = item["content"]
+    if role == "assistant" and (content in ("", []) or _says_nothing(content)):
+        raise missing(where)  # seen of an assistant's messages alone (docs/backend.md, 4.2)
     if isinstance(content, str):
         return
     if not isinstance(content, list):
         raise wrong_type(where, "one of an array of objects or string", content)
     for index, part in enumerate(content):
         _check_part(part, BY_ROLE[role], f"{where}[{index}]")
+
+
+def _says_nothing(content: object) -> bool:
+    return isinstance(content, list) and all(
+        isinstance(part, dict) and part.get("type") in TEXT_KEY and part.get(TEXT_KEY[part["type"]]) == ""
+        for part in content
+    )
 
 
 def check_output(output: object, where: str) -> None:
@@ -67,11 +76,14 @@ def _check_part(part: object, allowed: tuple[str, ...], where: str) -> None:
             raise api_error("prompt_cache_breakpoint is not supported on this model", param=f"{where}.{key}")
         if key not in ("type", *KEYS[kind]):
             raise unknown(f"{where}.{key}")
+    if part.get("file_id"):
+        # The real one hangs for ten minutes (docs/backend.md, 4.2).
+        raise detail("The stand-in does not wait as the backend does: no stored file", 502)
     if kind in TEXT_KEY:
         _check_text(part, TEXT_KEY[kind], where)
     elif kind == "input_image":
         _check_image(part, where)
-    elif not any(part.get(key) for key in ("file_data", "file_id", "file_url")):
+    elif not any(part.get(key) for key in ("file_data", "file_url")):
         raise missing(f"{where}.file_data")
 
 
@@ -88,8 +100,7 @@ def _check_image(part: dict[str, Any], where: str) -> None:
     url = part.get("image_url")
     where = f"{where}.image_url"
     if url is None:
-        if part.get("file_id") is None:
-            raise missing(where)
+        raise missing(where)
     elif not isinstance(url, str):
         raise wrong_type(where, "an image URL", url)
     elif url.startswith("data:"):

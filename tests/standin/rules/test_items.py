@@ -76,6 +76,9 @@ ERRORS: list[tuple[list[Any], str, str | None]] = [
     ([image("file:///a.png")], "Invalid 'input[0].content[0].image_url'. Expected a valid URL, but got a value with an invalid format.", "input[0].content[0].image_url"),
     ([image(None)], "Missing required parameter: 'input[0].content[0].image_url'.", "input[0].content[0].image_url"),
     ([image(detail="huge")], "Invalid value: 'huge'. Supported values are: 'low', 'high', 'auto', and 'original'.", "input[0].content[0].detail"),
+    # An assistant's message with nothing in it.
+    ([{"role": "assistant", "content": ""}], "Missing required parameter: 'input[0].content'.", "input[0].content"),
+    ([message("assistant", {"type": "output_text", "text": ""})], "Missing required parameter: 'input[0].content'.", "input[0].content"),
     # Ids.
     ([call(id="call_9"), output()], "Invalid 'input[0].id': 'call_9'. Expected an ID that begins with 'fc'.", "input[0].id"),
     ([user() | {"id": "item_0"}], "Invalid 'input[0].id': 'item_0'. Expected an ID that begins with 'msg'.", "input[0].id"),
@@ -208,6 +211,13 @@ async def test_encrypted_content_is_known_again(what: str, reason: str) -> None:
         error = answer.json()["error"]
         text = f"The encrypted content for item {reasoning['id']} could not be verified. Reason: {reason}"
         assert (answer.status_code, error["code"], error["message"]) == (400, "invalid_encrypted_content", text)
+
+
+async def test_a_stored_file_is_not_waited_for() -> None:
+    for part in ({"type": "input_image", "file_id": "file-1"}, {"type": "input_file", "file_id": "file-1"}):
+        async with running() as c:
+            answer = await c.ask(input=[message("user", part)])
+            assert answer.status_code == 502
 
 
 async def test_encrypted_content_needs_no_id() -> None:
