@@ -45,7 +45,7 @@ FATES: list[tuple[str, Any, list[tuple[str, str]]]] = [
     ("tools", [{"type": "function", "function": {"name": "x"}}], [(CHANGED, "chat form flattened")]),
     ("tools", [{"type": "file_search"}], [(CHANGED, "tools file_search taken off")]),
     ("tools", [{"type": "function", "name": "x", "cache_control": 1}], [(CHANGED, "tools[].cache_control taken off")]),
-    ("tool_choice", {"type": "function", "function": {"name": "x"}}, [(CHANGED, "put into the backend's form")]),
+    ("tool_choice", {"type": "function", "function": {"name": "x"}}, [(CHANGED, 'set to "auto"')]),
 ]  # fmt: skip
 
 

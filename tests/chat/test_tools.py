@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from codex_proxy.changes import Change
-from codex_proxy.chat.tools import choice, tools
+from codex_proxy.chat.tools import choice, flat_choice, tools
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 NONE = {"type": "object", "properties": {}}
@@ -85,3 +85,20 @@ CHOICES: list[tuple[Any, Any]] = [
 @pytest.mark.parametrize(("body", "becomes"), CHOICES)
 def test_which_is_to_be_called(body: Any, becomes: Any) -> None:
     assert choice(raw(body)) == becomes
+
+
+def test_a_choice_that_is_flat_is_the_same() -> None:
+    for said in (
+        "auto",
+        {"type": "function", "name": "f"},
+        {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]},
+    ):
+        assert flat_choice(said) == said
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_function_may_be_deferred(inside: bool) -> None:
+    tool: dict[str, Any] = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
+    (tool["function"] if inside else tool)["defer_loading"] = True
+    flat = {"type": "function", "name": "f", "parameters": SCHEMA, "strict": False, "defer_loading": True}
+    assert translated({"tools": [tool, {"type": "tool_search"}]}) == ([flat, {"type": "tool_search"}], [])

@@ -1,4 +1,5 @@
 import json
+import operator
 from typing import Any
 
 import msgspec
@@ -166,12 +167,23 @@ TOOLS = st.one_of(
     shaped({"type": st.just("function"), "function": shaped(FUNCTION, {"description": WORDS})}, {"cache_control": JSON}),
     shaped({"type": st.sampled_from([*NOT_HOSTED, *OLD_NAMES, "web_search"])}, {"x": JSON}),
     shaped({"type": st.sampled_from(["custom", "namespace"]), "name": st.just("n")}, {"x": JSON}),
+    st.sampled_from([{"type": "tool_search"}, {"type": "image_generation"}]),
 )  # fmt: skip
 NAMED = [{"type": "function", "name": "f"}, {"type": "function", "function": {"name": "f"}}]
+CHOSEN = shaped(
+    {"type": st.sampled_from([*NOT_HOSTED, *OLD_NAMES, "web_search", "image_generation"])}, {}
+) | st.sampled_from(NAMED)
 CHOICES = st.one_of(
     st.sampled_from(["auto", "none", "required"]),
-    shaped({"type": st.sampled_from([*NOT_HOSTED, *OLD_NAMES, "web_search"])}, {}),
-    st.sampled_from(NAMED),
+    CHOSEN,
+    shaped(
+        {
+            "type": st.just("allowed_tools"),
+            "mode": st.sampled_from(["auto", "required"]),
+            "tools": st.lists(CHOSEN, min_size=1, max_size=3),
+        },
+        {},
+    ),
 )
 REASONING = shaped(
     {},
@@ -191,16 +203,8 @@ TEXT = shaped(
 )
 
 
-def request_of(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """A tool is chosen by its name only where it is there."""
-    names = [(tool.get("function") or tool).get("name") for tool in known.get("tools") or []]
-    if known.get("tool_choice") in NAMED and "f" not in names:
-        del known["tool_choice"]
-    return known | more
-
-
 REQUESTS = st.builds(
-    request_of,
+    operator.or_,
     shaped(
         {"model": st.just("gpt-6-sol"), "input": WORDS | st.lists(ITEMS, max_size=8)},
         {
@@ -463,7 +467,7 @@ def test_a_value_that_can_not_be_put_right_is_taken_off(name: str, value: Any) -
         ("stream_options", {"reasoning_summary_delivery": "sequential_cutoff"}),
         ("reasoning", None), ("reasoning", {}), ("reasoning", "odd"), ("reasoning", {"effort": None}),
         ("reasoning", {"effort": ["odd"]}), ("reasoning", {"effort": "xhigh", "summary": "auto", "context": "all_turns"}),
-        ("tools", []), ("tool_choice", "required"), ("parallel_tool_calls", False), ("prompt_cache_key", "k"),
+        ("tools", []), ("tool_choice", "none"), ("parallel_tool_calls", False), ("prompt_cache_key", "k"),
         ("text", {"verbosity": "low", "format": {"type": "json_schema", "strict": True, "schema": {}}}),
         ("client_metadata", {"a": "b"}), ("model", "gpt-4.1"), ("instructions", ["odd"]), ("input", {"odd": 1}),
     ],

@@ -4,8 +4,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from codex_proxy.errors import ProxyError
 from codex_proxy.raw_json import Object
 from codex_proxy.request import tool_rules
+from codex_proxy.request.item_shape import look
 
 FLAT = {"type": "function", "name": "f", "description": "d", "strict": None, "parameters": {"type": "object"}}
 NESTED = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -13,7 +15,8 @@ NESTED = {"type": "function", "function": {"name": "f", "parameters": {"type": "
 
 def put_right(body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     raw = msgspec.json.decode(json.dumps(body), type=Object)
-    changes = tool_rules.apply(raw)
+    items = msgspec.json.decode(raw.get("input", b"[]"), type=list[msgspec.Raw])
+    changes = tool_rules.apply(raw, [(each, look(each)) for each in items])
     return json.loads(msgspec.json.encode(raw)), [change.short for change in changes]
 
 
@@ -50,7 +53,8 @@ def test_a_hosted_tool_that_is_not_there_is_taken_off(kind: str) -> None:
         [{"type": "web_search", "filters": {"allowed_domains": ["a"]}}],
         [{"type": "image_generation", "output_format": "png"}],
         [{"type": "custom", "name": "c", "format": {"type": "grammar", "syntax": "lark", "definition": "x"}}],
-        [{"type": "namespace", "name": "n", "tools": [NESTED]}],
+        [{"type": "namespace", "name": "n", "tools": [FLAT]}],
+        [{"type": "namespace", "name": "n", "tools": "odd"}],
         [{"type": "tool_search"}, {"type": "local_shell"}, {"type": "mcp", "server_label": "s"}],
         ["odd", 1, None, {}, {"type": 5}, {"name": "no type"}],
         [{"type": "function", "function": None}, {"type": "function", "function": "f"}],
@@ -79,38 +83,38 @@ def test_in_a_flattened_tool_the_schema_stays_byte_for_byte() -> None:
     assert bytes(body["tools"]) == b'[{"type":"function","name":"f","parameters":' + schema + b"}]"
 
 
-@pytest.mark.parametrize(
-    "choice, becomes",
-    [
-        ({"type": "function", "function": {"name": "f"}}, {"type": "function", "name": "f"}),
-        ({"type": "web_search_preview"}, {"type": "web_search"}),
-        ({"type": "file_search"}, "auto"),
-        ({"type": "apply_patch"}, "auto"),
-        (
-            {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search_preview"}, {"type": "function", "name": "f"}, 1]},
-            {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}, {"type": "function", "name": "f"}, 1]},
-        ),
-    ],
-)  # fmt: skip
-def test_a_tool_choice_goes_along_with_the_tools(choice: Any, becomes: Any) -> None:
-    body, told = put_right({"tool_choice": choice})
-    assert body == {"tool_choice": becomes} and len(told) == 1 and told[0].startswith("tool_choice ")
+SEARCH = {"type": "tool_search"}
+DEFERRED = {**FLAT, "defer_loading": True}
+SPACE = {"type": "namespace", "name": "n", "tools": [DEFERRED, FLAT]}
 
 
 @pytest.mark.parametrize(
-    "choice",
+    "body",
     [
-        "auto", "none", "required", None, 1, ["a"], {}, {"type": 5}, {"type": ["function"]}, {"type": {}},
-        {"type": "function", "name": "f"}, {"type": "custom", "name": "c"}, {"type": "function", "function": "f"},
-        {"type": "custom", "function": {"name": "f"}},
-        {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}, {"type": ["odd"]}]},
+        {"tools": [SEARCH, DEFERRED]},
+        {"tools": [SPACE, SEARCH]},
+        {"tools": [DEFERRED], "input": [{"type": "additional_tools", "role": "developer", "tools": [SEARCH]}]},
     ],
-)  # fmt: skip
-def test_any_other_tool_choice_stays(choice: Any) -> None:
-    assert put_right({"tool_choice": choice}) == ({"tool_choice": choice}, [])
+)
+def test_where_there_is_a_search_tools_may_be_deferred(body: dict[str, Any]) -> None:
+    assert put_right(body) == (body, [])
 
 
-def test_a_tool_choice_that_is_right_stays_byte_for_byte() -> None:
-    raw = b'{ "type" : "function" , "name":"\\u0066" }'
-    body = {"tool_choice": msgspec.Raw(raw)}
-    assert tool_rules.apply(body) == [] and bytes(body["tool_choice"]) == raw
+@pytest.mark.parametrize("key", ["defer_loading", "cache_control", "prompt_cache_breakpoint"])
+def test_what_a_tool_may_not_have_comes_off_in_a_namespace_too(key: str) -> None:
+    space = {**SPACE, "tools": [{**FLAT, key: True}, FLAT]}
+    becomes = {**SPACE, "tools": [FLAT, FLAT]}
+    assert put_right({"tools": [space]}) == ({"tools": [becomes]}, [f"-tools[].{key}"])
+
+
+def test_a_function_of_a_chat_is_flattened_in_a_namespace_too() -> None:
+    space = {"type": "namespace", "name": "n", "tools": [NESTED]}
+    flat = {"type": "function", "name": "f", "parameters": {"type": "object"}}
+    assert put_right({"tools": [space]}) == ({"tools": [{**space, "tools": [flat]}]}, ["tools chat form flattened"])
+
+
+def test_a_stored_picture_is_refused() -> None:
+    tool = {"type": "image_generation", "input_image_mask": {"file_id": "file-EXAMPLE"}}
+    with pytest.raises(ProxyError) as e:
+        put_right({"tools": [tool]})
+    assert (e.value.code, e.value.extra) == ("not_supported", {"param": "tools"})

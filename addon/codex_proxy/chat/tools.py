@@ -12,7 +12,10 @@ from .parts import there
 # Without parameters a function takes none; in the Responses API the key has to be there.
 NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 
-FUNCTION_KEYS = ("name", "description", "parameters", "strict")
+FUNCTION_KEYS = ("name", "description", "parameters", "strict", "defer_loading")
+
+# Keys that may stand beside the function as well as inside it.
+BESIDE = ("defer_loading",)
 
 
 def tools(body: Object, changes: list[Change]) -> list[Any] | None:
@@ -36,20 +39,24 @@ def choice(body: Object) -> Any:
             return {"type": "function", "name": value(raw).get("name")}
     if first(raw) in (b"", b"n"):
         return None
-    return _chosen(value(raw))
+    return flat_choice(value(raw))
 
 
-def _chosen(said: Any) -> Any:
+def flat_choice(said: Any) -> Any:
+    """A choice without the nesting of a chat."""
     if not isinstance(said, dict):
         return said
     kind = said.get("type")
     inner = said.get(str(kind))
-    if not isinstance(inner, dict):
-        return said
     if kind == "allowed_tools":
-        named = inner.get("tools")
-        return {**inner, "type": kind, "tools": [_chosen(one) for one in named] if isinstance(named, list) else named}
-    return {"type": kind, "name": inner.get("name")}
+        held = inner if isinstance(inner, dict) else said
+        named = held.get("tools")
+        return {
+            **held,
+            "type": kind,
+            **({"tools": [flat_choice(one) for one in named]} if isinstance(named, list) else {}),
+        }
+    return {"type": kind, "name": inner.get("name")} if isinstance(inner, dict) else said
 
 
 def _tool(raw: msgspec.Raw, changes: list[Change]) -> Any:
@@ -61,9 +68,11 @@ def _tool(raw: msgspec.Raw, changes: list[Change]) -> Any:
     if kind not in ("function", "custom") or first(inner) != b"{":
         return raw  # a hosted tool, or in the Responses form already
     for key in tool:
-        if key not in ("type", kind):
+        if key not in ("type", kind, *BESIDE):
             changes.append(taken_off(f"tools[].{key}", "a tool of the Responses API has no such key"))
-    return _function(inner, changes) if kind == "function" else _custom(inner)
+    if kind == "custom":
+        return _custom(inner)
+    return {**there({key: tool.get(key, ABSENT) for key in BESIDE}), **_function(inner, changes)}
 
 
 def _function(raw: msgspec.Raw, changes: list[Change]) -> Any:

@@ -20,7 +20,7 @@ from ..models import names as model_name
 from ..models.catalogue import UNKNOWN, Catalogue
 from ..models.name_map import UNMAPPED, ModelMap
 from ..raw_json import ABSENT, Object, encoded, first, text, value
-from . import cache_key, input_rules, tool_rules, user_defaults
+from . import cache_key, choice_rules, input_rules, tool_rules, user_defaults
 from .opening import decode, readable
 from .user_defaults import NOTHING, UserDefaults
 
@@ -183,9 +183,10 @@ def _patch(body: Object, options: PatchOptions) -> PatchResult:
         changes += compact_fields(fixed) if options.compact else []
         changes += fields(fixed, taken(options))
         changes += [] if options.compact else defaults(fixed, options.lite)
-        changes += tool_rules.apply(fixed)
         told, items = input_rules.apply(fixed, options.past, chained=options.chained)
         changes += told
+        changes += tool_rules.apply(fixed, items)
+        changes += choice_rules.apply(fixed, items, chained=options.chained)
         if options.caller is not None and (options.session or not options.chained):
             changes += cache_key.apply(fixed, items, options.caller, options.session, options.orders)
     believes_stored = not options.compact and value(fixed.get("store", ABSENT)) is not False
