@@ -63,6 +63,8 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"store": True}, {}, ["-store"]),
     ({"n": 1, "seed": 7, "logprobs": False}, {}, ["-n", "-seed", "-logprobs"]),
     ({"modalities": ["text"], "audio": None, "prediction": {}, "logit_bias": {}}, {}, ["-modalities", "-prediction", "-logit_bias"]),
+    # They only shade an answer.
+    ({"logit_bias": {"1": 2}, "logprobs": True}, {}, ["-logit_bias", "-logprobs"]),
     ({"stop": "###", "stream_options": {"include_usage": True}}, {}, ["stop honoured by the proxy"]),
 ]  # fmt: skip
 
@@ -124,8 +126,6 @@ def test_what_the_system_says_first_are_the_instructions(
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"messages": [HI], "n": 2}, "not_supported", "`n` can't be 2 here"),
     ({"messages": [HI], "modalities": ["text", "audio"]}, "not_supported", "leave audio out"),
-    ({"messages": [HI], "logprobs": True}, "not_supported", "`logprobs` can't be true here"),
-    ({"messages": [HI], "logit_bias": {"1": 2}}, "not_supported", "logit_bias"),
     ({"messages": [HI], "stop": [1]}, "not_supported", "`stop` has to be"),
     ({"messages": []}, "invalid_messages", "at least one message."),
     ({"messages": "hi"}, "invalid_messages", "has to be a list"),
@@ -213,7 +213,7 @@ BODIES = st.fixed_dictionaries(
             "name": "n", "schema": SCHEMA, "strict": None}}]),
         "stream_options": st.just({"include_usage": True}), "service_tier": st.sampled_from(["auto", "priority", "flex"]),
         "store": st.booleans(), "parallel_tool_calls": st.booleans(), "web_search_options": st.just({}),
-        "functions": st.just([{"name": "g"}]), "modalities": st.just(["text"]), "logit_bias": st.none(), "odd": TEXTS,
+        "functions": st.just([{"name": "g"}]), "modalities": st.just(["text"]), "logit_bias": st.sampled_from([None, {"50256": -100}]), "logprobs": st.booleans(), "odd": TEXTS,
         "safety_identifier": TEXTS, "prompt_cache_key": TEXTS, "prompt_cache_retention": st.just("24h"),
     },
 )  # fmt: skip

@@ -31,26 +31,24 @@ MOVED = {
     "stop": "the end of the answer, which the proxy finds itself",
 }
 
-# Removed: they do not change what is requested, or only its probabilities.
+# Removed: they do not change what is requested, or only shade it.
 WITHOUT = {
     "modalities": "answers are text only",
     "audio": "answers are text only",
     "n": "there is only one answer",
     "seed": "the backend does not have it; OpenAI guarantees nothing by it",
     "prediction": "it only saves time, and the backend does not have it",
-    "logprobs": "the backend does not provide it",
-    "logit_bias": "the backend does not have it",
+    "logprobs": "the backend does not provide it, and the answer is the same without it",
+    "logit_bias": "the backend does not have it; it only shades an answer",
 }
 
-# Refused, because the answer would differ without them: by which values, and what to do instead.
+# Refused, because without them the answer would be another than the one asked for: by which values, and what to do instead.
 MEANINGFUL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "n": (lambda n: n not in (None, 1), "there is one answer for each request: send several requests"),
     "modalities": (
         lambda kinds: isinstance(kinds, list) and "audio" in kinds,
         "answers are text only: leave audio out",
     ),
-    "logprobs": (lambda on: on not in (None, False), "the backend does not provide it: leave it out"),
-    "logit_bias": (lambda bias: bias not in (None, {}), "the backend does not have it: leave it out"),
 }
 
 TRANSLATED = Change(
