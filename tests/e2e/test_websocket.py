@@ -64,6 +64,29 @@ async def test_a_warm_up_and_turns_with_the_new_items_only_are_left_as_they_are(
     assert messages(standin) == [whole, second, third]
 
 
+async def test_a_turn_that_was_interrupted_at_a_call_goes_on(socket: WebSocket, standin: Standin) -> None:
+    """With the new items alone, and with all of them: the call has no output, and the reasoning between no call."""
+    tool = {"type": "function", "name": "get_weather", "parameters": {"type": "object", "properties": {}}}
+    user = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Weather?"}]}
+    asked = (await socket.ask(create(tools=[tool], input=[user])))[-1]["response"]
+    call = next(item for item in asked["output"] if item["type"] == "function_call")
+    on = await socket.ask(create(tools=[tool], input=[user], previous_response_id=asked["id"]))
+    whole = await socket.ask(create(tools=[tool], input=[user, *asked["output"], user, asked["output"][0], user]))
+
+    aborted = {"type": "function_call_output", "call_id": call["call_id"], "output": "aborted"}
+    assert [events[-1]["type"] for events in (on, whole)] == ["response.completed"] * 2
+    sent = [each["input"] for each in messages(standin)]
+    assert sent[1] == [aborted, user]
+    assert [each["type"] for each in sent[2]] == [
+        "message",
+        "reasoning",
+        "function_call",
+        "function_call_output",
+        "message",
+        "message",
+    ]
+
+
 async def test_what_follows_upon_a_turn_goes_by_the_same_cache_key(socket: WebSocket, standin: Standin) -> None:
     first = (await socket.ask(input="One."))[-1]["response"]["id"]
     await socket.ask(input="Two.", previous_response_id=first)

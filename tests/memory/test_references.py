@@ -75,6 +75,14 @@ def test_what_an_interrupted_answer_left_goes_up_whole(cut_off: list[Any], whole
     assert body["input"] == [USER, *whole, NEXT] and refusal(body) is None
 
 
+@pytest.mark.parametrize(("new", "first"), [([NEXT], ABORTED), ([OUTPUT, NEXT], OUTPUT)])
+def test_what_follows_upon_a_call_on_the_same_connection_answers_it(new: list[Any], first: dict[str, Any]) -> None:
+    """The backend has the call; only what is new goes up (docs/backend.md, 11)."""
+    chained = PatchOptions(past=past(), socket=True, chained=True)
+    body, told = sent({"type": "response.create", "previous_response_id": "resp_1", "input": new}, chained)
+    assert body["input"] == [first, NEXT] and body["previous_response_id"] == "resp_1" and told == []
+
+
 @pytest.mark.parametrize("typed", [True, False])
 def test_references_become_their_items(typed: bool) -> None:
     kind = {"type": "item_reference"} if typed else {}

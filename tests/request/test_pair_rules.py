@@ -141,7 +141,18 @@ def test_the_output_of_a_call_with_a_long_name_has_the_same_short_one() -> None:
         assert refusal(body) is None and len(body["input"][0][key]) <= 64
 
 
-def test_outputs_for_calls_that_nothing_answers() -> None:
-    calls = assessed([reasoning(), call("a"), call("b"), ANSWER])
-    assert plain(pair_rules.missing(calls, assessed([output("b"), user()]))) == [output("a", said="aborted")]
-    assert pair_rules.missing(calls, assessed([output("a"), output("b")])) == []
+@pytest.mark.parametrize(
+    ("before", "new", "becomes"),
+    [
+        ([user(), reasoning(), call("a"), call("b"), ANSWER], [output("b"), user()], [output("a", said="aborted"), output("b"), user()]),
+        ([user(), call("a"), call("b")], [user()], [output("a", said="aborted"), output("b", said="aborted"), user()]),
+        ([user(), call("a"), call("b")], [output("a"), output("b")], [output("a"), output("b")]),
+        ([call("a"), output("a"), ANSWER], [user()], [user()]),
+        ([user(), ANSWER], [user()], [user()]),
+        ([], [user()], [user()]),
+    ],
+)  # fmt: skip
+def test_calls_that_a_response_ended_with_get_an_output(before: list[Any], new: list[Any], becomes: list[Any]) -> None:
+    changes: list[Change] = []
+    found = pair_rules.left_open([raw for raw, _ in assessed(before)], assessed(new), changes)
+    assert plain(found) == becomes and len(changes) == len(becomes) - len(new)

@@ -9,7 +9,7 @@ import msgspec
 from .. import bounds, call_pairs, stored_files
 from ..changes import Change, put, taken_off
 from ..memory import references
-from ..raw_json import LIST, LIST_OR_NULL, OBJECT, Object, encoded, first, text
+from ..raw_json import ABSENT, LIST, LIST_OR_NULL, OBJECT, Object, encoded, first, text
 from . import pair_rules, part_rules
 from .item_shape import Assessment, Shape, look
 
@@ -66,6 +66,9 @@ def apply(
     looked = _dereferenced([(raw, look(raw)) for raw in items or []], past, changes)
     kept = [(raw, shape) for raw, shape in looked if not _dropped(shape, changes)]
     kept = pair_rules.put_right(_with_something(kept, changes), changes, chained=chained)
+    if chained and past:
+        before = past.conversation(text(body.get("previous_response_id", ABSENT)))
+        kept = pair_rules.left_open(before or (), kept, changes)
     fixed = []
     for raw, shape in kept:
         fixed.append((_fixed(raw, shape, changes), shape))

@@ -3,8 +3,10 @@
 A turn that was interrupted leaves a call without an output, or reasoning without a call. The backend refuses both.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from ..call_pairs import CALLS, OUTPUTS, USUAL, WHOLE
 from ..changes import Change, put, taken_off
@@ -33,10 +35,18 @@ def put_right(items: list[Assessment], changes: list[Change], *, chained: bool =
     return _led_on(_paired(items, changes, chained), changes)
 
 
-def missing(calls: Iterable[Assessment], items: Iterable[Assessment]) -> list[Assessment]:
-    """Outputs that say "aborted", for those of `calls` that none of `items` answers."""
+def left_open(before: Sequence[msgspec.Raw], items: list[Assessment], changes: list[Change]) -> list[Assessment]:
+    """The items that follow upon those of a response, with outputs in front for its calls that none of them answers."""
     answered = {_answered(shape) for _, shape in items if shape}
-    return [_cut_off(shape) for _, shape in calls if shape and (link := _of_call(shape)) and link not in answered]
+    found: list[Assessment] = []
+    for raw in reversed(before):
+        shape = look(raw)
+        if shape is None or not _is_the_models(shape):
+            break  # what came before was answered as it went up
+        if (link := _of_call(shape)) and link not in answered:
+            changes.append(_told(shape))
+            found.append(_cut_off(shape))
+    return [*reversed(found), *items]
 
 
 def _paired(items: list[Assessment], changes: list[Change], chained: bool) -> list[Assessment]:
@@ -56,8 +66,7 @@ def _paired(items: list[Assessment], changes: list[Change], chained: bool) -> li
             kept.append((raw, shape))
             if link not in outputs:
                 kept.append(_cut_off(shape))
-                why = 'it was cut off; without an output the backend answers 400 "No tool output found"'
-                changes.append(put(shape.kind, 'given the output "aborted"', why))
+                changes.append(_told(shape))
             elif outputs[link] < place:
                 kept.append(items[outputs[link]])
                 why = 'the backend answers 400 "No tool call found"'
@@ -93,6 +102,11 @@ def _cut_off(call: Shape) -> Assessment:
     pair = CALLS[call.kind]
     raw = encoded({"type": pair.outputs[0], pair.output_key: text(call.raw(pair.key)), **pair.aborted})
     return raw, look(raw)
+
+
+def _told(call: Shape) -> Change:
+    why = 'it was cut off; without an output the backend answers 400 "No tool output found"'
+    return put(call.kind, 'given the output "aborted"', why)
 
 
 def _ended(shape: Shape | None, changes: list[Change]) -> Assessment | None:
