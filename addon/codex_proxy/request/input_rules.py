@@ -205,8 +205,8 @@ def id_form(shape: Shape, changes: list[Change]) -> Edit | None:
 
 def call_id_length(shape: Shape, changes: list[Change]) -> Edit | None:
     edit = {}
-    for key in dict.fromkeys(("call_id", *call_pairs.names(shape.kind))):
-        name = text(shape.raw(key))
+    for key in call_pairs.names(shape.kind) or ("call_id",):
+        name = shape.text(key)
         if len(name) > LONGEST_ID:
             changes.append(put(key, "shortened", f"it may have at most {LONGEST_ID} characters"))
             # The same long id becomes the same short one, so that call and output still belong together.

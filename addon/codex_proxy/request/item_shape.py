@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from .. import bounds
-from ..raw_json import ABSENT, OBJECT, Object, first
+from ..raw_json import ABSENT, OBJECT, Object, first, text
 
 
 @dataclass(slots=True)
@@ -17,11 +17,8 @@ class Shape:
     role: str | None = None
     id: str | None = None
     call_id: str | None = None
-
-    @property
-    def kind(self) -> str:
-        # An item without a type is a message, or, with an id and nothing else, a reference (docs/backend.md, 4).
-        return self.type or ("message" if self.role else "item_reference" if self.id else "")
+    kind: str = ""
+    """Its type, or what it stands for without one."""
 
     @property
     def is_encrypted(self) -> bool:
@@ -29,6 +26,12 @@ class Shape:
 
     def raw(self, key: str) -> msgspec.Raw:
         return self.values.get(key, ABSENT)
+
+    def text(self, key: str) -> str:
+        """A value if it is a string, else an empty one."""
+        if key in TEXTS:
+            return getattr(self, key) or ""
+        return text(self.raw(key))
 
 
 TEXTS = ("type", "role", "id", "call_id")
@@ -47,6 +50,8 @@ def look(raw: msgspec.Raw) -> Shape | None:
                 setattr(shape, key, TEXT.decode(values[key]))
     except msgspec.MsgspecError:
         return None
+    # An item without a type is a message, or, with an id and nothing else, a reference (docs/backend.md, 4).
+    shape.kind = shape.type or ("message" if shape.role else "item_reference" if shape.id else "")
     if len(values) > bounds.FIELDS:
         bounds.check_count("keys in an item of `input`", values, bounds.FIELDS)
     return shape if first(values.get("encrypted_content", ABSENT)) in (b"", b'"', b"n") else None

@@ -10,7 +10,7 @@ import msgspec
 
 from ..call_pairs import CALLS, OUTPUTS, USUAL, WHOLE
 from ..changes import Change, put, taken_off
-from ..raw_json import encoded, first, text
+from ..raw_json import encoded, first
 from .item_shape import Assessment, Shape, look
 
 # Items that are not the model's own, beside messages and outputs: reasoning leads to none of them.
@@ -52,14 +52,15 @@ def left_open(before: Sequence[msgspec.Raw], items: list[Assessment], changes: l
 def _paired(items: list[Assessment], changes: list[Change], chained: bool) -> list[Assessment]:
     calls: dict[Link, int] = {}
     outputs: dict[Link, int] = {}
+    links: list[Link | None] = []
     for place, (_, shape) in enumerate(items):
-        if shape and (link := _of_call(shape)):
-            calls.setdefault(link, place)
-        elif shape and (link := _answered(shape)):
-            outputs.setdefault(link, place)
+        link = (_of_call(shape) or _answered(shape)) if shape else None
+        links.append(link)
+        if shape and link:
+            (calls if shape.kind in CALLS else outputs).setdefault(link, place)
     kept: list[Assessment] = []
-    for place, (raw, shape) in enumerate(items):
-        if shape and (link := _of_call(shape)):
+    for place, ((raw, shape), link) in enumerate(zip(items, links, strict=True)):
+        if shape and link and shape.kind in CALLS:
             if calls[link] != place:
                 changes.append(taken_off(f"second {shape.kind}", "the same call_id occurs twice"))
                 continue
@@ -71,7 +72,7 @@ def _paired(items: list[Assessment], changes: list[Change], chained: bool) -> li
                 kept.append(items[outputs[link]])
                 why = 'the backend answers 400 "No tool call found"'
                 changes.append(put(f"output of {shape.kind}", "moved behind it", why))
-        elif shape and (link := _answered(shape)):
+        elif shape and link:
             if link not in calls and not chained:
                 why = 'it has no call; the backend answers 400 "No tool call found"'
                 changes.append(taken_off(shape.kind, why))
@@ -86,21 +87,23 @@ def _paired(items: list[Assessment], changes: list[Change], chained: bool) -> li
 
 def _of_call(shape: Shape) -> Link | None:
     """That of a call; None for what is none, or has no name."""
-    pair = CALLS.get(shape.kind)
-    name = text(shape.raw(pair.key)) if pair else ""
-    return Link(pair.outputs[0], name) if pair and name else None
+    if (pair := CALLS.get(shape.kind)) and (name := shape.text(pair.key)):
+        return Link(pair.outputs[0], name)
+    return None
 
 
 def _answered(shape: Shape) -> Link | None:
     """That of the call that an output answers."""
-    name = next((found for key in OUTPUTS.get(shape.kind, ()) if (found := text(shape.raw(key)))), "")
-    return Link(USUAL[shape.kind], name) if name else None
+    for key in OUTPUTS.get(shape.kind, ()):
+        if name := shape.text(key):
+            return Link(USUAL[shape.kind], name)
+    return None
 
 
 def _cut_off(call: Shape) -> Assessment:
     """The output of a call that has none."""
     pair = CALLS[call.kind]
-    raw = encoded({"type": pair.outputs[0], pair.output_key: text(call.raw(pair.key)), **pair.aborted})
+    raw = encoded({"type": pair.outputs[0], pair.output_key: call.text(pair.key), **pair.aborted})
     return raw, look(raw)
 
 
@@ -111,7 +114,7 @@ def _told(call: Shape) -> Change:
 
 def _ended(shape: Shape | None, changes: list[Change]) -> Assessment | None:
     """A call that holds its own output, and was cut off before it had one, with an end; None for anything else."""
-    if shape is None or shape.kind not in WHOLE or text(shape.raw("status")) in ENDED:
+    if shape is None or shape.kind not in WHOLE or shape.text("status") in ENDED:
         return None
     if any(first(shape.raw(key)) not in (b"", b"n") for key in ("output", "error")):
         return None

@@ -12,11 +12,11 @@ TEXTS = ("input_text", "output_text", "text")
 
 # The keys that a part may have (docs/backend.md, 4.2).
 KEYS = {
-    "input_text": ("type", "text"),
-    "output_text": ("type", "text", "annotations", "logprobs"),
-    "refusal": ("type", "refusal"),
-    "input_image": ("type", "image_url", "detail", "file_id"),
-    "input_file": ("type", "file_data", "file_id", "file_url", "filename", "detail"),
+    "input_text": frozenset({"type", "text"}),
+    "output_text": frozenset({"type", "text", "annotations", "logprobs"}),
+    "refusal": frozenset({"type", "refusal"}),
+    "input_image": frozenset({"type", "image_url", "detail", "file_id"}),
+    "input_file": frozenset({"type", "file_data", "file_id", "file_url", "filename", "detail"}),
 }
 
 # Longer lists are not looked through for a text, in bytes.
@@ -82,12 +82,13 @@ def _is_empty(part: Object) -> bool:
     return key in ("text", "refusal") and bytes(memoryview(part.get(key, ABSENT))[:2]) in (b"", b"nu", b'""')
 
 
-def _fixed(where: str, right: str, part: Object, changes: list[Change]) -> Object:
+def _fixed(where: str, right: str, was: Object, changes: list[Change]) -> Object:
+    part = was
     kind, place = text(part.get("type", ABSENT)), where.partition(" ")[0]
     if kind in TEXTS and kind != right:
         changes.append(put(where, f"{kind} → {right}", "the backend accepts no other text type there"))
         part = {**part, "type": encoded(right)}
-    elif right == "input_text" and (flat := chat_parts.flat(part)):
+    elif right == "input_text" and kind in chat_parts.TAKEN and (flat := chat_parts.flat(part)):
         changes.append(put(where, f"{kind} → {text(flat['type'])}", "its form in the Responses API"))
         changes += [taken_off(f"{key} of {place}", WHY) for key in part if key not in chat_parts.TAKEN[kind]]
         part = flat
@@ -96,14 +97,13 @@ def _fixed(where: str, right: str, part: Object, changes: list[Change]) -> Objec
         inner = OBJECT.decode(part["image_url"])
         told = {"image_url": inner.get("url", ABSENT), "detail": part.get("detail", inner.get("detail", ABSENT))}
         part = {**{key: raw for key, raw in part.items() if key not in told}, **chat_parts.there(told)}
-    whole = stored_files.without(part, "input")
-    if whole is not part:
-        changes.append(
-            taken_off(
-                f"file_id of {where}", "no files are stored behind this backend, and the part has the file itself"
-            )
-        )
+    if "file_id" in part and (whole := stored_files.without(part, "input")) is not part:
+        why = "no files are stored behind this backend, and the part has the file itself"
+        changes.append(taken_off(f"file_id of {where}", why))
         part = whole
-    extra = [key for key in part if key not in KEYS.get(text(part.get("type", ABSENT)), part)]
+    known = KEYS.get(kind if part is was else text(part.get("type", ABSENT)))
+    if known is None or known.issuperset(part):
+        return part
+    extra = [key for key in part if key not in known]
     changes += [taken_off(f"{key} of {place}", WHY) for key in extra]
-    return {key: raw for key, raw in part.items() if key not in extra} if extra else part
+    return {key: raw for key, raw in part.items() if key not in extra}
