@@ -7,8 +7,9 @@ UPSTREAM = "https://chatgpt.com/backend-api/codex"
 ISSUER = "https://auth.openai.com"
 ORIGINATOR = "nanobot-proxy"
 
-# The version that docs/backend.md was measured on; for an older one the backend leaves models out (docs/backend.md, 1.3).
-CLIENT_VERSION = "0.169.0"
+# For the list of models, from which the backend leaves out what is newer than this (docs/backend.md, 1.3). Above every version of
+# the official client, so that it never ages; it is said with the list alone, where no form of a request depends on it.
+CLIENT_VERSION = "999.0.0"
 
 
 def state_folder(env: Mapping[str, str], home: Path) -> Path:

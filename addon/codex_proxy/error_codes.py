@@ -91,6 +91,7 @@ REQUEST = Group("The request", "The request can't be sent.", {
     "unsupported_encoding": Code((415, 502), "The body has a `Content-Encoding` that can't be read here; with 502 the backend's answer has one.", "Use one of those in the message."),
     "body_too_large": Code((413,), "The body is larger than `codex_body_limit`.", "Send less, or set `codex_body_limit`."),
     "too_much": Code((400, 429), "More items, values or parts than any client needs, or (429) frames of a WebSocket. All bounds are in [requests.md](requests.md#bounds).", "Stay within the bound in the message."),
+    "missing_required_parameter": Code((400,), "The request names no `model`; `param` says so, as OpenAI's own error does.", "Name one of `GET /models`, or set `codex_model_default`."),
     "not_supported": Code((400,), "A field that the backend does not support, and without which the answer would differ.", "Do as the message says."),
     "invalid_messages": Code((400,), "The `messages` of a chat completion can't be translated.", "Fix what the message names."),
     "previous_response_not_found": Code((400,), "The request refers to a response that the proxy does not remember, or no longer remembers.", "Set in the client what the message says, or raise `codex_memory`."),

@@ -3,9 +3,10 @@ from typing import Any, cast
 import pytest
 
 from codex_proxy.capture import assessment
-from codex_proxy.capture.assessment import ACCEPTED, CHANGED, PUT_IN, REFUSED, TAKEN_OFF, Fate
+from codex_proxy.capture.assessment import ACCEPTED, CHANGED, PUT_IN, REFUSED, TAKEN_OFF, UNKNOWN, Fate
 from codex_proxy.capture.folder import Document
 from codex_proxy.dry_run import canned
+from codex_proxy.models.dated_list import NOT_LISTED
 
 GOOD = {"model": "gpt-6-sol", "input": [], "instructions": "", "store": False, "stream": True,
         "include": ["reasoning.encrypted_content"]}  # fmt: skip
@@ -72,8 +73,7 @@ FAILURES: list[tuple[str, dict[str, Any], str]] = [
     ("path", {"line": "POST /v1/embeddings HTTP/1.1"}, "No such path here: POST /v1/embeddings"),
     ("method", {"line": "PUT /v1/responses HTTP/1.1"}, "takes POST, not PUT"),
     ("no messages", {"line": "POST /v1/chat/completions?a=b HTTP/1.1"}, "`messages` has to be a list"),
-    ("model", {"body": {**GOOD, "model": "gpt-4.1"}}, "codex_model_map=gpt-4.1=gpt-6-sol"),
-    ("no model", {"body": {"input": []}}, "`model` is missing"),
+    ("no model", {"body": {"input": []}}, "Missing required parameter: 'model'."),
     ("role", {"body": {**GOOD, "input": [{"role": "tool", "content": "x"}]}}, "the role tool is not one"),
     ("no object", {"body": [1]}, "JSON, but not an object"),
     ("too large", {"body": None, "sent": {"note": "the body is larger than 128m and was not kept"}}, "larger than 128m"),
@@ -89,6 +89,28 @@ def test_what_fails_and_why(given: dict[str, Any], why: str) -> None:
         del made["body"]
 
     assert why in assessment.look(made).failure
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "what", "how", "unlisted"),
+    [
+        ("gpt-6.2-sol", {}, ACCEPTED, "", ""),
+        ("gpt-99", {}, UNKNOWN, "", "gpt-99"),
+        ("gpt-6-sol-high", {}, CHANGED, "gpt-6-sol-high → gpt-6-sol", ""),
+        ("gpt-4o-mini", {}, CHANGED, "gpt-4o-mini → gpt-6-luna", ""),
+        ("gpt-4o-mini", {"model_aliases": False}, UNKNOWN, "", "gpt-4o-mini"),
+        ("gpt-4o-mini", {"model_map": ["gpt-4*=gpt-99"]}, CHANGED, "gpt-4o-mini → gpt-99", "gpt-99"),
+        ("claude", {"model_default": "gpt-6-sol"}, CHANGED, "claude → gpt-6-sol", ""),
+    ],
+)
+def test_a_model_is_looked_up_in_the_dated_list_and_never_fails(
+    model: str, settings: dict[str, Any], what: str, how: str, unlisted: str
+) -> None:
+    one = assessment.look(document({**GOOD, "model": model}, proxy=settings))
+
+    assert (one.failure, one.unlisted) == ("", unlisted)
+    assert one.fates["model"][0][:2] == (what, how)
+    assert one.unknown == ([f"model {unlisted}: {NOT_LISTED}"] if unlisted else [])
 
 
 CHAT = {"line": "POST /v1/chat/completions HTTP/1.1"}

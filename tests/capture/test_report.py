@@ -8,6 +8,7 @@ from codex_proxy.capture import folder as capture_folder
 from codex_proxy.capture import report as capture_report
 from codex_proxy.capture.folder import Document
 from codex_proxy.dry_run import canned
+from codex_proxy.models.dated_list import NOT_LISTED
 
 from ..places import NANOBOT
 
@@ -38,6 +39,13 @@ VERDICTS: list[tuple[str, list[Document], str]] = [
     ),
     ("a WebSocket before HTTP", [document("GET /v1/responses HTTP/1.1"), document()], "Works as it is"),
     ("a look at the models", [document("GET /v1/models HTTP/1.1"), document()], "Works as it is"),
+    ("a model that may be new", [document(model="gpt-99")], f"Works as it is, if the account has gpt-99 ({NOT_LISTED})"),
+    (
+        "two of them, and the patch",
+        [document(model="gpt-99", temperature=1), document(model="new"), document()],
+        f"Works with the patch, if the account has gpt-99, new ({NOT_LISTED})",
+    ),
+    ("a model of no subscription", [document(model="gpt-4.1")], "Works with the patch"),
     ("nothing", [], "Nothing to assess: the client asked for no answer"),
     ("no turn", [document("GET /healthz HTTP/1.1")], "Nothing to assess: the client asked for no answer"),
 ]  # fmt: skip
@@ -52,9 +60,9 @@ def test_the_verdict(documents: list[Document], sentence: str) -> None:
 
 
 def test_a_failure_is_told_with_its_share() -> None:
-    report = capture_report.make([document(), document(model="gpt-4.1"), document("POST /v1/files HTTP/1.1")])
+    report = capture_report.make([document(), document(conversation="c"), document("POST /v1/files HTTP/1.1")])
 
-    assert report.verdict.startswith("Will fail: the model gpt-4.1 is not among those of a subscription; map it, as in")
+    assert report.verdict.startswith("Will fail: `conversation` can't be used: the backend stores nothing; send the")
     assert report.verdict.endswith(f" (2 of 3 requests, 1 more below), {DATE}")
     assert [row[:2] for row in rows(report.markdown, "Requests that fail")] == [
         ["1", "POST /v1/responses"],
@@ -85,9 +93,8 @@ def test_all_that_nanobot_sends() -> None:
     assert ["function_call_output", "3"] in rows(markdown, "Input")
     assert ["message of user", "11"] in rows(markdown, "Input")
     assert "POST /responses (x9), POST /chat/completions (x1)" in markdown
-    assert [row[:2] for row in rows(markdown, "Requests that fail")] == [
-        ["2", "POST /responses"],
-    ]
+    assert "Requests that fail" not in markdown
+    assert fields["model"] == ["10 of 10", "changed: gpt-4.1 → gpt-6.2-sol (x2)"]
 
 
 def test_nothing_a_client_sends_breaks_a_table_or_reaches_the_terminal() -> None:

@@ -111,7 +111,7 @@ async def refused(driver: Driver, standin: Standin, failure: str, says: str) -> 
 
 
 async def model(driver: Driver, standin: Standin) -> str:
-    says = REFUSED if is_official(driver) else f"{REFUSED} Similar models of this subscription: gpt-6.1-sol"
+    says = REFUSED if is_official(driver) else f"{REFUSED} Similar models of this subscription: gpt-6.2-sol"
     return await refused(driver, standin, "model-refused", says)
 
 

@@ -162,7 +162,7 @@ CLIENTS = (
         lacks={"stream": "it reads only the last event"},
         notes=(
             "Its recorded requests were sent, header by header, not the program itself.",
-            "It asks for a chat's title with `gpt-4.1` unless its agent names another model: `codex_model_map`.",
+            "It asks for a chat's title with `gpt-4.1` unless its agent names another model: the account's default model answers.",
         ),
     ),
     Client(

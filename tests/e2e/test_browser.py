@@ -87,7 +87,7 @@ async def show(page: Page, tab: str) -> Any:
 
 async def test_the_list_says_what_happened(web: Proxy, page: Page, opened: Seen, standin: Standin) -> None:
     await ask(web)
-    await ask(web, model="gpt-5-turbo")
+    await ask(web, model="gpt-9-turbo")
     standin.fail("cut-close")
     await ask(web, model="gpt-6-sol")
     standin.fail("usage-limit")
@@ -99,7 +99,7 @@ async def test_the_list_says_what_happened(web: Proxy, page: Page, opened: Seen,
     await expect(page.locator("tr.has-request")).to_have_count(5)
     comments = [row(page, number).locator(".col-comment") for number in range(5)]
     await expect(comments[0]).to_contain_text("gpt-6-luna, 5 changes")
-    await expect(comments[1]).to_contain_text("model_not_found, gpt-5-turbo")
+    await expect(comments[1]).to_contain_text("model_not_found, gpt-9-turbo")
     await expect(comments[2]).to_contain_text("stream_broken, gpt-6-sol")
     await expect(comments[3]).to_contain_text("usage_limit_reached")
     await expect(comments[4]).to_contain_text("gpt-6-sol, 4 changes")

@@ -356,7 +356,7 @@ async def test_live_what_the_backend_answered_is_kept_too(
     )
     async with new_client(proxy) as client:
         assert (await client.post("/responses", json=QUESTION)).status_code == 200
-        refused = await client.post("/responses", json={**QUESTION, "model": "gpt-4.1"})
+        refused = await client.post("/responses", json={**QUESTION, "model": "gpt-9"})
     tokens = json.loads(login_file.read_text())["tokens"]
     await proxy.stop()
 

@@ -35,11 +35,11 @@ async def test_the_list_is_in_openais_shape_and_kept(client: httpx2.AsyncClient,
     listed = response.json()
     assert listed["object"] == "list"
     assert [each["id"] for each in listed["data"]] == [model.slug for model in MODELS if model.visible]
-    assert listed["data"][0]["context_length"] == 272_000
+    assert listed["data"][0]["context_length"] == 500_000
     assert response.headers["etag"] == response.headers["x-models-etag"]
     assert set(await ids(client)) >= {"gpt-6-sol", "gpt-5.5"}
     seen = standin.requests[0]
-    assert (asked(standin), seen.query) == (["models"], "client_version=0.169.0")
+    assert (asked(standin), seen.query) == (["models"], "client_version=999.0.0")
     assert (seen.header("originator"), seen.refusal) == ("nanobot-proxy", None)
 
 
@@ -82,7 +82,7 @@ async def test_the_last_good_list_serves_while_the_backend_is_down(
     assert (first.status_code, first.json()["error"]["type"]) == (500, "server_error")
     good = await ids(client)
     standin.fail("models-500", "models-empty", times=None)
-    standin.models = MODELS[:3]
+    standin.models = MODELS[:5]
     await turn(client)
     await proxy.logged(r"The list of models can't be fetched: .*The last one stays in use")
     assert await ids(client) == good
@@ -172,6 +172,44 @@ async def test_variants_and_a_default_where_the_person_wants_them(
         assert {"gpt-6-sol", "gpt-6-sol-low", "gpt-6-sol-ultra", "gpt-6-luna-max"} <= set(await ids(client))
     assert asked(standin) == ["models", "gpt-6-luna", "gpt-6-sol"]
     assert standin.requests[1].json["reasoning"] == {"effort": "low"}
+
+
+async def test_a_default_is_not_for_a_model_that_is_merely_newer(
+    start: Start, standin: Standin, login_file: Path
+) -> None:
+    # The list is of an older version, and so does not have it.
+    standin.models = (Model("gpt-7-sol", "low", ("low",), "0.180.0"), *MODELS)
+    proxy = await start(
+        codex_upstream=standin.upstream, codex_auth_file=login_file, codex_model_default="gpt-6-luna",
+        codex_client_version="0.171.0",
+    )  # fmt: skip
+    async with new_client(proxy) as client:
+        assert "gpt-7-sol" not in await ids(client)
+        assert (await turn(client, model="gpt-7-sol")).status_code == 200
+        assert (await turn(client, model="claude-opus")).status_code == 200
+        refused = await turn(client, model="gpt-8")
+    assert [name for name in asked(standin) if name != "models"] == ["gpt-7-sol", "gpt-6-luna", "gpt-8"]
+    assert "newer than codex_client_version=0.171.0" in refused.json()["error"]["message"]
+
+
+async def test_names_of_no_subscription_in_chat_and_in_the_list(client: httpx2.AsyncClient, standin: Standin) -> None:
+    chat = {"model": "openai/gpt-5.4-nano", "messages": [{"role": "user", "content": "hi"}]}
+    answer = await client.post("/v1/chat/completions", json=chat)
+    assert (answer.status_code, answer.json()["model"]) == (200, "gpt-6-luna")
+    assert (await client.get("/v1/models/gpt-5-mini")).json()["parent"] == "gpt-6-luna"
+    assert asked(standin) == ["models", "gpt-6-luna"]
+
+
+@pytest.mark.parametrize("path", ["responses", "chat/completions", "responses/compact"])
+@pytest.mark.parametrize("model", [{}, {"model": None}, {"model": ""}], ids=["absent", "null", "empty"])
+async def test_a_missing_model_is_refused_here_in_openais_words(
+    client: httpx2.AsyncClient, standin: Standin, path: str, model: dict[str, Any]
+) -> None:
+    said = {"messages": [{"role": "user", "content": "hi"}]} if path.startswith("chat") else {"input": "hi"}
+    response = await client.post(f"/v1/{path}", json={**said, **model})
+    error = response.json()["error"]
+    assert (response.status_code, error["type"], error["param"]) == (400, "invalid_request_error", "model")
+    assert error["message"].startswith("Missing required parameter: 'model'.") and standin.requests == []
 
 
 async def test_what_a_client_does_not_say(start: Start, standin: Standin, login_file: Path, tmp_path: Path) -> None:

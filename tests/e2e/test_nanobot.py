@@ -89,10 +89,22 @@ async def test_nothing_of_nanobots_own_headers_goes_up(proxy: Proxy, standin: St
     assert values["openai-beta"] == "responses=experimental"
 
 
-async def test_a_title_for_an_unmapped_model_names_the_models_there_are(
+async def test_a_title_is_written_without_an_option(start: Any, standin: Standin, login_file: Any) -> None:
+    proxy = await start(codex_upstream=standin.upstream, codex_auth_file=login_file)
+    for _ in range(2):
+        response = await send(proxy, NANOBOT["thread_title"], NANOBOT["thread_title"]["body"])
+        assert output_as_nanobot_reads_it(response.text)
+
+    first = standin.models[0].slug
+    assert [seen.json["model"] for seen in standin.requests if seen.method == "POST"] == [first] * 2
+    await proxy.logged(rf"changed: model gpt-4\.1 → {first}")
+    assert len([line for line in proxy.lines if f"{first} answers for gpt-4.1" in line]) == 1
+
+
+async def test_a_title_with_the_aliases_off_names_the_models_there_are_and_the_line_to_type(
     start: Any, standin: Standin, login_file: Any
 ) -> None:
-    proxy = await start(codex_upstream=standin.upstream, codex_auth_file=login_file)
+    proxy = await start(codex_upstream=standin.upstream, codex_auth_file=login_file, codex_model_aliases="false")
     response = await send(proxy, NANOBOT["thread_title"], NANOBOT["thread_title"]["body"])
 
     error = response.json()["error"]
@@ -100,6 +112,7 @@ async def test_a_title_for_an_unmapped_model_names_the_models_there_are(
     assert error["code"] == "model_not_found"
     assert "'gpt-4.1' model is not supported" in error["message"]
     assert "Similar models of this subscription: gpt-5.5, " in error["message"]
+    assert error["message"].endswith("start the proxy with: --set codex_model_map=gpt-4.1=gpt-5.5")
 
 
 async def test_nanobots_chat_completion_is_answered(proxy: Proxy, standin: Standin) -> None:

@@ -79,10 +79,10 @@ async def test_a_request_is_seen_by_itself_while_it_runs_and_when_it_has_ended(
     await expect(page.get_by_text("logged in")).to_be_visible()
     await expect(page.get_by_text(re.compile("Known after the backend.s next answer."))).to_be_visible()
     await expect(page.get_by_text("None yet.")).to_be_visible()
-    await expect(page.locator("#models li").first).to_have_text("gpt-6.1-sol low")
+    await expect(page.locator("#models li").first).to_have_text("gpt-6.2-sol low")
 
     await ask(proxy, "Go-http-client/1.1", model="gpt-4.1", temperature=0.2, max_output_tokens=500)
-    await ask(proxy, "curl/8.14.1", model="gpt-5-turbo")
+    await ask(proxy, "curl/8.14.1", model="gpt-9-turbo")
     standin.answer(text="It rains. " * 40, pieces=lambda body: [body[: len(body) // 2], body[len(body) // 2 :]])
     standin.hold()
     asking = asyncio.create_task(ask(proxy))

@@ -7,6 +7,7 @@ from codex_proxy.models.catalogue import Catalogue, Model, parse
 from codex_proxy.models.listing import entry, hint, listing, one
 from codex_proxy.models.name_map import UNMAPPED
 from codex_proxy.models.name_map import parse as parse_map
+from codex_proxy.models.names import meaning
 from standin.world.catalogue import listing as backends
 
 KNOWN = parse(backends("plus", "0.169.0")[0], "mark", "plus")
@@ -108,6 +109,31 @@ def test_one_of_another_plan_says_so() -> None:
         "available to other plans than this login's (plus). Similar models of this subscription: a-1;"
         in e.value.message
     )
+
+
+@pytest.mark.parametrize(
+    "name, asked, typed",
+    [
+        ("gpt-9", "", "--set codex_model_map=gpt-9=gpt-6-sol"),
+        ("gpt-9", "mine", "--set codex_model_map=mine=gpt-6-sol"),
+        ("gpt-9", "openai/gpt-9", "--set codex_model_map=gpt-9=gpt-6-sol"),
+        ("gpt-9:high", "", "--set codex_model_map=gpt-9:high=gpt-6-sol"),
+        ("gpt 9; rm", "", ""),
+        ("gpt-*", "", ""),
+        ("a=b", "", ""),
+    ],
+)
+def test_the_line_to_type_is_told_where_it_can_be_typed(name: str, asked: str, typed: str) -> None:
+    told = hint(name, Catalogue({"gpt-6-sol": Model("gpt-6-sol")}), asked)
+    assert ("--set" in told) == bool(typed) and told.endswith(typed)
+    if typed:
+        rule = parse_map([typed.partition("codex_model_map=")[2]])
+        assert meaning(asked or name, rule, KNOWN).model == "gpt-6-sol"
+
+
+def test_the_reason_stands_before_the_names() -> None:
+    with pytest.raises(ProxyError, match=r"of this subscription\. So it is\. Similar models"):
+        one("gpt-9", KNOWN, UNMAPPED, " So it is.")
 
 
 def test_where_nothing_is_known_there_is_no_hint() -> None:

@@ -6,11 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_proxy.errors import ProxyError
 from codex_proxy.models.catalogue import UNKNOWN, Catalogue, Model
 from codex_proxy.models.name_map import UNMAPPED, parse
-from codex_proxy.models.names import apply, meaning, needs_catalogue
+from codex_proxy.models.names import alias_in, apply, meaning, needs_catalogue
 
 from ..properties import examples
+
+# No entries, and the aliases are on.
+ALIASES: list[str] = []
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 KNOWN = Catalogue(
@@ -166,7 +170,13 @@ def test_a_model_mapped_to_itself_changes_in_its_effort_alone() -> None:
         (KNOWN, "gpt-6-luna-ultra", "gpt-6-luna"),
         (KNOWN, "gpt-6-sol", "gpt-6-sol"),
         (KNOWN, "gpt-reserve", "gpt-reserve"),
+        (KNOWN, "claude-opus", "gpt-6-luna"),
+        (KNOWN, "gpt-5.6-sol", "gpt-6-luna"),
         (UNKNOWN, "gpt-4.1", "gpt-4.1"),
+        # Merely newer than the list.
+        (KNOWN, "gpt-7", "gpt-7"),
+        (KNOWN, "openai/gpt-6.1-sol", "gpt-6.1-sol"),
+        (KNOWN, "gpt-7-high", "gpt-7-high"),
     ],
 )
 def test_a_default_stands_for_what_the_account_does_not_have(known: Catalogue, name: str, model: str) -> None:
@@ -180,7 +190,66 @@ def test_a_default_stands_in_where_none_is_named(body: dict[str, Any]) -> None:
         changed,
         ["model set to gpt-6-luna", "reasoning.effort set to low"],
     )
-    assert applied(["*=m"], body) == (body, [])
+    # It needs no catalogue.
+    assert applied([], body, UNKNOWN, "gpt-6-luna:low")[0] == changed
+
+
+@pytest.mark.parametrize("body", [{}, {"model": None}, {"model": ""}])
+def test_a_missing_model_is_refused_in_openais_words(body: dict[str, Any]) -> None:
+    for known in (KNOWN, UNKNOWN):
+        with pytest.raises(ProxyError) as e:
+            applied(["*=m"], body, known)
+        error = json.loads(e.value.body())["error"]
+        assert (e.value.status, error["type"], error["param"]) == (400, "invalid_request_error", "model")
+        assert error["code"] == "missing_required_parameter"
+        assert error["message"].startswith("Missing required parameter: 'model'.")
+
+
+@pytest.mark.parametrize(
+    "name, model, effort",
+    [
+        ("gpt-4.1", "gpt-6-sol", None),
+        ("openai/gpt-4o-mini", "gpt-6-luna", None),
+        ("gpt-5-codex-mini", "gpt-6-luna", None),
+        ("gpt-5-high", "gpt-6-sol", "high"),
+        ("gpt-5-mini:low", "gpt-6-luna", "low"),
+        ("gpt-5-minimal", "gpt-6-sol", None),
+        ("gpt-5-mini-ultra", "gpt-6-luna", None),
+        ("gpt-5.1-codex-max", "gpt-6-sol", None),
+        ("gpt-5.1-codex-max-high", "gpt-6-sol", "high"),
+        ("gpt-7", "gpt-7", None),
+        ("gpt-6-soll", "gpt-6-soll", None),
+        ("claude-opus", "claude-opus", None),
+    ],
+)
+def test_a_name_of_no_subscription_becomes_one_of_the_account(name: str, model: str, effort: str | None) -> None:
+    raw = {"model": msgspec.Raw(msgspec.json.encode(name)), "reasoning": msgspec.Raw(b'{"effort":"medium"}')}
+    told = apply(raw, parse([], aliases=True), KNOWN)
+    assert msgspec.json.decode(raw["model"]) == model
+    assert msgspec.json.decode(raw["reasoning"]) == {"effort": effort or "medium"}
+    if model not in name:
+        assert all(change.why.startswith("no subscription has gpt-") for change in told)
+        assert all("codex_model_aliases=false" in change.why for change in told)
+
+
+@pytest.mark.parametrize(
+    "entries, default, aliases, known, model",
+    [
+        ([], "", True, KNOWN, "gpt-6-sol"),
+        ([], "", False, KNOWN, "gpt-4.1"),
+        ([], "", True, UNKNOWN, "gpt-4.1"),
+        ([], "gpt-6-plain", True, KNOWN, "gpt-6-plain"),
+        (["gpt-4*=gpt-6"], "gpt-6-plain", True, KNOWN, "gpt-6"),
+        (["o3=gpt-6"], "", True, KNOWN, "gpt-6-sol"),
+    ],
+)
+def test_what_the_user_set_comes_before_an_alias(
+    entries: list[str], default: str, aliases: bool, known: Catalogue, model: str
+) -> None:
+    models = parse(entries, default, aliases)
+    assert meaning("gpt-4.1", models, known).model == model
+    told = alias_in({"model": msgspec.Raw(b'"gpt-4.1"')}, models, known)
+    assert told == (("gpt-4.1", "gpt-6-sol") if model == "gpt-6-sol" else None)
 
 
 def test_what_the_map_says_wins_over_the_default() -> None:
@@ -204,6 +273,11 @@ def test_a_name_is_never_made_one_the_account_does_not_have(name: str) -> None:
 @pytest.mark.parametrize(
     "entries, default, name, needs",
     [
+        (ALIASES, "", "gpt-4.1", True),
+        (ALIASES, "", "openai/gpt-5-mini", True),
+        (ALIASES, "", "gpt-6-sol", False),
+        (ALIASES, "", "gpt-7", False),
+        ([], "", "gpt-4.1", False),
         ([], "", "gpt-6-sol", False),
         ([], "", "gpt-6-sol-high", True),
         ([], "", "gpt-6-sol:ultra", True),
@@ -220,9 +294,11 @@ def test_a_name_is_never_made_one_the_account_does_not_have(name: str) -> None:
 def test_a_catalogue_is_needed_for_names_that_may_have_an_effort(
     entries: list[str], default: str, name: str, needs: bool
 ) -> None:
-    assert needs_catalogue({"model": msgspec.Raw(msgspec.json.encode(name))}, parse(entries, default)) == needs
+    models = parse(entries, default, entries is ALIASES)
+    assert needs_catalogue({"model": msgspec.Raw(msgspec.json.encode(name))}, models) == needs
 
 
 @pytest.mark.parametrize("model", [b"", b"5", b"null", b'"\xff"'])
 def test_what_is_no_name_needs_none(model: bytes) -> None:
     assert not needs_catalogue({"model": msgspec.Raw(model)}, UNMAPPED)
+    assert alias_in({"model": msgspec.Raw(model)}, parse([], aliases=True), KNOWN) is None

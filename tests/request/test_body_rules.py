@@ -579,8 +579,8 @@ def test_a_body_that_is_no_json_object_is_told_so(data: bytes, code: str, option
 @pytest.mark.parametrize(
     "data",
     [
-        b'{"reasoning":{"effort":"minimal","x":1e999}}',
-        b'{"reasoning":{"effort":"min\xff"}}',
+        b'{"model":"m","reasoning":{"effort":"minimal","x":1e999}}',
+        b'{"model":"m","reasoning":{"effort":"min\xff"}}',
     ],
 )
 def test_a_value_that_can_not_be_read_is_the_clients_mistake_not_ours(data: bytes) -> None:

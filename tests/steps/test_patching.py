@@ -49,6 +49,17 @@ def test_what_can_not_be_is_refused_with_a_sentence(options: dict[str, Any], say
         configure(Patching(), **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "aliases"),
+    [({"codex_patch": "full"}, True), ({"codex_model_aliases": False}, False), ({"codex_model_default": "m"}, True)],
+)
+def test_names_of_no_subscription_are_understood_unless_it_is_turned_off(
+    options: dict[str, Any], aliases: bool
+) -> None:
+    configure(patching := Patching(), **options)
+    assert patching.options.models.aliases is aliases
+
+
 def test_too_large_says_the_limit_as_it_was_written() -> None:
     configure(patching := Patching(), codex_body_limit="500k")
     error = patching.too_large()

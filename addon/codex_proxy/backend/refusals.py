@@ -19,6 +19,7 @@ from ..message import encodings
 from ..output import redact
 from . import usage_windows
 
+# The forms in which a model is refused (docs/backend.md, 7.2).
 MODEL_REFUSED = re.compile(
     r"model is not supported when using Codex|requires a newer version of Codex|Model not found", re.I
 )
@@ -164,6 +165,11 @@ def is_challenge(status: int, headers: Mapping[str, str]) -> bool:
 def is_region(message: str) -> bool:
     """A 401 that a new token does not solve (docs/backend.md, 7.2)."""
     return "not authorized in this region" in message
+
+
+def asks_for_newer(message: str) -> bool:
+    """Is a model refused for the version that the client says it has (docs/backend.md, 3.1)?"""
+    return "requires a newer version" in message
 
 
 def refuses_encrypted(status: int, body: bytes) -> bool:

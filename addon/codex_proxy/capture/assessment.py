@@ -19,16 +19,10 @@ from ..dry_run import canned
 from ..errors import ProxyError
 from ..front import routes
 from ..front.routes import NO_ROUTE, Route
-from ..models import name_map
+from ..models import dated_list, name_map
 from ..request import body_rules, tool_rules
 from . import folder as capture_folder
 from .folder import Document, ProxySettings
-
-# Names a subscription can have (docs/backend.md, 10).
-MODELS = frozenset(
-    "gpt-6.1-sol gpt-6-astra gpt-6.1-terra gpt-6-sol gpt-6-luna gpt-5.6-sol gpt-5.6-terra gpt-5.6-luna gpt-5.5"
-    " gpt-daybreak-blue-latest gpt-daybreak-red-latest codex-auto-review".split()
-)
 
 # Accepted as far as known (docs/backend.md, 3.4 and 4); what is in none of the tables is not known.
 TOOL_TYPES = frozenset("function custom web_search image_generation namespace tool_search local_shell".split())
@@ -86,6 +80,8 @@ class Assessment:
     """Why it can't succeed; empty if it can, by all that is known."""
     fates: dict[str, list[Fate]] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
+    unlisted: str = ""
+    """The model, where the dated list of them does not have it: only the backend knows."""
 
     @property
     def is_turn(self) -> bool:
@@ -97,7 +93,7 @@ class Assessment:
 
     @property
     def is_changed(self) -> bool:
-        return any(fate.what != ACCEPTED for fates in self.fates.values() for fate in fates)
+        return any(fate.what not in (ACCEPTED, UNKNOWN) for fates in self.fates.values() for fate in fates)
 
 
 def look(document: Document) -> Assessment:
@@ -132,8 +128,11 @@ def _look_at_body(one: Assessment) -> None:
     settings = one.document.get("proxy") or ProxySettings(version="", dry_run=False, patch="full", model_map=[])
     headers = {name.lower(): value for name, value in reversed(one.document.get("headers") or [])}
     lite = header_rules.is_lite(headers) and header_rules.is_codex(headers)
+    models = name_map.parse(
+        settings.get("model_map") or [], settings.get("model_default", ""), settings.get("model_aliases", True)
+    )
     options = body_rules.PatchOptions(
-        True, lite, name_map.parse(settings.get("model_map") or []), past=Known(), translate=one.route.translate
+        True, lite, models, dated_list.CATALOGUE, past=Known(), translate=one.route.translate
     )
     if "body" not in one.document and "text" not in one.document and "note" in (one.document.get("sent") or {}):
         one.failure = one.document["sent"]["note"]
@@ -151,6 +150,7 @@ def _look_at_body(one: Assessment) -> None:
             return
         meaningful = {*body_rules.MEANINGFUL, *(chat_request.MEANINGFUL if one.is_chat else ())}
         left = {name: value for name, value in one.body.items() if name not in meaningful}
+        left["model"] = left.get("model") or next(iter(dated_list.CATALOGUE.models))
         try:
             patched = body_rules.patch(capture_folder.encoded(left), options)
         except ProxyError:
@@ -173,14 +173,13 @@ def _look_at_chat(one: Assessment) -> None:
 
 def _look_at_model(one: Assessment, sent: str) -> None:
     answer = one.document.get("answer") or {}
-    if sent in MODELS or answer.get("status") == 200 or one.failure:
+    taken = answer.get("status") == 200 and answer.get("by") == "backend"
+    if sent in dated_list.CATALOGUE or taken or one.failure or not sent:
         return
-    if not sent:
-        one.failure = "`model` is missing"
-        return
-    why = f"the model {sent} is not among those of a subscription; map it, as in codex_model_map={sent}=gpt-6-sol"
-    one.failure = why
-    one.fates["model"] = [Fate(REFUSED, "", why)]
+    one.unlisted = sent
+    one.unknown.append(f"model {sent}: {dated_list.NOT_LISTED}")
+    changes = [fate for fate in one.fates.get("model", []) if fate.what != ACCEPTED]
+    one.fates["model"] = [*changes, Fate(UNKNOWN, "", dated_list.NOT_LISTED)]
 
 
 def _look_for_unknown(one: Assessment) -> None:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 import msgspec
 
@@ -37,6 +37,8 @@ class ProxySettings(TypedDict):
     dry_run: bool
     patch: str
     model_map: list[str]
+    model_default: NotRequired[str]
+    model_aliases: NotRequired[bool]
 
 
 class Answered(TypedDict, total=False):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..files import atomic as atomic_files
 from ..front import routes
+from ..models import dated_list
 from . import assessment
 from . import folder as capture_folder
 from .assessment import Assessment
@@ -50,7 +51,7 @@ def make(documents: Sequence[Document]) -> Report:
 
 
 def verdict(looked: Sequence[Assessment]) -> str:
-    """The verdict: works as it is, works with the patch, or will fail and why."""
+    """The verdict: works as it is, works with the patch, or will fail and why. A model that is not listed may be new."""
     counted = [one for one in looked if not is_beside(one, looked)]
     if not counted:
         return "Nothing to assess: the client asked for no answer"
@@ -60,9 +61,10 @@ def verdict(looked: Sequence[Assessment]) -> str:
         said = [f"{failing} of {len(counted)} requests"] if failing < len(counted) else []
         said += [f"{len(reasons) - 1} more below"] if len(reasons) > 1 else []
         return f"Will fail: {line(reasons[0]).rstrip('.')}" + (f" ({', '.join(said)})" if said else "")
-    if any(one.is_changed for one in counted) or assessment.reads_last(looked)[0] == "yes":
-        return "Works with the patch"
-    return "Works as it is"
+    changed = any(one.is_changed for one in counted) or assessment.reads_last(looked)[0] == "yes"
+    unlisted = ", ".join(dict.fromkeys(one.unlisted for one in counted if one.unlisted))
+    condition = f", if the account has {line(unlisted)} ({dated_list.NOT_LISTED})" if unlisted else ""
+    return ("Works with the patch" if changed else "Works as it is") + condition
 
 
 def is_beside(one: Assessment, looked: Iterable[Assessment]) -> bool:

@@ -3,6 +3,7 @@
 What the backend does not tell is left out, except `created`, which OpenAI's SDKs require: it is 0, not an invented time.
 """
 
+import re
 from typing import Any
 
 from ..errors import ProxyError
@@ -11,6 +12,9 @@ from .catalogue import Catalogue, Model
 from .name_map import ModelMap
 
 Entry = dict[str, Any]
+
+# A name that a shell and `codex_model_map` take as it is.
+PLAIN = re.compile(r"[\w.:-]{1,100}")
 
 
 def listing(catalogue: Catalogue, variants: bool) -> Entry:
@@ -23,18 +27,21 @@ def listing(catalogue: Catalogue, variants: bool) -> Entry:
     return {"object": "list", "data": entries}
 
 
-def one(name: str, catalogue: Catalogue, models: ModelMap) -> Entry:
-    """What a request with that name would get. Raises ProxyError 404 for what the account does not have."""
+def one(name: str, catalogue: Catalogue, models: ModelMap, reason: str = "") -> Entry:
+    """What a request with that name would get. Raises ProxyError 404 for what the account does not have; `reason`: why that may be."""
     meant = model_name.meaning(name, models, catalogue)
     model = catalogue.model(meant.model)
     if model is None or catalogue.is_locked(model):
-        told = hint(meant.model, catalogue)
-        raise ProxyError("model_not_found", f"The model {name!r} is not among those of this subscription.{told}")
+        told = hint(meant.model, catalogue, name)
+        raise ProxyError(
+            "model_not_found", f"The model {name!r} is not among those of this subscription.{reason}{told}"
+        )
     return entry(model, name, meant.effort)
 
 
-def hint(name: str, catalogue: Catalogue) -> str:
-    """Suggestions for a model that the account does not have; empty if the catalogue is not known."""
+def hint(name: str, catalogue: Catalogue, asked: str = "") -> str:
+    """Suggestions for a model that the account does not have, which the client may have `asked` for by another name; empty if the
+    catalogue is not known."""
     model = catalogue.model(name)
     plan = (
         f" It is available to other plans than this login's ({catalogue.plan})."
@@ -43,7 +50,15 @@ def hint(name: str, catalogue: Catalogue) -> str:
     )
     if not (near := catalogue.nearest(name)):
         return plan
-    return f"{plan} Similar models of this subscription: {', '.join(near)}; GET /models lists all, codex_model_map can map names."
+    return f"{plan} Similar models of this subscription: {', '.join(near)}; GET /models lists all.{line(asked or name, near[0])}"
+
+
+def line(name: str, model: str) -> str:
+    """What to type for another model to answer for a name; empty for a name that would have to be quoted."""
+    bare = model_name.PREFIX.sub("", name)
+    if not PLAIN.fullmatch(bare):
+        return ""
+    return f" For one of them to answer instead, start the proxy with: --set codex_model_map={bare}={model}"
 
 
 def entry(model: Model, name: str = "", effort: str = "") -> Entry:

@@ -14,10 +14,14 @@ class Mapping(NamedTuple):
 
 
 class ModelMap(NamedTuple):
-    """First match wins; a name nothing matches stays as it is, or becomes `default` where the account has no such model."""
+    """First match wins; a name nothing matches stays as it is, or becomes `default` where the account has no such model.
+
+    `aliases`: names that no subscription has become one of the account's (old_names.py).
+    """
 
     rules: tuple[Mapping, ...] = ()
     default: Mapping | None = None
+    aliases: bool = False
 
     def find(self, *names: str) -> Mapping | None:
         """The first rule that matches any of the `names` one model goes by."""
@@ -27,7 +31,7 @@ class ModelMap(NamedTuple):
 UNMAPPED = ModelMap()
 
 
-def parse(entries: Sequence[str], default: str = "") -> ModelMap:
+def parse(entries: Sequence[str], default: str = "", aliases: bool = False) -> ModelMap:
     """`PATTERN=MODEL` or `PATTERN=MODEL:EFFORT`, each; the default is `MODEL` or `MODEL:EFFORT`. Raises ValueError that
     names the entry."""
     rules = []
@@ -40,11 +44,11 @@ def parse(entries: Sequence[str], default: str = "") -> ModelMap:
             )
         rules.append(Mapping(pattern.strip(), model, effort))
     if not default:
-        return ModelMap(tuple(rules))
+        return ModelMap(tuple(rules), None, aliases)
     model, effort = _target(default)
     if not model or "=" in default:
         raise ValueError(f"codex_model_default: {default!r} is not MODEL or MODEL:EFFORT, as in gpt-6-luna:low")
-    return ModelMap(tuple(rules), Mapping("", model, effort))
+    return ModelMap(tuple(rules), Mapping("", model, effort), aliases)
 
 
 def _target(text: str) -> tuple[str, str]:

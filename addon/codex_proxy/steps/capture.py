@@ -200,6 +200,8 @@ def head(flow: http.HTTPFlow, exchange: Exchange) -> capture_folder.Document:
             "dry_run": ours.is_dry_run(),
             "patch": ctx.options.codex_patch,
             "model_map": list(ctx.options.codex_model_map),
+            "model_default": ctx.options.codex_model_default,
+            "model_aliases": ctx.options.codex_model_aliases,
         },
     }
     if exchange.too_large or exchange.refused == "body_too_large":

@@ -11,11 +11,10 @@ from .. import dialect
 from ..answer import repair, sse
 from ..answer.last import LAST
 from ..dry_run import canned
-from ..dry_run.catalogue import LISTED, NAMES
 from ..errors import ProxyError
 from ..front import routes
 from ..layers.ours import is_dry_run
-from ..models import listing
+from ..models import dated_list, listing
 from ..models.catalogue import Model
 from ..walk.exchange import Exchange
 from .affinity import Affinity
@@ -44,6 +43,8 @@ class DryRun:
             return
         route = exchange.route
         exchange.note("dry run")
+        if exchange.sent_model and exchange.sent_model not in dated_list.CATALOGUE:
+            exchange.note(f"model {exchange.sent_model} {dated_list.NOT_LISTED}")
         if route.is_turn:
             flow.response = self.answer(flow, exchange)
         elif route.name in ("models", "catalogue"):
@@ -74,8 +75,9 @@ class DryRun:
 
     def models(self) -> http.Response:
         """In OpenAI's shape and in the backend's, one beside the other."""
-        backends = [{"slug": name, "display_name": name, "visibility": "list"} for name in NAMES]
-        return self.listed({**listing.listing(LISTED, variants=False), "models": backends})
+        known = dated_list.CATALOGUE
+        backends = [{"slug": one.slug, "display_name": one.slug, "visibility": "list"} for one in known.listed()]
+        return self.listed({**listing.listing(known, variants=False), "models": backends})
 
     def listed(self, listed: dict[str, Any]) -> http.Response:
         return http.Response.make(200, msgspec.json.encode(listed), {"content-type": "application/json", **HEADERS})

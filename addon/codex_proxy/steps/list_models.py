@@ -28,7 +28,9 @@ class ListModels:
         if exchange.route.name == "models":
             answer = listing.listing(known, ctx.options.codex_model_variants)
         else:
-            answer = listing.one(routes.model(flow.request.path), known, self.patching.options.models)
+            answer = listing.one(
+                routes.model(flow.request.path), known, self.patching.options.models, self.models.version_hint()
+            )
         marks = {"etag": known.etag, "x-models-etag": known.etag} if known.etag else {}
         headers = {"content-type": "application/json", "cache-control": "no-cache", **marks}
         flow.response = http.Response.make(200, msgspec.json.encode(answer), headers)

@@ -1,4 +1,4 @@
-"""The options for patching bodies: `codex_patch`, `codex_model_map`, `codex_model_default`, `codex_body_limit`."""
+"""The options for patching bodies: `codex_patch`, `codex_body_limit`, and those about the model's name."""
 
 from mitmproxy import ctx
 
@@ -22,9 +22,10 @@ class Patching:
                 reject(f"codex_body_limit={ctx.options.codex_body_limit!r} is not a size; write it as 128m, 500k, 1g")
         if "codex_patch" in updated and ctx.options.codex_patch not in PATCHES:
             reject(f"codex_patch={ctx.options.codex_patch!r}; allowed: {' or '.join(PATCHES)}")
-        if updated & {"codex_patch", "codex_model_map", "codex_model_default"}:
+        if updated & {"codex_patch", "codex_model_map", "codex_model_default", "codex_model_aliases"}:
+            given = ctx.options.codex_model_map, ctx.options.codex_model_default, ctx.options.codex_model_aliases
             try:
-                models = name_map.parse(ctx.options.codex_model_map, ctx.options.codex_model_default)
+                models = name_map.parse(*given)
             except ValueError as e:
                 reject(str(e))
             else:

@@ -46,6 +46,8 @@ class About(msgspec.Struct):
     usage: list[WindowRow]
     credits: usage_windows.Credits | None
     models: list[ModelRow]
+    models_as_of: str | None
+    """The day of the list, where it is not the account's own."""
     requests: list[Row]
 
 
@@ -104,6 +106,7 @@ class StatusPage:
             usage=self.usage.page(),
             credits=self.usage.credits(),
             models=self.models.page(),
+            models_as_of=self.models.as_of(),
             requests=self.recent.rows(),
         )
 

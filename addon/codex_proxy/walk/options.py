@@ -58,7 +58,13 @@ OPTIONS = (
     ),
     Option(
         "codex_model_default", str, "",
-        "MODEL or MODEL:EFFORT in place of models that the account does not have; empty: the backend refuses them.",
+        "MODEL or MODEL:EFFORT in place of models that the account does not have, and where a request names none; a name that may be"
+        " newer than the account's list goes up as it is. Empty: the backend refuses them.",
+    ),
+    Option(
+        "codex_model_aliases", bool, True,
+        "Let the account's small or default model answer for names that no subscription has (any more), such as gpt-4o-mini and"
+        " gpt-4.1; codex_model_map and codex_model_default come first.",
     ),
     Option(
         "codex_model_variants", bool, False,
@@ -66,7 +72,7 @@ OPTIONS = (
     ),
     Option(
         "codex_client_version", str, defaults.CLIENT_VERSION,
-        "client_version for the model catalogue, if the client sends none; for an old version the backend leaves models out.",
+        "client_version for the model catalogue, if the client sends none; above all there are, so that no new model is left out.",
     ),
     Option(
         "codex_instructions", str, "none",

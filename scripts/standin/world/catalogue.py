@@ -1,24 +1,23 @@
 """The models, in the form of `GET /models` (docs/backend.md, 1.3, 10).
 
-The table is that of CLI 0.169.0. It has no `minimal_client_version`, so for the gpt-6 names those are made up here in the
-order of their age; the others are those of the CLI's source (docs/backend.md, 10).
+The list is the dated file of the addon: the one place for names of models. That one has no module of the addon's in it.
 """
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from ..wire.replies import detail, dumps
 
 type Version = tuple[int, ...]
 
-TO_XHIGH = ("low", "medium", "high", "xhigh")
-TO_MAX = (*TO_XHIGH, "max")
-TO_ULTRA = (*TO_MAX, "ultra")
+FILE = Path(__file__).parents[3] / "addon" / "codex_proxy" / "models" / "dated_list.json"
 
-PAID = ("plus", "pro", "prolite", "team", "business", "enterprise", "edu")
-EVERY_PLAN = ("free", "go", *PAID)
+EVERY_PLAN = ("free", "go", "plus", "pro", "prolite", "team", "business", "enterprise", "edu")
 
 BASE_INSTRUCTIONS = (
     "You are a careful assistant inside a program. Do what the person asks, and say what you did. " * 130
@@ -85,22 +84,24 @@ class Model:
 
 type Models = tuple[Model, ...]
 
-MODELS: Models = (
-    Model("gpt-6.1-sol", "low", TO_ULTRA, "0.165.0"),
-    Model("gpt-6-astra", "low", TO_ULTRA, "0.151.0"),
-    Model("gpt-6-sol", "medium", TO_ULTRA, "0.151.0"),
-    Model("gpt-6-luna", "medium", TO_MAX, "0.151.0"),
-    Model("gpt-5.6-sol", "low", TO_ULTRA, "0.144.0", upgrade="gpt-6-sol"),
-    Model("gpt-6.1-terra", "low", TO_ULTRA, "0.165.0", context=500_000),
-    Model("gpt-5.6-terra", "medium", TO_ULTRA, "0.144.0", upgrade="gpt-6-sol"),
-    Model("gpt-5.6-luna", "medium", TO_MAX, "0.144.0", upgrade="gpt-6-luna"),
-    Model("gpt-daybreak-blue-latest", "low", TO_ULTRA, "0.144.0", visible=False, plans=PAID),
-    Model(
-        "gpt-daybreak-red-latest", "medium", TO_ULTRA, "0.144.0", 372_000, 372_000, visible=False, plans=PAID
-    ),
-    Model("gpt-5.5", "medium", TO_XHIGH, "0.124.0", max_context=272_000, lite=False, upgrade="gpt-6-sol"),
-    Model("codex-auto-review", "medium", TO_MAX, "0.98.0", visible=False, plans=PAID),
-)  # fmt: skip
+
+def known(entry: Mapping[str, Any]) -> Model:
+    """A model of the file."""
+    return Model(
+        entry["slug"],
+        entry["default_reasoning_level"],
+        tuple(entry["supported_reasoning_levels"]),
+        entry["minimal_client_version"],
+        entry["context_window"],
+        entry["max_context_window"],
+        entry.get("use_responses_lite", True),
+        entry.get("visibility") != "hide",
+        entry.get("upgrade", {}).get("model"),
+        tuple(entry.get("available_in_plans", EVERY_PLAN)),
+    )
+
+
+MODELS: Models = tuple(known(entry) for entry in json.loads(FILE.read_bytes())["models"])
 
 
 def parse_version(text: str) -> Version | None:

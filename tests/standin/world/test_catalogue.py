@@ -41,7 +41,7 @@ async def test_an_entry_has_what_the_cli_needs() -> None:
         )
 
 
-VERSIONS = [("0.169.0", 12), ("999.0.0", 12), ("0.150.1", 7), ("0.124.0", 2), ("0.1.0", 0), ("rubbish", 0), ("", 0)]
+VERSIONS = [("0.169.0", 12), ("999.0.0", 14), ("0.150.1", 7), ("0.124.0", 2), ("0.1.0", 0), ("rubbish", 0), ("", 0)]
 
 
 @pytest.mark.parametrize(("version", "count"), VERSIONS)
