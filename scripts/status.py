@@ -83,7 +83,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--upstream", metavar="URL", default=defaults.UPSTREAM, help="the backend (%(default)s)")
     terminal.add_server(parser)
     parser.add_argument(
-        "--client-version", metavar="VERSION", default=defaults.CLIENT_VERSION, help="for the list of models (%(default)s)"
+        "--client-version", metavar="VERSION", default=defaults.CLIENT_VERSION,
+        help="for the list of models (%(default)s); with --probe an older one shows which models a newer version would add",
     )  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="log each step, without secrets")
     args = parser.read()
@@ -182,6 +183,11 @@ async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Names
     base = upstream.parse(args.upstream).url
     listed = await calls.get(f"{base}/models?client_version={args.client_version}", policy.DOCUMENT)
     models, state.findings = probe.catalogue(listed, args.client_version)
+    above = listed
+    if args.client_version != defaults.CLIENT_VERSION:
+        above = await calls.get(f"{base}/models?client_version={defaults.CLIENT_VERSION}", policy.DOCUMENT)
+        state.findings.append(probe.newer(listed, above, args.client_version))
+    state.findings += probe.unlisted(listed)
     state.findings.append(
         probe.usage_document(await calls.get(usage_api.usage_url(base), policy.DOCUMENT), time.time())
     )
@@ -195,7 +201,8 @@ async def try_out(state: AccountState, calls: BackendCalls, args: argparse.Names
     if not (args.yes or agreed(model, len(trials))):
         return
     answer = await calls.post(f"{base}/responses", probe.usual(model), SHORT_TURN)
-    state.findings += probe.turn(answer, model, listed.header("etag"))
+    # A turn says no version, so its mark is that of the newest list.
+    state.findings += probe.turn(answer, model, above.header("etag"))
     if answer.status == 400:
         return  # which is a finding in itself
     if answer.status != 200:

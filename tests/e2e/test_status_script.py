@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from codex_proxy.models.dated_list import NOT_LISTED
 from standin import Standin, routes
 from standin.rules.headers import challenge
 from standin.wire.replies import detail
 from standin.world import usage_windows
+from standin.world.catalogue import MODELS, Model
 
 from ..places import ROOT
 from .a_script import Ended, Terminal, check_no_secrets, run
@@ -431,7 +433,7 @@ async def test_in_a_terminal_the_bars_are_drawn_and_coloured(
 
 
 AS_BEFORE = [
-    "the catalogue for client_version 0.169.0", "its etag", "the usage document", "store false", "content-type",
+    "the catalogue for client_version 999.0.0", "its etag", "the usage document", "store false", "content-type",
     "rate-limit headers", "x-models-etag", "openai-model", "the last event", "events", "completed.output",
     "other headers seen",
 ]  # fmt: skip
@@ -499,7 +501,7 @@ async def test_what_is_accepted_now_is_told(lenient: Standin, auth_file: Path, t
         ("full-output", "CHANGED    completed.output: 2 items: filled now, our repair is not needed any more"),
         ("terminal-done", "CHANGED    the last event: response.done"),
         ("no-content-type", "CHANGED    content-type: there is none"),
-        ("models-empty", "CHANGED    the catalogue for client_version 0.169.0: is empty: the version is too old, or the account has none"),
+        ("models-empty", "CHANGED    the catalogue for client_version 999.0.0: is empty: the version is too old, or the account has none"),
     ],
 )  # fmt: skip
 async def test_a_backend_that_has_changed_is_6(
@@ -508,6 +510,16 @@ async def test_a_backend_that_has_changed_is_6(
     standin.fail(failure)
     ended = await status("--probe", "--yes")
     assert ended.status == 6 and line in ended.out.splitlines(), ended
+
+
+async def test_a_probe_tells_what_a_newer_version_would_show(
+    status: Status, standin: Standin, document: dict[str, Any]
+) -> None:
+    standin.models = (*MODELS, Model("gpt-7-sol", "low", ("low",), "0.180.0"))
+    ended = await status("--probe", "--yes", "--client-version", "0.171.0")
+    assert ended.status == 0 and "as before  models for newer versions: gpt-7-sol (from 0.180.0)" in ended.out
+    ended = await status("--probe", "--yes")
+    assert ended.status == 0 and f"models {NOT_LISTED}: gpt-7-sol (from 0.180.0)" in ended.out
 
 
 async def test_an_old_version_gets_no_models(status: Status, document: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from codex_proxy.errors import ProxyError
+from codex_proxy.models.dated_list import AS_OF
 from codex_proxy.net.http_client import Answer
 from codex_proxy.request import body_rules
 from codex_proxy.status import probe
@@ -140,6 +141,36 @@ def test_a_catalogue_without_models_is_told(given: Answer, verdict: str) -> None
 
 def test_a_catalogue_without_an_etag_is_told() -> None:
     assert verdicts(probe.catalogue(answer(200, LISTED), "1")[1])["its etag"] == "changed"
+
+
+ABOVE = {"models": [*LISTED["models"], {"slug": "gpt-9", "minimal_client_version": "0.180.0"}, {"slug": "d"}]}
+
+
+@pytest.mark.parametrize(
+    "above, verdict, text",
+    [
+        (answer(200, ABOVE), "as before", "gpt-9 (from 0.180.0), d"),
+        (answer(200, LISTED), "as before", "none that client_version 1.2.3 does not show"),
+        (answer(200, {"models": []}), "as before", "none that client_version 1.2.3 does not show"),
+        (answer(400, {"detail": "No."}), "unknown", "status 400: No."),
+        (answer(200, b"<html>"), "unknown", "status 200: nothing that could be read (6 bytes)"),
+    ],
+)
+def test_what_a_newer_version_would_show_is_told(above: Answer, verdict: str, text: str) -> None:
+    assert probe.newer(answer(200, LISTED), above, "1.2.3") == (verdict, "models for newer versions", text)
+
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        (answer(200, {"models": [{"slug": "gpt-9", "minimal_client_version": "0.180.0"}, {"slug": "gpt-6-sol"}]}), "gpt-9 (from 0.180.0)"),
+        (answer(200, {"models": [{"slug": "gpt-6-sol"}]}), None),
+        (answer(500, b""), None),
+    ],
+)  # fmt: skip
+def test_models_that_are_not_in_the_dated_list_are_told(given: Answer, told: str | None) -> None:
+    found = [("as before", f"models not in the list of {AS_OF}", told)] if told else []
+    assert probe.unlisted(given) == found
 
 
 USAGE = {"rate_limit": {"primary_window": {"used_percent": 1, "limit_window_seconds": 18000}}}

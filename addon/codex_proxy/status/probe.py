@@ -16,6 +16,7 @@ from ..answer import repair, sse
 from ..backend import usage_windows
 from ..backend.refusals import parse
 from ..errors import ProxyError
+from ..models import dated_list
 from ..net.http_client import Answer
 from ..request import body_rules
 from . import usage_api
@@ -138,6 +139,32 @@ def catalogue(answer: Answer, client_version: str) -> tuple[list[str], list[Find
         Finding("as before", what, f"{len(models)} models, {len(shown)} of them to choose from"),
         Finding("as before" if etag else "changed", "its etag", etag or "is not there any more"),
     ]
+
+
+def newer(answer: Answer, above: Answer, client_version: str) -> Finding:
+    """Which models the backend shows only to a version above `client_version` (docs/backend.md, 1.3)."""
+    what = "models for newer versions"
+    shown, all_there_are = parse_list(answer.body) or [], parse_list(above.body)
+    if above.status != 200 or all_there_are is None:
+        return Finding("unknown", what, f"status {above.status}: {message_of(above)}")
+    known = {model.get("slug") for model in shown}
+    named = told(model for model in all_there_are if model.get("slug") not in known)
+    return Finding("as before", what, named or f"none that client_version {client_version} does not show")
+
+
+def unlisted(answer: Answer) -> list[Finding]:
+    """Which models are younger than the dated list, or were left out of it; nothing where none are."""
+    models = parse_list(answer.body) if answer.status == 200 else None
+    named = told(model for model in models or [] if model.get("slug") not in dated_list.CATALOGUE)
+    return [Finding("as before", f"models {dated_list.NOT_LISTED}", named)] if named else []
+
+
+def told(models: Iterable[dict[str, Any]]) -> str:
+    """Models by name, each with the version from which on it is shown."""
+    since = {str(model.get("slug")): model.get("minimal_client_version") for model in models}
+    return ", ".join(
+        f"{name} (from {version})" if isinstance(version, str) else name for name, version in since.items()
+    )
 
 
 def parse_list(body: bytes) -> list[dict[str, Any]] | None:
