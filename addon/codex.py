@@ -24,6 +24,7 @@ from codex_proxy.steps.affinity import Affinity
 from codex_proxy.steps.answer import Answer
 from codex_proxy.steps.capture import Capture
 from codex_proxy.steps.client_key import ClientKey
+from codex_proxy.steps.compaction import Compaction
 from codex_proxy.steps.compress import Compress
 from codex_proxy.steps.cors import Cors
 from codex_proxy.steps.dry_run import DryRun
@@ -57,7 +58,7 @@ key, origins, login, way_out = ClientKey(), Origins(), Login(), WayOut()
 patching, defaults, memory, timeouts, stopping = Patching(), UserDefaults(), Memory(), Timeouts(), Stopping()
 models, usage, recent = Models(login), UsageWindows(login), RecentRequests()
 inject_token, capture = InjectToken(login), Capture(patching)
-patch_body = PatchBody(patching, models, memory, defaults)
+patch_body, compaction = PatchBody(patching, models, memory, defaults), Compaction(patching)
 websockets = WebSockets(patch_body, models, memory, login, timeouts, stopping, usage, recent)
 shutdown = GracefulShutdown(stopping, websockets)
 
@@ -73,6 +74,7 @@ walk = CodexProxy(
         SetHeaders(),  # the headers for the backend, without the client's own
         capture,  # capture mode: what the client sent, in a file
         patch_body,  # patches what the backend would refuse, or 400, 413
+        compaction,  # compacts by a turn once the backend has no endpoint for it
         Remember(memory),  # notes the request's items, for clients that rely on server-side storage
         Affinity(),  # a session header for the prompt cache
         DryRun(memory),  # a canned answer in a dry run; nothing is sent
@@ -84,7 +86,7 @@ walk = CodexProxy(
         inject_token,  # notes an accepted token; keeps the cookies
         models,  # notices a changed catalogue
         capture,  # capture mode: how it was answered
-        Retry(login, patching, timeouts),  # retries once, after a refused token or a dead connection
+        Retry(login, patching, timeouts, compaction),  # retries once, after a refused token or a dead connection
         Answer(memory, models, login),  # repairs the last event, makes errors readable
         Cors(),  # CORS headers for pages that may call
         websockets,  # each message is a request, each turn's events its answer

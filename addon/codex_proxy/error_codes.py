@@ -51,7 +51,7 @@ SUBSCRIPTION = Group("The subscription", "The backend accepts the login but refu
     "wrong_region": Code((401,), "The workspace of the login is not authorized in this region; a new login does not help.", "Use a network in a region where it is."),
     "model_not_found": Code((404,), "The model is not in the subscription. The Codex CLI gets the backend's own status.", "Use one of the names in the message, or set `codex_model_map`.", own_status=True),
     "no_models": Code((502,), "The backend lists no models, as it does for an old client version.", "Set `codex_client_version` to that of the current Codex CLI."),
-    "compact_unavailable": Code((404,), "The backend has no `responses/compact` for this login.", "Let the client shorten the conversation, or ask as the message says."),
+    "compact_unavailable": Code((404,), "The backend has no `responses/compact`, and a turn that asks for the same is not answered either.", "Let the client shorten the conversation."),
 })  # fmt: skip
 
 BACKEND = Group("The backend and the way to it", "The backend sent no answer, an unreadable one or an incomplete one.", {

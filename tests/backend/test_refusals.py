@@ -366,12 +366,6 @@ def test_what_a_failure_says_as_an_event_is_not_told_as_an_error() -> None:
     }
 
 
-def test_an_account_without_compaction_is_told_what_to_do_instead() -> None:
-    error = refusals.no_compact(refusal(404, {"detail": "Not Found"}))
-    assert (error.status, error.code, error.headers) == (404, "compact_unavailable", {"x-should-retry": "false"})
-    assert "Not Found" in error.message and "compaction_trigger" in error.message
-
-
 @pytest.mark.parametrize(
     ("status", "headers", "body", "said"),
     [

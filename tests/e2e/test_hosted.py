@@ -10,7 +10,7 @@ import pytest
 
 from standin import Standin
 
-from .harness import events
+from .harness import Proxy, events
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 USER: dict[str, Any] = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
@@ -113,11 +113,65 @@ async def test_what_only_a_turn_has_is_taken_off_a_compaction(client: httpx2.Asy
     assert not {"stream", "store", "include", "temperature"} & standin.requests[0].json.keys()
 
 
-async def test_an_account_without_compaction_is_told_so(sdk: openai.AsyncOpenAI, standin: Standin) -> None:
+async def test_where_its_endpoint_is_gone_a_turn_makes_it_shorter(
+    sdk: openai.AsyncOpenAI, standin: Standin, proxy: Proxy
+) -> None:
+    """Its endpoint is asked once, and the answer is the SDK's either way (docs/backend.md, 1.1)."""
+    standin.fail("no-compact", times=None)
+    first = await sdk.responses.create(model="gpt-6-sol", input="hi")
+    for _ in range(2):
+        shorter: Any = await sdk.responses.compact(
+            model="gpt-6-sol", input=[{"role": "user", "content": "and?"}], previous_response_id=first.id
+        )
+        assert (shorter.object, shorter.id[:5], [item.type for item in shorter.output]) == (
+            "response.compaction", "resp_", ["message", "message", "compaction"],
+        )  # fmt: skip
+        assert [part.text for item in shorter.output[:2] for part in item.content] == ["hi", "and?"]
+        assert shorter.created_at > 0 and shorter.usage.total_tokens > 0
+    asked = [seen.path.rpartition("/")[2] for seen in standin.requests]
+    assert asked == ["responses", "compact", "responses", "responses"]
+    for seen in standin.requests[2:]:
+        assert (seen.refusal, seen.header("accept")) == (None, "text/event-stream")
+        assert (seen.json["store"], seen.json["stream"]) == (False, True)
+        assert seen.json["input"][-1] == {"type": "compaction_trigger"}
+    await proxy.logged(r"/v1/responses/compact .* 200 .*compaction_trigger at its end.*asked by a turn")
+
+    again = [item.model_dump(exclude_unset=True, warnings=False) for item in shorter.output]
+    await sdk.responses.create(model="gpt-6-sol", input=[*again, {"role": "user", "content": "Go on."}])
+    assert standin.requests[-1].refusal is None
+
+
+async def test_whatever_the_client_says_of_streams_a_compaction_by_a_turn_is_one_object(
+    client: httpx2.AsyncClient, standin: Standin
+) -> None:
+    standin.fail("no-compact", times=None)
+    long = {"role": "user", "content": "many words " * 20_000}
+    for _ in range(2):
+        body = {"model": "gpt-6-sol", "input": [long], "stream": True}
+        answer = await client.post("/v1/responses/compact", json=body)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+        assert answer.json()["output"][0]["content"][0]["text"] == long["content"]
+    assert [seen.header("content-encoding") for seen in standin.requests] == ["zstd", None, "zstd"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code"),
+    [
+        ("not-found", 404, "compact_unavailable"), ("usage-limit", 429, "usage_limit_reached"),
+        ("model-refused", 404, "model_not_found"), ("failed:context_length_exceeded", 400, "context_length_exceeded"),
+        ("cut-close", 502, None),
+    ],
+)  # fmt: skip
+async def test_a_turn_that_does_not_make_it_shorter_says_why(
+    client: httpx2.AsyncClient, standin: Standin, failure: str, status: int, code: str | None
+) -> None:
+    body = {"model": "gpt-6-sol", "input": [USER]}
     standin.fail("no-compact")
-    with pytest.raises(openai.NotFoundError) as e:
-        await sdk.responses.compact(model="gpt-6-sol", input="hi")
-    assert e.value.code == "compact_unavailable" and "compaction_trigger" in e.value.message
+    standin.fail(failure, times=None)
+    for _ in range(2):
+        answer = await client.post("/v1/responses/compact", json=body)
+        error = answer.json()["error"]
+        assert (answer.status_code, code or error["code"]) == (status, error["code"]), error
 
 
 async def test_the_official_way_to_make_it_shorter_goes_through(client: httpx2.AsyncClient, standin: Standin) -> None:

@@ -12,6 +12,7 @@ from mitmproxy import flow as mitmproxy_flow
 from codex_proxy.account.tokens import fingerprint
 from codex_proxy.errors import ProxyError
 from codex_proxy.front import routes
+from codex_proxy.steps.compaction import Compaction
 from codex_proxy.steps.login import Login
 from codex_proxy.steps.patching import Patching
 from codex_proxy.steps.retry import Retry, may_retry, was_stale
@@ -53,7 +54,7 @@ def login(standin: Standin, tmp_path: Path) -> Login:
 
 @pytest.fixture
 def retry(login: Login) -> Retry:
-    return Retry(login, Patching(), Timeouts())
+    return Retry(login, Patching(), Timeouts(), Compaction(Patching()))
 
 
 async def sent(login: Login, body: Any = BODY, **known: Any) -> tuple[http.HTTPFlow, Exchange]:
@@ -154,6 +155,44 @@ async def test_after_a_kept_connection_was_closed_it_is_sent_on_a_fresh_one(
     await finished(retry.error(flow, exchange))
     assert len(standin.requests) == int(again)
     assert not again or (flow.response and flow.response.status_code == 200)
+
+
+GONE = b'{"detail":"Not Found"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "failures", "paths", "ends"),
+    [
+        (404, GONE, [], ["responses"], 200),
+        # What is sent again may be refused for another reason; each is answered once.
+        (401, EXPIRED, ["no-compact"], ["compact", "responses"], 200),
+        (404, GONE, ["sealed"], ["responses", "responses"], 200),
+        (404, GONE, ["unauthorized"], ["responses", "responses"], 200),
+        (401, EXPIRED, ["no-compact", "unauthorized"], ["compact", "responses"], 401),
+        (404, GONE, ["not-found"], ["responses"], 404),
+        (404, GONE, ["usage-limit"], ["responses"], 429),
+    ],
+)
+async def test_a_compaction_whose_endpoint_is_gone_is_asked_by_a_turn(
+    standin: Standin,
+    login: Login,
+    retry: Retry,
+    status: int,
+    body: bytes,
+    failures: list[str],
+    paths: list[str],
+    ends: int,
+) -> None:
+    items = [SEALED, *BODY["input"]] if "sealed" in failures else BODY["input"]
+    compact = {"model": "gpt-6-sol", "input": items, "parallel_tool_calls": True}
+    flow, exchange = await sent(login, compact, route=routes.ROUTES["/responses/compact"])
+    flow.request.path = "/backend-api/codex/responses/compact"
+    flow.response = http.Response.make(status, body)
+    standin.fail(*(failure for failure in failures if failure != "sealed"))
+    await finished(retry.response(flow, exchange))
+    assert [seen.path.rpartition("/")[2] for seen in standin.requests] == paths
+    assert flow.response.status_code == ends and retry.compaction.is_gone
+    assert ends != 200 or b'"compaction"' in (flow.response.raw_content or b"")
 
 
 async def test_an_upgrade_is_to_be_asked_for_again_by_its_client(standin: Standin, login: Login, retry: Retry) -> None:

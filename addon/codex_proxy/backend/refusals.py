@@ -146,16 +146,6 @@ def redirect_host(location: str) -> str:
     return host if HOST.fullmatch(host) and redact.redact(host) == host else ""
 
 
-def no_compact(error: ProxyError) -> ProxyError:
-    """For a 404 of responses/compact, which not every account has (docs/backend.md, 1.1)."""
-    return ProxyError(
-        "compact_unavailable",
-        f"The backend has no responses/compact for this login ({error.message}). Let the client shorten the conversation itself, or"
-        " ask POST /responses with {\"type\": \"compaction_trigger\"} as the last item of the input.",
-        headers=RETRY_NOT,
-    )  # fmt: skip
-
-
 def is_challenge(status: int, headers: Mapping[str, str]) -> bool:
     """Is it Cloudflare that answers, and not the backend (docs/backend.md, 2.2)?"""
     page = "text/html" in headers.get("content-type", "")

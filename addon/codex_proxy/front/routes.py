@@ -48,6 +48,9 @@ ROUTES = {
     "/models/{id}": Route("model", ("GET",), "one of them"),
 }
 
+# A compaction, where the backend has no endpoint for it (docs/backend.md, 1.1): a turn, answered as the endpoint would.
+COMPACT_BY_TURN = Route("compact", ("POST",), "a compaction, by a turn", "/responses", "turn", patience=4)
+
 # `GET /responses`, where it asks for a WebSocket.
 SOCKET = Route("socket", ("GET",), "the same over WebSocket, as the Codex CLI speaks it", "/responses")
 

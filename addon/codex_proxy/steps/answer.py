@@ -12,7 +12,7 @@ from mitmproxy.net.http import status_codes
 
 from ..answer import long_lines, repair
 from ..answer.sse import begins_like_events
-from ..backend import header_rules, refusals, transport_errors
+from ..backend import compact_endpoint, header_rules, refusals, transport_errors
 from ..errors import ProxyError
 from ..layers import ours, own_answer, wire
 from ..message import encodings
@@ -203,8 +203,8 @@ class Answer:
         headers = {name.lower(): value for name, value in response.headers.items()}
         remedy = self.login.store.file.remedy
         error = refusals.explain(response.status_code, headers, body, remedy=remedy)
-        if exchange.route.body == "compact" and error.status == 404:
-            error = refusals.no_compact(error)
+        if exchange.route.name == "compact" and compact_endpoint.is_gone(response.status_code, body):
+            error = compact_endpoint.unavailable(error.message)
         if error.code == "model_not_found":
             await self.models.explain(exchange, error)
         response.status_code = error.status

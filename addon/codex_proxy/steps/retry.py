@@ -1,12 +1,13 @@
-"""Retry a request once with our own HTTP client, before the caller sees the first response.
+"""Retry a request with our own HTTP client, before the caller sees the first response: once for each of the cases.
 
 mitmproxy sends one request for each flow. The cases: a 401 for the token (docs/backend.md, 7.2), encrypted reasoning of another
-account (docs/backend.md, 4), and a kept-alive connection that the backend closed just as we sent. The second answer is not streamed.
+account (docs/backend.md, 4), a compaction whose endpoint is gone (docs/backend.md, 1.1), and a kept-alive connection that the backend
+closed just as we sent. The second answer is not streamed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NoReturn
 
 from mitmproxy import http
 
@@ -20,6 +21,7 @@ from ..message import encodings
 from ..net import http_client, policy
 from ..request import input_rules
 from ..walk.exchange import Exchange
+from .compaction import Compaction
 from .login import Login
 from .patching import Patching
 from .timeouts import Timeouts
@@ -27,34 +29,42 @@ from .timeouts import Timeouts
 # How often to look whether the client still waits, in seconds.
 LOOK_EVERY = 0.5
 
+# Statuses that one of the cases may be behind.
+CURED = (400, 401, 404)
+
+type Cure = Callable[[http.HTTPFlow, Exchange], Awaitable[None]]
+
 # Of a whole answer mitmproxy makes these itself.
 FRAMING = ("content-encoding", "content-length", "transfer-encoding")
 
 
 class Retry:
-    def __init__(self, login: Login, patching: Patching, timeouts: Timeouts) -> None:
-        self.login, self.patching, self.timeouts = login, patching, timeouts
+    def __init__(self, login: Login, patching: Patching, timeouts: Timeouts, compaction: Compaction) -> None:
+        self.login, self.patching, self.timeouts, self.compaction = login, patching, timeouts, compaction
 
     def response(self, flow: http.HTTPFlow, exchange: Exchange) -> Awaitable[None] | None:
         response = flow.response
-        if response is None or response.stream or response.status_code not in (400, 401) or not may_retry(exchange):
+        if response is None or response.stream or response.status_code not in CURED or not may_retry(exchange):
             return None
-        return self._after_refusal(flow, exchange, response)
+        return self._after_refusal(flow, exchange)
 
-    async def _after_refusal(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> None:
-        status = response.status_code
-        body = encodings.error_body(response.raw_content or b"", response.headers.get("content-encoding", ""))
-        if (
-            status == 401
-            and exchange.token_was_sent
-            and not refusals.is_region(refusals.parse(body).get("message") or "")
-        ):
-            if exchange.route.name == "socket":
-                await self._let_upgrade_again(exchange)
-            else:
-                await self._with_other_token(flow, exchange)
-        elif refusals.refuses_encrypted(status, body):
-            await self._without_encrypted_reasoning(flow, exchange)
+    async def _after_refusal(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """Each case once: what is sent again may be refused for another reason."""
+        left: list[Cure] = [self._with_other_token, self._as_turn, self._without_encrypted_reasoning]
+        while (cure := self._cure(flow, exchange)) and cure in left:
+            left.remove(cure)
+            await cure(flow, exchange)
+
+    def _cure(self, flow: http.HTTPFlow, exchange: Exchange) -> Cure | None:
+        """What helps against the refusal that has come."""
+        assert flow.response
+        status, coding = flow.response.status_code, flow.response.headers.get("content-encoding", "")
+        body = encodings.error_body(flow.response.raw_content or b"", coding) if status in CURED else b""
+        if status == 401 and not refusals.is_region(refusals.parse(body).get("message") or ""):
+            return self._with_other_token if exchange.token_was_sent else None
+        if self.compaction.is_answer_to(exchange, status, body):
+            return self._as_turn
+        return self._without_encrypted_reasoning if refusals.refuses_encrypted(status, body) else None
 
     def error(self, flow: http.HTTPFlow, exchange: Exchange) -> Awaitable[None] | None:
         """After a kept-alive connection turned out to be closed, or dead: the request was not answered, and not on a fresh one."""
@@ -65,12 +75,20 @@ class Retry:
 
     async def _on_fresh_connection(self, flow: http.HTTPFlow, exchange: Exchange, why: str) -> None:
         flow.response = await self._again(flow, exchange, await self.login.store.fresh(), why)
+        await self._after_refusal(flow, exchange)
 
     async def _with_other_token(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        if exchange.route.name == "socket":
+            await self._let_upgrade_again(exchange)
         tokens = await self.login.store.replaced(exchange.token)
         flow.response = await self._again(flow, exchange, tokens, "the token was refused; sent again with a new one")
 
-    async def _let_upgrade_again(self, exchange: Exchange) -> None:
+    async def _as_turn(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        await self.compaction.become_turn(flow, exchange)
+        why = "the backend has no responses/compact; asked by a turn"
+        flow.response = await self._again(flow, exchange, await self.login.store.fresh(), why)
+
+    async def _let_upgrade_again(self, exchange: Exchange) -> NoReturn:
         """An upgrade can't be retried here; the client's next one gets the new token."""
         await self.login.store.replaced(exchange.token)
         raise ProxyError(
@@ -101,10 +119,9 @@ class Retry:
         ]
         fields += [(name.encode(), value.encode("latin-1")) for name, value in self.login.headers(tokens).items()]
         url = f"{target.scheme}://{target.authority}{flow.request.path}"
-        limits = policy.TURN._replace(silence=self.timeouts.idle)
-        sending = http_client.send(
-            flow.request.method, url, fields, flow.request.raw_content or b"", limits, repair.last_event()
-        )
+        limits = policy.TURN._replace(silence=self.timeouts.idle * exchange.route.patience)
+        body = flow.request.raw_content or b""
+        sending = http_client.send(flow.request.method, url, fields, body, limits, repair.last_event())
         try:
             answer = await self._while_client_waits(flow, sending)
         except http_client.Failed as e:

@@ -87,6 +87,7 @@ FAILURES: dict[str, Failure] = {
     "unauthorized": refused("401 token_expired, though the token is fresh", r.unauthorized),
     "unauthorized-region": refused("401, the workspace is not authorized in this region", r.unauthorized_region),
     "model-refused": refused("400, the model is not supported for the account", r.model_refused, argument="gpt-6-sol"),
+    "not-found": refused("404, as for a path that is not there", r.no_compact),
     "invalid-encrypted": refused("400 invalid_encrypted_content", r.invalid_encrypted),
     "context-length": refused("400 context_length_exceeded", r.context_length),
     "cyber-policy": refused("400 cyber_policy", r.cyber_policy),

@@ -490,6 +490,8 @@ async def test_there_are_accounts_without_the_unary_compaction() -> None:
         answer = await c.http.post(f"{c.s.upstream}/responses/compact", json=body, headers=c.headers)
         assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
         assert (await c.ask()).status_code == 200
+        c.s.fail("not-found")
+        assert (await c.ask()).json() == {"detail": "Not Found"}
 
 
 def test_every_failure_is_tried_here() -> None:
