@@ -14,6 +14,7 @@ from mitmproxy.test.tutils import tresp
 from codex_proxy.addons.options import Options
 from codex_proxy.errors import ProxyError
 from codex_proxy.models.catalogue import Catalogue, Model
+from codex_proxy.models.dated_list import AS_OF, CATALOGUE
 from codex_proxy.models.kept_catalogue import LIFE, KeptCatalogue
 from codex_proxy.models.name_map import parse
 from codex_proxy.outcome import Original
@@ -111,3 +112,16 @@ async def test_a_refused_model_says_when_a_version_may_be_why(
     assert ("version" in error.message.removeprefix(message)) == bool(says)
     assert all(said in error.message for said in says)
     assert ("--set codex_model_map=gpt-9=gpt-6-sol" in error.message) == (bool(known) and model == "gpt-9")
+
+
+@pytest.mark.usefixtures("context")
+@pytest.mark.parametrize("dry", [True, False])
+async def test_a_list_that_is_not_the_accounts_says_its_day(dry: bool) -> None:
+    configured(codex_dry_run=dry)
+    models = knowing()
+    await models.kept.fresh(5)
+    assert models.as_of() == (AS_OF if dry else None)
+    names = [row.name for row in models.page()]
+    assert names == ([model.slug for model in CATALOGUE.listed()] if dry else list(KNOWN.models))
+    body = {"model": msgspec.Raw(b'"gpt-4.1"')}
+    assert await models.for_body(body, PatchOptions()) is (CATALOGUE if dry else KNOWN)
