@@ -228,7 +228,7 @@ def answers(draw: st.DrawFn) -> tuple[list[Event], list[dict[str, Any]]]:
                 indexed
             ]
             events.append({**event, **index})
-    output = {
+    output: dict[str, Event] = {
         "absent": {},
         "null": {"output": None},
         "empty": {"output": []},

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ..changes import Change, put
 from ..memory.line_orders import LINES, LineOrders, order, ordered
 from ..raw_json import ABSENT, Object, encoded, first, value
-from .input_rules import Assessment, Shape
+from .item_shape import Assessment, Shape
 
 # Instructions up to this size are looked at line by line, in bytes of JSON.
 LONGEST = 1 << 20
