@@ -56,7 +56,10 @@ def test_the_last_event_has_the_same_ids_and_needs_no_repair() -> None:
     assert [(i["id"], i.get("call_id")) for i in done] == [(i["id"], i.get("call_id")) for i in last]
     assert done != last
     fixer = repair.StreamRepairer()
-    assert b"".join(fixer.feed(stream) + fixer.end()) == stream
+    repaired = fixer.feed(stream) + fixer.end()
+    # The list spells a call's arguments in another way than its item, which counts.
+    assert b"".join(repaired[:-1]) == stream[: stream.rindex(b"event: response.completed")]
+    assert events(repaired[-1])[0]["response"]["output"] == done
     assert fixer.ended == "response.completed"
 
 

@@ -56,7 +56,8 @@ def frames(*output: dict[str, Any], kind: str = "response.completed", **response
         {"type": "response.output_item.done", "output_index": n, "item": item} for n, item in enumerate(output)
     ]
     last = {"type": kind, "response": {"id": "resp_1", "created_at": 7, "output": [], **response}}
-    return [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in (*events, last)]
+    begun = {"type": "response.created", "response": {"id": "resp_1", "created_at": 7, "output": []}}
+    return [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in (begun, *events, last)]
 
 
 def made(given: list[bytes], *items: dict[str, Any]) -> dict[str, Any]:
