@@ -10,8 +10,7 @@ import logging
 import time
 from typing import Any
 
-from mitmproxy import connection, ctx, exceptions, flow, hooks, http
-from mitmproxy.addonmanager import AddonManager, safecall
+from mitmproxy import connection, ctx, http
 from mitmproxy.addons import clientplayback
 from mitmproxy.addons.errorcheck import ErrorCheck
 from mitmproxy.net.tls import starts_like_tls_record
@@ -30,6 +29,7 @@ from . import backend_tls, ours, own_answer, wire
 from .client_tls import ClientTls
 from .dialled import KEPT, Dialled
 from .found_addon import found, proxyserver
+from .hearing import tell_addons
 from .http_layer import OurHttpLayer
 from .way_out import WayOut
 
@@ -54,27 +54,6 @@ class OurOptions:
 
     def __contains__(self, name: str) -> bool:
         return name in self._options
-
-
-def _is_heard(addon: Any, hook: str) -> bool:
-    kind = type(addon)
-    return not kind.__module__.startswith("mitmproxy.addons.") or mitmproxy_options.is_heard(kind.__name__, hook)
-
-
-async def tell_addons(addons: AddonManager, hook: hooks.Hook) -> None:
-    """`AddonManager.handle_lifecycle`, past the addons of mitmproxy's own that do not hear of our connections."""
-    (data,) = hook.args()
-    for one in (hook, hooks.UpdateHook([data])) if isinstance(data, flow.Flow) else (hook,):
-        for addon in addons.chain:
-            if not _is_heard(addon, one.name):
-                continue
-            try:
-                with safecall():
-                    await addons.invoke_addon(addon, one)
-            except exceptions.AddonHalt:
-                break
-    if isinstance(data, flow.Flow):
-        await data.wait_for_resume()
 
 
 class _Ours(server.ConnectionHandler):
