@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from playwright.async_api import Page, expect
 
@@ -15,6 +14,7 @@ from free_port import free_port
 from standin import Standin
 
 from ..websocket_client import connected, create
+from . import harness
 from .browser import NEEDS_CHROMIUM, Seen, browsing, keep_picture, keeps_pictures
 from .harness import PATIENCE, Proxy, Start, new_client
 
@@ -62,9 +62,9 @@ async def opened(web: Proxy, page: Page) -> Seen:
     return seen
 
 
-async def ask(proxy: Proxy, **changes: Any) -> httpx2.Response:
+async def ask(proxy: Proxy, **changes: Any) -> harness.Told:
     async with new_client(proxy) as client:
-        return await client.post("/v1/responses", json=QUESTION | changes)
+        return await harness.ask(client, "/v1/responses", QUESTION | changes)
 
 
 async def picture(page: Page, name: str) -> None:
@@ -107,7 +107,7 @@ async def test_the_list_says_what_happened(web: Proxy, page: Page, opened: Seen,
     assert marked == ["", "🔴", "🔴", "🔴"]
     await picture(page, "list")
     standin.release()
-    assert (await asking).status_code == 200
+    assert (await asking).status == 200
 
 
 async def test_a_request_is_shown_as_a_conversation_with_what_was_changed(web: Proxy, page: Page, opened: Seen) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from standin import Standin
 
-from .harness import PATIENCE, Proxy, Start, events, new_client
+from .harness import PATIENCE, Proxy, Start, ask, events, new_client
 
 TOOL: Any = {"type": "function", "name": "get_weather", "strict": True, "parameters": {
     "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False,
@@ -110,7 +110,8 @@ async def test_what_is_not_kept(proxy: Proxy, standin: Standin, subtests: pytest
                 standin.fail(failure)
             body = {"model": "gpt-6-sol", "input": "hi", "stream": True, **more}
             async with httpx2.AsyncClient(base_url=proxy.url, trust_env=False, timeout=PATIENCE) as client:
-                first = await client.post("/v1/responses", json=body, headers={"authorization": "Bearer dummy"})
+                client.headers["authorization"] = "Bearer dummy"
+                first = await ask(client, "/v1/responses", body)
                 response_id = events(first.text)[0]["response"]["id"]
                 again = {"model": "gpt-6-sol", "input": "hi", "previous_response_id": response_id}
                 second = await client.post("/v1/responses", json=again, headers={"authorization": f"Bearer {key}"})

@@ -10,7 +10,7 @@ import pytest
 from standin import Standin
 
 from ..websocket_client import connected
-from .harness import QUESTION, Start, new_client, write_login
+from .harness import QUESTION, Start, ask, new_client, write_login
 
 
 def by_name(url: str) -> str:
@@ -106,13 +106,13 @@ async def test_the_outgoing_proxy_is_used_for_backend_and_issuer(
         env=env, codex_upstream=by_name(over_tls.upstream), codex_issuer=by_name(over_tls.issuer), codex_auth_file=path
     )
     async with new_client(proxy) as client:
-        answer = await client.post("/responses", json=QUESTION)
+        answer = await ask(client, "/responses", QUESTION)
     async with connected(f"{proxy.url}/responses") as socket:
         # Of the proxy's own messages too the way is found (mitmproxy's injection looks for the connection).
         refused = (await socket.ask(conversation="conv_1"))[-1]
         event = (await socket.ask())[-1]
 
-    assert answer.status_code == 200, answer.text
+    assert answer.status == 200, answer.text
     assert (event["type"], refused["error"]["code"]) == ("response.completed", "not_supported")
     assert len(outgoing.connects) == 3
     assert "p@ss" not in proxy.log
@@ -197,9 +197,9 @@ async def test_a_stream_that_falls_silent_is_ended_with_an_error_event(
         codex_idle_timeout="0.5",
     )
     async with new_client(proxy) as client:
-        answer = await client.post("/responses", json=QUESTION)
+        answer = await ask(client, "/responses", QUESTION)
 
-    assert answer.status_code == 200
+    assert (answer.status, answer.is_whole) == (200, False)
     assert "event: error" in answer.text
     assert "stopped in the middle of its answer: nothing more came for 0.5 s" in answer.text
 
@@ -250,7 +250,7 @@ async def test_the_end_of_a_backend_is_told_though_mitmproxy_has_not(
     proxy = await start("-s", str(script), codex_upstream=standin.upstream, codex_auth_file=login_file)
     standin.fail("reset", times=2)
     async with new_client(proxy) as client:
-        answer = await client.post("/responses", json=QUESTION)
+        answer = await ask(client, "/responses", QUESTION)
     async with connected(f"{proxy.url}/responses", {"authorization": "Bearer dummy"}) as socket:
         event = (await socket.ask())[-1]
 

@@ -12,7 +12,7 @@ import pytest
 from free_port import free_port
 from standin import Standin
 
-from .harness import PATIENCE, QUESTION, Proxy, Start, new_client
+from .harness import PATIENCE, QUESTION, Proxy, Start, ask, new_client
 
 
 def secrets_of(login_file: Path, standin: Standin) -> list[str]:
@@ -132,7 +132,7 @@ async def test_no_error_and_no_log_line_tells_a_secret(
     secrets = secrets_of(login_file, standin)
     standin.fail(failure, times=2)
     async with new_client(proxy) as client:
-        answer = await client.post("/responses", json=QUESTION, headers={"x-api-key": "dummy-key-of-the-client"})
+        answer = await ask(client, "/responses", QUESTION, **{"x-api-key": "dummy-key-of-the-client"})
 
     assert_clean("the answer", answer.text + str(answer.headers), secrets)
     await proxy.logged(r"POST /responses")

@@ -1,6 +1,7 @@
 """As a service: the files that systemd and launchd read, what the journal gets, and how it stops."""
 
 import asyncio
+import contextlib
 import os
 import plistlib
 import re
@@ -283,7 +284,11 @@ def serve(start: Start, standin: Standin, login_file: Path) -> Serve:
 
 async def rest_of(pieces: AsyncIterator[str]) -> list[dict[str, Any]]:
     async with asyncio.timeout(PATIENCE):
-        return events("".join([piece async for piece in pieces]))
+        came = ""
+        with contextlib.suppress(httpx2.RemoteProtocolError):  # one that is cut off does not end cleanly
+            async for piece in pieces:
+                came += piece
+        return events(came)
 
 
 async def first_of(pieces: AsyncIterator[str]) -> None:
@@ -369,7 +374,7 @@ async def test_what_takes_too_long_is_told_so_and_cut_off(serve: Serve, standin:
         last = (await rest_of(pieces))[-1]
         whole = await asyncio.wait_for(asking, PATIENCE)
 
-    assert last["type"] == "error"
+    assert last["type"] == "response.failed"
     assert "The proxy is being stopped" in str(last)
     assert (whole.status_code, "The proxy is being stopped" in whole.text) == (503, True)
     assert await proxy.ended() == 0
