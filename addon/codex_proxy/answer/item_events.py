@@ -20,10 +20,23 @@ OF_ITEMS = frozenset(("response.output_item.added", "response.output_item.done",
 class ItemEvents:
     def __init__(self) -> None:
         self.items = Items()
+        self._on: tuple[object, ...] = ()
+        """Where the last event was a delta that needed nothing: by what the next one of the same text is known."""
+        self._text: list[str] = []
+        """The pieces of that text."""
+
+    def goes_on(self, kind: str, event: Event) -> bool:
+        """Is it one more delta of the text that the last event was of? That is nearly every event, and it goes as it came."""
+        if self._on != (kind, event.output_index, event.item_id, event.content_index, event.summary_index):
+            return False
+        if not isinstance(event.delta, str):
+            return False
+        self._text.append(event.delta)
+        return True
 
     def told(self, kind: str, data: bytes, event: Event) -> tuple[Iterable[Said], bytes]:
         """What was left out before an event of an item's, and the event; empty where it is not for the client."""
-        items = self.items
+        items, self._on = self.items, ()
         if of := BY_DELTA.get(kind):
             item, at = self._of_text(event, of, grows=True)
             if not isinstance(event.delta, str) or item.whole:
@@ -34,7 +47,13 @@ class ItemEvents:
             said += missing.part_begun(item, of, at)
             item.grow(of, at, event.delta)
             # Of a call the client learns when its name is known.
-            return said, b"" if item.place is None else self._in_part(data, event, item, of)
+            if item.place is None:
+                return said, b""
+            told = self._in_part(data, event, item, of)
+            if told is data:
+                self._on = (kind, event.output_index, event.item_id, event.content_index, event.summary_index)
+                self._text = item.pieces(of, at)
+            return said, told
         if of := BY_DONE.get(kind):
             item, at = self._of_text(event, of, grows=False)
             whole = getattr(event, of.key)

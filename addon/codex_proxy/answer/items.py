@@ -32,7 +32,11 @@ class Item:
     """The parts that the client knows of, and whether it knows of their end."""
 
     def grow(self, of: Text, at: int, more: str) -> None:
-        self._told.setdefault((of, at), []).append(more)
+        self.pieces(of, at).append(more)
+
+    def pieces(self, of: Text, at: int) -> list[str]:
+        """A text as far as it came; what is put there belongs to it."""
+        return self._told.setdefault((of, at), [])
 
     def told(self, of: Text, at: int) -> str:
         """How far a text came."""

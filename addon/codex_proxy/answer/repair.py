@@ -112,6 +112,8 @@ class StreamRepairer:
             return data, kind, [(OWN, data)]
 
     def _known(self, kind: str, data: bytes, event: Event) -> list[Pair]:
+        if self._of_items.goes_on(kind, event):
+            return [(OWN, data)]
         renamed = kind == "response.done"
         if renamed:
             kind, data = self._renamed(data, event)
