@@ -64,8 +64,8 @@ async def send(
     limits: Limits,
     is_over: Callable[[bytes], bool] = lambda piece: False,
 ) -> Answer:
-    """One request, and its answer within the limits. `is_over` is told each piece of the body, and says whether it was the last: the
-    connection need not end with it. Raises Failed."""
+    """One request, and its answer within the limits. `is_over` is told each piece of the body, decoded, and says whether it was the
+    last: the connection need not end with it. Raises Failed."""
     try:
         async with asyncio.timeout(limits.total) as total:
             return await _exchange(method, url, headers, content, limits, is_over)
@@ -129,16 +129,37 @@ async def _exchange(
         ) as response,
     ):
         backend.head_has_come()
-        body = bytearray()
+        coding = ",".join(v.decode("latin-1") for k, v in response.headers if k.lower() == b"content-encoding")
+        body, plain, decoder = bytearray(), bytearray(), _decoder(coding, limits.largest)
         async for piece in response.aiter_stream():
             body += piece
             if len(body) > limits.largest:
                 raise encodings.TooLarge
+            if decoder:
+                piece = decoder(piece)
+                plain += piece
             if is_over(piece):
+                # What would end the coding may not come any more.
+                body, coding = plain if decoder else body, ""
                 break
     answer = Answer(response.status, list(response.headers), bytes(body))
-    coding = ",".join(v.decode("latin-1") for k, v in answer.headers if k.lower() == b"content-encoding")
     return await asyncio.to_thread(decoded, answer, coding, limits.largest) if encodings.codings(coding) else answer
+
+
+def _decoder(coding: str, largest: int) -> Callable[[bytes], bytes] | None:
+    """What reads the pieces of an answer that is in a coding; what it can't read is told when the answer is whole."""
+    try:
+        decode = encodings.stream_decoder(coding, largest)
+    except ProxyError:
+        return None
+
+    def readable(piece: bytes) -> bytes:
+        try:
+            return decode(piece) if decode else piece
+        except ProxyError:
+            return b""
+
+    return readable if decode else None
 
 
 def decoded(answer: Answer, coding: str, largest: int) -> Answer:

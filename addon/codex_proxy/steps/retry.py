@@ -125,7 +125,8 @@ class Retry:
         try:
             answer = await self._while_client_waits(flow, sending)
         except http_client.Failed as e:
-            raise transport_errors.explain(str(e), target.host, e.gave_up) from e
+            waited = limits.silence if e.gave_up == "idle" else 0
+            raise transport_errors.explain(str(e), target.host, e.gave_up, after=waited) from e
         self.login.jar.keep(url, answer.headers)
         return http.Response.make(answer.status, answer.body, header_rules.downward(answer.headers, FRAMING))
 
