@@ -12,13 +12,17 @@ LARGEST_FRAME = 64 << 20
 
 
 # What a stream begins with: a comment or a field, perhaps after a byte order mark.
+MARK = b"\xef\xbb\xbf"
 BEGINNINGS = (b":", b"data:", b"event:", b"id:", b"retry:")
 
 
-def begins_like_events(data: bytes) -> bool:
-    """Whether a body is a stream of events, by its first bytes, few as they may be."""
-    begun = data[:64].removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
-    return any(begun.startswith(each) or (begun and each.startswith(begun)) for each in BEGINNINGS)
+def begins_like_events(data: bytes) -> bool | None:
+    """Whether a body is a stream of events, by its first bytes; None while they are too few to tell."""
+    begun = data.removeprefix(MARK).lstrip(b"\r\n")
+    if begun.startswith(BEGINNINGS):
+        return True
+    is_short = len(data) < 64 and any(each.startswith(begun) for each in BEGINNINGS)
+    return None if is_short or MARK.startswith(data) else False
 
 
 class Frames:
@@ -27,6 +31,8 @@ class Frames:
     def __init__(self) -> None:
         self._rest = bytearray()
         self._after_cr = False
+        self._has_cr = False
+        """May there be a CR in the rest?"""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that are whole now, each with the empty line that ends it. Raises ProxyError for one over LARGEST_FRAME."""

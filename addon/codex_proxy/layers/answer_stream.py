@@ -16,6 +16,7 @@ from mitmproxy.proxy.layers.http._events import (
 from ..answer.sse import begins_like_events
 from ..errors import ProxyError
 from ..message import encodings
+from .backend_side import LetGo
 
 
 class AnswerReader:
@@ -35,19 +36,25 @@ class AnswerStream(HttpStream):
 
     OF_ANSWER: ClassVar = (ResponseData, ResponseTrailers, ResponseEndOfMessage, ResponseProtocolError)
     _is_over = False
-    _head: ResponseHeaders | None = None
+    _unnamed: "_Unnamed | None" = None
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, ResponseHeaders) and _may_be_events(self, event):
-            self._head = event
+            self._unnamed = _Unnamed(event)
             return
+        if isinstance(event, ResponseHeaders):
+            # Without a body too: mitmproxy would not stream it, and so send no head before what a reader has to say.
+            event.end_stream = False
         if isinstance(event, self.OF_ANSWER):
             if self._is_over:
                 return
-            if self._head is not None:
-                head, self._head = self._head, None
-                _name_events(head, event)
-                yield from super()._handle_event(head)
+            if self._unnamed is not None:
+                if self._unnamed.waits(event):
+                    return
+                unnamed, self._unnamed = self._unnamed, None
+                yield from super()._handle_event(unnamed.head)
+                for each in unnamed.held:
+                    yield from self._handle_event(each)
         reader = self._reader() if isinstance(event, ResponseData | ResponseEndOfMessage) else None
         if reader is None or self.flow.response is None:
             yield from super()._handle_event(event)
@@ -60,6 +67,8 @@ class AnswerStream(HttpStream):
         if not reader.is_over and isinstance(event, ResponseData):
             return
         self._is_over = True
+        if isinstance(event, ResponseData):
+            yield SendHttp(LetGo(self.stream_id), self.context.server)
         if reader.broken and stream:
             end = ResponseProtocolError(self.stream_id, reader.broken, ErrorCode.GENERIC_SERVER_ERROR)
             yield from super()._handle_event(end)
@@ -81,14 +90,31 @@ def _may_be_events(stream: HttpStream, event: ResponseHeaders) -> bool:
     return is_good and not event.end_stream and "event-stream" not in kind
 
 
-def _name_events(head: ResponseHeaders, event: events.Event) -> None:
-    if not isinstance(event, ResponseData):
-        return
-    headers, data = head.response.headers, event.data
-    try:
-        decoder = encodings.stream_decoder(headers.get("content-encoding", ""))
-        data = decoder(data) if decoder else data
-    except ProxyError:
-        return  # it is refused when it is whole
-    if begins_like_events(data):
-        headers["content-type"] = "text/event-stream; charset=utf-8"
+class _Unnamed:
+    """The answer whose type does not say that it is events, held until its first bytes tell."""
+
+    def __init__(self, head: ResponseHeaders) -> None:
+        self.head = head
+        self.held: list[ResponseData] = []
+        self._headers = head.response.headers
+        self._began = bytearray()
+        try:
+            self._decoder = encodings.stream_decoder(self._headers.get("content-encoding", ""))
+        except ProxyError:
+            self._decoder = None  # it is refused when it is whole
+
+    def waits(self, event: events.Event) -> bool:
+        """Is this too little to tell? What comes then is named."""
+        if not isinstance(event, ResponseData):
+            return False
+        try:
+            self._began += self._decoder(event.data) if self._decoder else event.data
+        except ProxyError:
+            return False
+        is_events = begins_like_events(bytes(self._began[:64]))
+        if is_events is None:
+            self.held.append(event)
+            return True
+        if is_events:
+            self._headers["content-type"] = "text/event-stream; charset=utf-8"
+        return False

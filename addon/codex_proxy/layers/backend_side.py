@@ -11,7 +11,7 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpClient, RegisterHttpConnection
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
-from mitmproxy.proxy.layers.http._events import ErrorCode, ResponseHeaders, ResponseProtocolError
+from mitmproxy.proxy.layers.http._events import ErrorCode, HttpEvent, ResponseHeaders, ResponseProtocolError
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 from mitmproxy.utils import human
@@ -19,6 +19,13 @@ from mitmproxy.utils import human
 from ..backend.transport_errors import GARBLED
 from ..message import bodies, encodings, heads
 from .http1 import OurHttp1, Received
+
+# How long what ends an answer's message may still take once the answer is over, in seconds: its connection can serve again then.
+LINGER = 2.0
+
+
+class LetGo(HttpEvent):
+    """Nothing more of an answer is needed."""
 
 
 class AnswerHeads:
@@ -54,11 +61,37 @@ class BackendSide(OurHttp1, Http1Client):
         self.heads = AnswerHeads()
         self.held = 0
         """Of an answer that does not stream, in bytes."""
+        self._over: int | None = None
+        """The exchange of which nothing more is needed."""
+        self._lingers = False
+        """Does it wait for the end of its message?"""
+        self._reads = False
+        """Is it reading, so that the end may be in what has come?"""
 
     @property
     def is_busy(self) -> bool:
         """Is an answer under way?"""
         return self.stream_id is not None
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, LetGo):
+            self._over, self._lingers = event.stream_id, False
+            if not self._reads:
+                yield from self._linger()
+        elif not isinstance(event, events.Wakeup):
+            yield from super()._handle_event(event)
+        elif self._is_over():
+            self.state = self.done
+            yield commands.CloseConnection(self.conn)
+
+    def _is_over(self) -> bool:
+        """Is nothing missing of an answer but the end of its message?"""
+        return self.is_busy and self.stream_id == self._over and self.state == self.read_body
+
+    def _linger(self) -> layer.CommandGenerator[None]:
+        if self._is_over() and not self._lingers:
+            self._lingers = True
+            yield commands.RequestWakeup(LINGER)
 
     def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
         if not isinstance(event, events.DataReceived):
@@ -103,7 +136,10 @@ class BackendSide(OurHttp1, Http1Client):
             if self.held > encodings.WHOLE_ANSWER and self.response and not self.response.stream:
                 yield from self._garbled(f"it is larger than {encodings.WHOLE_ANSWER >> 20} MB")
                 return
+        self._reads = True
         yield from super().read_body(event)
+        self._reads = False
+        yield from self._linger()
 
     def broken(self, why: str) -> layer.CommandGenerator[None]:
         if why.startswith("peer closed"):
