@@ -24,6 +24,9 @@ from .reading import Event, readable
 # How much of a complete stream is read at a time, in bytes.
 PIECE = 1 << 20
 
+# Of what is no event this much is looked at, in bytes.
+NO_EVENTS = 64 << 10
+
 encode = msgspec.json.encode
 
 # An event on its way out: its type and its data; OWN for the backend's own under its name, COMMENT for a comment.
@@ -65,6 +68,10 @@ class StreamRepairer:
     def end(self) -> list[bytes]:
         """The rest, when the backend is done: a last event without its empty line, or the word that it broke off."""
         rest = self._frames.flush()
+        is_none = not self.events and rest.strip() and not sse.parse(rest)[1]
+        if is_none and (told := refusals.no_answer(200, {}, rest[:NO_EVENTS])):
+            # A refusal or a page under the type of events.
+            return self._ended_by(told if told.code else ProxyError("backend_error", told.message))
         # Half an event does not count (WHATWG HTML 9.2.6), and clients could not parse it.
         pieces = self._frame(rest.rstrip(b"\r\n") + b"\n\n") if rest and not self.ended else []
         if self.ended:
@@ -73,8 +80,10 @@ class StreamRepairer:
 
     def broken(self, message: str, code: str = "stream_broken") -> list[bytes]:
         """The events that end a stream which the backend does not end."""
-        told = ProxyError(code, message)
-        pairs = self._failed(told, "error", {"code": code, "message": message})
+        return self._ended_by(ProxyError(code, message))
+
+    def _ended_by(self, told: ProxyError) -> list[bytes]:
+        pairs = self._failed(told, "error", {"code": told.code, "message": told.message})
         return [sse.build(kind, data) for kind, data in pairs]
 
     def message(self, data: bytes) -> bytes:

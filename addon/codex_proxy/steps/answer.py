@@ -18,7 +18,7 @@ from ..layers import ours, own_answer, wire
 from ..message import encodings
 from ..models.catalogue import NO_MODELS
 from ..walk.exchange import Exchange
-from .event_stream import EventStream, WholeAnswer, tell_ending
+from .event_stream import BROKE_OFF, EventStream, WholeAnswer, given_up, tell_ending
 from .inject_token import InjectToken
 from .login import Login
 from .memory import Memory
@@ -135,6 +135,8 @@ class Answer:
         """Turn a complete answer into what the client expects. Raises ProxyError."""
         assert flow.response
         response = flow.response
+        if flow not in self.whole and (failure := given_up(exchange)):
+            raise failure
         # It is passed on complete and unchanged, with its length.
         coding = response.headers.pop("content-encoding", "")
         response.headers.pop("transfer-encoding", None)
@@ -245,7 +247,7 @@ class Answer:
 
     def _end_stream(self, flow: http.HTTPFlow, stream: EventStream, failure: ProxyError) -> None:
         assert flow.response
-        last = stream.end(f"The backend broke off the stream before its last event: {failure.message}")
+        last = stream.end(BROKE_OFF.format(failure.message))
         flow.response.data.content = (flow.response.data.content or b"") + last
         wire.answer_and_close(flow, wire.chunk(flow.response, last, is_whole=not stream.broken))
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 from .. import dialect
 from ..answer import long_lines, repair
-from ..backend import refusals
+from ..backend import refusals, transport_errors
 from ..errors import ProxyError
+from ..layers import ours
 from ..layers.answer_stream import AnswerReader
 from ..message import encodings
 from ..walk.exchange import Exchange
@@ -16,6 +17,9 @@ from .refusal import unforeseen
 KEPT = 8 << 20
 
 STOPPED = "ended at a stop string of the client, and so did the backend's connection; its tokens are unknown"
+
+
+BROKE_OFF = "The backend broke off the stream before its last event: {}"
 
 
 class EventStream(AnswerReader):
@@ -66,6 +70,8 @@ class EventStream(AnswerReader):
 
     def _pieces(self, data: bytes) -> list[bytes]:
         if not data:
+            if failure := given_up(self.exchange):
+                raise ProxyError("stream_broken", BROKE_OFF.format(failure.message))
             self.closed = True
             pieces = self.repair.end()
         else:
@@ -140,12 +146,21 @@ class WholeAnswer(AnswerReader):
     def made(self) -> bytes:
         """The object, when nothing more comes. Raises ProxyError where the answer failed."""
         if not self.is_over:
+            if failure := given_up(self.exchange):
+                raise failure
             self._read(self.repair.end())
         if self.failure:
             raise self.failure
         if self.repair.error is not None:
             raise refusals.in_stream(self.repair.error)
         return self.document.made() if self.document else self.repair.response
+
+
+def given_up(exchange: Exchange) -> ProxyError | None:
+    """Why the proxy ended the backend's connection, if it did: a body without a length ends well with that."""
+    if not exchange.gave_up:
+        return None
+    return transport_errors.explain("", ours.backend().host, exchange.gave_up, after=exchange.gave_up_after)
 
 
 def stopped(exchange: Exchange) -> None:
