@@ -36,6 +36,8 @@ class Frames:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that are whole now, each with the empty line that ends it. Raises ProxyError for one over LARGEST_FRAME."""
+        if not self._rest and not self._after_cr and data.find(b"\r") < 0 and 0 <= data.find(b"\n\n") == len(data) - 2:
+            return [data]  # one frame, as most pieces are
         frames = []
         if self._after_cr and data.startswith(b"\n"):
             # The second half of the CR LF that ended the last frame.
