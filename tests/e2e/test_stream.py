@@ -118,6 +118,14 @@ async def test_a_stream_that_breaks_is_loud(proxy: Proxy, standin: Standin, subt
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux sends the end of a connection with its last bytes")
+async def test_the_official_client_is_told_by_a_body_that_ends(client: httpx2.AsyncClient, standin: Standin) -> None:
+    official = {"originator": "codex_exec", "user-agent": "codex_exec/0.171.0 (Linux)"}
+    for failure in (*BREAKS, "failed-late"):
+        standin.fail(failure)
+        body = (await client.post("/v1/responses", json={**QUESTION, "stream": True}, headers=official)).text
+        assert events(body)[-1]["type"] == "response.failed"
+
+
 async def test_after_a_broken_stream_the_next_request_is_answered(client: httpx2.AsyncClient, standin: Standin) -> None:
     for _ in range(40):
         standin.fail("cut-close")

@@ -97,6 +97,18 @@ def test_the_times_of_many_events_are_thinned_out(monkeypatch: pytest.MonkeyPatc
     assert len(turn.record.marks) <= 65
 
 
+@pytest.mark.parametrize(
+    ("is_official", "status", "kind"),
+    [(True, {}, "response.failed"), (True, {"status": 500}, "error"), (False, {}, "error")],
+)
+def test_an_error_without_a_status_reaches_the_official_client(is_official: bool, status: Any, kind: str) -> None:
+    connection, _ = begun(turns.Turns(is_official=is_official))
+    fixed, turn = connection.take(event("error", code="odd", message="Why.", **status), 11.0)
+    told = json.loads(fixed)
+    assert turn and (told["type"], turn.repair.ended, len(connection.running)) == (kind, "error", 0)
+    assert (told["response"]["error"] if kind == "response.failed" else told)["message"] == "Why."
+
+
 def test_a_turn_that_the_proxy_ends_says_so() -> None:
     _, turn = begun()
     told = json.loads(turn.fail(ProxyError("backend_timeout", "Too long."), 12))

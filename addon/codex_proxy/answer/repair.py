@@ -62,6 +62,11 @@ class StreamRepairer:
     _number: int = -1
     """Of the last event that had one."""
 
+    @property
+    def breaks_off(self) -> bool:
+        """Must the body not end well? To the official client a bad end would hide what `response.failed` says (docs/backend.md, 5)."""
+        return self.error is not None and not self.is_official
+
     def feed(self, data: bytes) -> list[bytes]:
         return [piece for frame in self._frames.feed(data) for piece in self._frame(frame)]
 

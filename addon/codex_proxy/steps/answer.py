@@ -194,7 +194,7 @@ class Answer:
         tell_ending(exchange, fixer)
         self.memory.keeper(exchange)(fixer)
         response.headers["content-type"] = "text/event-stream; charset=utf-8"
-        if fixer.error is not None:
+        if fixer.breaks_off:
             let_read(exchange, response)
             wire.answer_and_close(flow, wire.broken_off(response))
 

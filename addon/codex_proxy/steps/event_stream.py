@@ -92,7 +92,7 @@ class EventStream(AnswerReader):
 
     def _close(self) -> None:
         self.is_over = self.closed = True
-        if self.repair.error is not None:
+        if self.repair.error is not None and self.repair.breaks_off:
             self.broken = f"The answer failed: {refusals.in_stream(self.repair.error).message}"
 
     def end(self, why: str, code: str = "stream_broken") -> bytes:

@@ -18,6 +18,8 @@ from .frame_budget import REASON
 
 CREATE = "response.create"
 
+encode = msgspec.json.encode
+
 # How much of a turn's events is kept for viewing the flow afterwards, in bytes.
 KEPT = 8 << 20
 
@@ -90,6 +92,9 @@ class Turn:
     def take(self, event: bytes, now: float) -> bytes:
         """What the client gets for an event of the backend's."""
         fixed = self.repair.message(event)
+        if self.repair.is_official and self.repair.ended == "error" and status_of(event) is None:
+            # The official client passes over an error without a status, and waits on (docs/backend.md, 11).
+            fixed = encode({"type": "response.failed", "response": msgspec.Raw(self.repair.response)})
         self.record.heard(now)
         if not fixed:
             return fixed
