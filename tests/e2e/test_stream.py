@@ -126,6 +126,15 @@ async def test_the_official_client_is_told_by_a_body_that_ends(client: httpx2.As
         assert events(body)[-1]["type"] == "response.failed"
 
 
+async def test_sdks_do_not_ask_again_for_a_paid_turn(client: httpx2.AsyncClient, standin: Standin) -> None:
+    paid = [*BREAKS, "failed-late"]
+    for failure in (*paid, "error-event-flat"):
+        for path, body in (("/v1/responses", QUESTION), ("/v1/chat/completions", CHAT)):
+            standin.fail(failure)
+            refused = await client.post(path, json={**body, "stream": False})
+            assert (refused.status_code, "x-should-retry" in refused.headers) == (502, failure in paid), failure
+
+
 async def test_after_a_broken_stream_the_next_request_is_answered(client: httpx2.AsyncClient, standin: Standin) -> None:
     for _ in range(40):
         standin.fail("cut-close")

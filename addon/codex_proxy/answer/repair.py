@@ -67,6 +67,11 @@ class StreamRepairer:
         """Must the body not end well? To the official client a bad end would hide what `response.failed` says (docs/backend.md, 5)."""
         return self.error is not None and not self.is_official
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether items came: a turn that was paid, whatever becomes of it."""
+        return bool(self._of_items.items.begun)
+
     def feed(self, data: bytes) -> list[bytes]:
         return [piece for frame in self._frames.feed(data) for piece in self._frame(frame)]
 

@@ -236,6 +236,7 @@ class Answer:
             except Exception as e:
                 refuse(flow, exchange, unforeseen("Answer", e, exchange))
         elif not exchange.refused:
+            failure = whole.judged(failure) if (whole := self.whole.get(flow)) else failure
             flow.response = own_answer.response(failure)
             exchange.refused = failure.code or str(failure.status)
         assert flow.response

@@ -143,6 +143,12 @@ class WholeAnswer(AnswerReader):
         self.is_over, self.failure = True, failure
         self.hang_up()
 
+    def judged(self, failure: ProxyError) -> ProxyError:
+        """The failure of a turn that was paid is not asked for twice more by SDKs, as it is not where it is streamed."""
+        if self.repair.has_begun:
+            failure.headers |= refusals.RETRY_NOT
+        return failure
+
     def made(self) -> bytes:
         """The object, when nothing more comes. Raises ProxyError where the answer failed."""
         if not self.is_over:
@@ -150,9 +156,9 @@ class WholeAnswer(AnswerReader):
                 raise failure
             self._read(self.repair.end())
         if self.failure:
-            raise self.failure
+            raise self.judged(self.failure)
         if self.repair.error is not None:
-            raise refusals.in_stream(self.repair.error)
+            raise self.judged(refusals.in_stream(self.repair.error))
         return self.document.made() if self.document else self.repair.response
 
 
