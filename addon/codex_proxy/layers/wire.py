@@ -24,6 +24,9 @@ from .found_addon import proxyserver
 # Linux holds a segment back until there is more, or the end (tcp(7)).
 CORK: int | None = getattr(socket, "TCP_CORK", None)
 
+# How long a client may read before its answer is broken off, in seconds.
+UNTIL_READ = 0.3
+
 HIDDEN = redact.HIDDEN.encode()
 
 
@@ -193,28 +196,50 @@ def answer_and_close(flow: http.HTTPFlow, data: bytes) -> bool:
 
     mitmproxy sends nothing more after that: not its HTML page, not a body cut short.
     """
-    handler = handler_of(flow.client_conn)
-    io = handler.transports.get(flow.client_conn) if handler else None
-    if handler is None or io is None or io.writer is None or io.writer.is_closing() or client_is_gone(flow):
+    writer = _client_writer(flow)
+    if writer is None:
         return False
-    if not flow.client_conn.state & connection.ConnectionState.CAN_WRITE:
-        return False  # client_side.py has answered
     # In one segment with the end of the connection, where the system can do that: a client that sees the end of its answer first
     # takes the connection for one it can use again.
-    if CORK is not None and isinstance(io.writer, asyncio.StreamWriter):
-        io.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, CORK, 1)
-    tls = next((layer for layer in layers_of(handler) if isinstance(layer, ClientTLSLayer)), None)
+    if CORK is not None and isinstance(writer, asyncio.StreamWriter):
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, CORK, 1)
+    _write(flow, writer, data)
+    if isinstance(writer, asyncio.StreamWriter) and writer.can_write_eof():
+        # At once, not with the next turn of the loop.
+        writer.write_eof()
+    writer.close()
+    return True
+
+
+async def answer_and_break_off(flow: http.HTTPFlow, data: bytes) -> None:
+    """The same for a body that must not end well: it ends a while after `data`, since some clients drop what they have not read yet
+    when it does, and with it the error that says why (docs/backend.md, 13)."""
+    if (writer := _client_writer(flow)) is None:
+        return
+    _write(flow, writer, data)
+    await asyncio.sleep(UNTIL_READ)
+    answer_and_close(flow, b"")
+
+
+def _client_writer(flow: http.HTTPFlow) -> Any:
+    """Where to write to the client; None if it is gone, or answered."""
+    handler = handler_of(flow.client_conn)
+    io = handler.transports.get(flow.client_conn) if handler else None
+    if io is None or io.writer is None or io.writer.is_closing() or client_is_gone(flow):
+        return None
+    # Without that, client_side.py has answered.
+    return io.writer if flow.client_conn.state & connection.ConnectionState.CAN_WRITE else None
+
+
+def _write(flow: http.HTTPFlow, writer: Any, data: bytes) -> None:
+    handler = handler_of(flow.client_conn)
+    tls = next((layer for layer in layers_of(handler) if isinstance(layer, ClientTLSLayer)), None) if handler else None
     if tls is None:
-        io.writer.write(data)
-    else:
+        writer.write(data)
+    elif data:
         for command in tls.send_data(data):
             if isinstance(command, commands.SendData):
-                io.writer.write(command.data)
-    if isinstance(io.writer, asyncio.StreamWriter) and io.writer.can_write_eof():
-        # At once, not with the next turn of the loop.
-        io.writer.write_eof()
-    io.writer.close()
-    return True
+                writer.write(command.data)
 
 
 def response_bytes(response: http.Response) -> bytes:

@@ -196,7 +196,7 @@ class Answer:
         response.headers["content-type"] = "text/event-stream; charset=utf-8"
         if fixer.breaks_off:
             let_read(exchange, response)
-            wire.answer_and_close(flow, wire.broken_off(response))
+            await wire.answer_and_break_off(flow, wire.broken_off(response))
 
     async def _explain(self, flow: http.HTTPFlow, exchange: Exchange, body: bytes) -> None:
         """A refusal of the backend in OpenAI's shape; its headers stay, for the request id and the usage windows."""
@@ -226,7 +226,7 @@ class Answer:
             return
         failure = failure_of(flow, exchange, flow.error.msg)
         if flow.response is not None and isinstance(flow.response.stream, EventStream):
-            self._end_stream(flow, flow.response.stream, failure)
+            await self._end_stream(flow, flow.response.stream, failure)
             return
         if exchange.retried and flow.response is not None:
             try:
@@ -246,11 +246,15 @@ class Answer:
         let_read(exchange, response)
         wire.answer_and_close(flow, wire.response_bytes(response))
 
-    def _end_stream(self, flow: http.HTTPFlow, stream: EventStream, failure: ProxyError) -> None:
+    async def _end_stream(self, flow: http.HTTPFlow, stream: EventStream, failure: ProxyError) -> None:
         assert flow.response
         last = stream.end(BROKE_OFF.format(failure.message))
         flow.response.data.content = (flow.response.data.content or b"") + last
-        wire.answer_and_close(flow, wire.chunk(flow.response, last, is_whole=not stream.broken))
+        ending = wire.chunk(flow.response, last, is_whole=not stream.broken)
+        if stream.broken:
+            await wire.answer_and_break_off(flow, ending)
+        else:
+            wire.answer_and_close(flow, ending)
 
 
 def is_events(response: http.Response, exchange: Exchange) -> bool:
