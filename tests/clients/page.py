@@ -20,6 +20,8 @@ What was seen when each of these programs was driven as its own users would driv
 * **structured output**: the schema goes up, and the client makes its own object of the answer.
 * **cancel**: where the client goes away in the middle of an answer, the backend's connection is closed within a second.
 * **no such model, usage limit**: how the refusal, in our words, reaches the client's user, and how often the client asks before it says so.
+* **broken stream**: the same where an answer is reset, fails, or stops in the middle of its text, by the client's plain stream and, of OpenAI's SDKs, by
+  `.stream()` as well. None of them takes the half for a whole.
 
 | client | package, version | {columns} |
 | --- | --- | {dashes} |

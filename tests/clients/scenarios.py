@@ -122,6 +122,31 @@ async def limit(driver: Driver, standin: Standin) -> str:
     return await refused(driver, standin, "usage-limit:3600", says)
 
 
+# How a stream breaks, after some of its text → what the client's user has to be told.
+BROKEN = {
+    "reset": "closed the connection before its answer was complete",
+    "failed-late": "The server had an error processing your request.",
+    "silence:3": "stopped in the middle of its answer",
+}
+
+
+async def broken(driver: Driver, standin: Standin) -> str:
+    """Half an answer is nowhere taken for a whole one, and nobody asks twice for a turn that was paid."""
+    told = {}
+    for scenario in driver.client.streams:
+        for failure, says in BROKEN.items():
+            standin.answer(text=SAID)
+            standin.fail(failure, times=None)
+            standin.requests.clear()
+            seen = await driver.run(scenario)
+            standin.recover()
+            assert says in seen.get("says", ""), (scenario, failure, seen)
+            tries = len(turns_of(standin))
+            what = f"`{seen['error']}`" if seen["error"] else "message"
+            told[scenario, failure] = f"{what}, {tries} {'try' if tries == 1 else 'tries'}"
+    return "; ".join(dict.fromkeys(told.values()))
+
+
 def is_official(driver: Driver) -> bool:
     return driver.client.package == "@openai/codex"
 
@@ -160,5 +185,5 @@ async def contexts(driver: Driver, standin: Standin) -> str:
 
 ALL: dict[str, Scenario] = {
     each.__name__: each
-    for each in (text, stream, tools, structured, image, cancel, model, limit, turns, models, contexts)
+    for each in (text, stream, tools, structured, image, cancel, model, limit, broken, turns, models, contexts)
 }

@@ -19,6 +19,7 @@ SCENARIOS = {
     "cancel": "cancel",
     "model": "no such model",
     "limit": "usage limit",
+    "broken": "broken stream",
 }
 MORE = {
     "turns": "A second turn, with the messages that the client keeps of the first",
@@ -26,7 +27,7 @@ MORE = {
     "contexts": "The list of models, each with its context window",
 }
 ADDRESS = "http://127.0.0.1:9090"
-LANGUAGES = {".py": "python", ".mjs": "js", ".yaml": "yaml", ".toml": "toml", ".sh": "sh"}
+LANGUAGES = {".py": "python", ".mjs": "js", ".yaml": "yaml", ".toml": "toml", ".sh": "sh", ".json": "json"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Client:
     """The tool that it asks a structured output with."""
     call: tuple[str, str] = ("get_weather", '{"city": "CITY"}')
     """How its tool is called: name, and arguments as JSON or as what a custom tool takes."""
+    streams: tuple[str, ...] = ("stream",)
+    """What of the driver meets a stream that breaks; `helper` is the SDK's `.stream()`."""
     version_is: str = ""
     notes: tuple[str, ...] = ()
 
@@ -79,7 +82,7 @@ class Client:
     @property
     def version(self) -> str:
         """The pinned version of its package."""
-        of_npm = self.driver.endswith(".mjs") or self.package.startswith("@")
+        of_npm = self.driver.endswith(".mjs") or self.package.startswith(("@", "opencode-"))
         return self.version_is or pinned("node" if of_npm else self.environment)[self.package]
 
 
@@ -87,36 +90,63 @@ class Client:
 def pinned(environment: str) -> dict[str, str]:
     """Package → version; `environment` "node" is package.json's."""
     if environment == "node":
-        return dict(json.loads((HERE / "package.json").read_text())["dependencies"])
+        told = json.loads((HERE / "package.json").read_text())
+        return {**told["dependencies"], **told["optionalDependencies"]}
     return dict(re.findall(r"^([\w.-]+)==([\w.]+)", (HERE / f"requirements-{environment}.txt").read_text(), re.M))
 
 
 LLM = "In `extra-openai-models.yaml`, in the folder of `llm logs path`. Without the `supports_…` lines it refuses tools and schemas itself."
-CODEX_FILE = "In `~/.codex/config.toml`. Its tool calls are JavaScript of the model's, which calls the shell."
+OPENCODE: Any = {
+    "lacks": {
+        "stream": "`opencode serve` was asked for whole messages",
+        "structured": "it has no such thing for its users",
+    },
+    "more": ("turns",),
+    "streams": ("text",),
+    "call": ("bash", '{"command": "echo CITY | tee -a called", "description": "Ask"}'),
+    "notes": (
+        "In `opencode.json`, of a project or in `~/.config/opencode`.",
+        "What was driven is `opencode serve`, which its screen talks to.",
+        "After a failure it shows what it was told, waits, and asks again without end, after a usage limit as well: its own doing. The driver stops it"
+        " there, as its user would.",
+    ),
+}
+BOTH = ("stream", "helper")
+CODEX_FILE = (
+    "In `~/.codex/config.toml`. Its tool calls are JavaScript of the model's, which calls the shell.",
+    "After a broken stream it asks five times more, over the WebSocket and then as often over HTTP: its own doing, and not with failures that last,"
+    " such as a full context. `stream_max_retries = 0` in its provider's table ends that; so its broken stream was driven.",
+)
 CODEX: Any = {
     "lacks": {"stream": "`codex exec` prints whole messages"},
     "more": ("turns",),
+    "streams": ("broken",),
     "call": ("exec", "text(await tools.exec_command({cmd: 'echo CITY | tee -a called'}))"),
 }
+ENDS = (
+    'A broken stream ends `textStream` with "Failed to process successful response"; what it was about `onError` is told, which prints it'
+    " unless a program has its own."
+)
 RETRIES = "It asks again after a 429 whatever the answer says (`x-should-retry: false`): its own doing. `maxRetries: 0` ends that."
 
 CLIENTS = (
-    Client("openai (Python), responses", "openai", "openai_responses.py", more=("models",)),
-    Client("openai (Python), chat", "openai", "openai_chat.py"),
-    Client("openai (Python), asyncio", "openai", "openai_async.py"),
-    Client("openai (Node), responses", "openai", "openai_node_responses.mjs", more=("models",)),
-    Client("openai (Node), chat", "openai", "openai_node_chat.mjs"),
+    Client("openai (Python), responses", "openai", "openai_responses.py", more=("models",), streams=BOTH),
+    Client("openai (Python), chat", "openai", "openai_chat.py", streams=BOTH),
+    Client("openai (Python), asyncio", "openai", "openai_async.py", streams=BOTH),
+    Client("openai (Node), responses", "openai", "openai_node_responses.mjs", more=("models",), streams=BOTH),
+    Client("openai (Node), chat", "openai", "openai_node_chat.mjs", streams=BOTH),
     Client(
         "AI SDK, openai", "@ai-sdk/openai", "ai_sdk_openai.mjs", more=("turns",),
         notes=(
             "It believes that answers are stored, and sends its earlier ones by id: the proxy puts them back from memory, as long as it has"
             " them (`codex_memory`). With `store: false`, as below, nothing depends on that.",
             RETRIES,
+            ENDS,
         ),
     ),
     Client(
         "AI SDK, openai, not stored", "@ai-sdk/openai", "ai_sdk_openai_not_stored.mjs",
-        more=("turns",), notes=(RETRIES,),
+        more=("turns",), notes=(RETRIES, ENDS),
     ),
     Client(
         "AI SDK, openai-compatible", "@ai-sdk/openai-compatible", "ai_sdk_compatible.mjs",
@@ -124,6 +154,7 @@ CLIENTS = (
         notes=(
             "Without `supportsStructuredOutputs` it sends no schema, but asks for any JSON, and says so in a warning.",
             RETRIES,
+            ENDS,
         ),
     ),
     Client("LangChain, responses", "langchain-openai", "langchain_responses.py"),
@@ -153,13 +184,14 @@ CLIENTS = (
     ),
     Client("llm, chat", "llm", "llm_cli.py", "llm_chat.yaml", more=("turns",), notes=(LLM,)),
     Client("llm, responses", "llm", "llm_cli.py", "llm_responses.yaml", more=("turns",), notes=(LLM,)),
-    Client("Codex CLI, WebSocket", "@openai/codex", "codex_cli.py", "codex_websocket.toml", **CODEX,
-        notes=(CODEX_FILE,),
-    ),
-    Client("Codex CLI, HTTP", "@openai/codex", "codex_cli.py", "codex_http.toml", **CODEX, notes=(CODEX_FILE,)),
+    Client("Codex CLI, WebSocket", "@openai/codex", "codex_cli.py", "codex_websocket.toml", **CODEX, notes=CODEX_FILE),
+    Client("Codex CLI, HTTP", "@openai/codex", "codex_cli.py", "codex_http.toml", **CODEX, notes=CODEX_FILE),
+    Client("OpenCode, chat", "opencode-linux-x64", "opencode_server.py", "opencode_chat.json", **OPENCODE),
+    Client("OpenCode, responses", "opencode-linux-x64", "opencode_server.py", "opencode_responses.json", **OPENCODE),
+    Client("OpenCode, provider openai", "opencode-linux-x64", "opencode_server.py", "opencode_builtin.json", **OPENCODE),
     Client(
         "nanobot", "", "nanobot_requests.py", "nanobot.sh", version_is="63c9c55",
-        lacks={"stream": "it reads only the last event"},
+        lacks={"stream": "it reads only the last event"}, streams=("text",),
         notes=(
             "Its recorded requests were sent, header by header, not the program itself.",
             "It asks for a chat's title with `gpt-4.1` unless its agent names another model: the account's default model answers.",

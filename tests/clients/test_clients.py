@@ -25,7 +25,9 @@ async def test_a_client(
     subtests: pytest.Subtests,
     record_property: Callable[[str, object], None],
 ) -> None:
-    proxy = await start(codex_upstream=standin.upstream, codex_issuer=standin.issuer, codex_auth_file=login_file)
+    proxy = await start(
+        codex_upstream=standin.upstream, codex_issuer=standin.issuer, codex_auth_file=login_file, codex_idle_timeout=1
+    )
     async with Driver(client, proxy.url, tmp_path) as driver:
         for name in client.scenarios:
             standin.requests.clear()

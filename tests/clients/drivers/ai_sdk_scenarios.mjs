@@ -13,7 +13,11 @@ export function scenarios(settings) {
     const failed = [];
     const result = streamText({ ...settings, prompt: "Say hello.", onError: ({ error }) => failed.push(error) });
     const pieces = [];
-    for await (const piece of result.textStream) pieces.push(piece);
+    try {
+      for await (const piece of result.textStream) pieces.push(piece);
+    } catch (error) {
+      failed.push(error); // "Failed to process successful response": what it was about, onError has been told before
+    }
     if (failed.length) throw failed[0];
     return { pieces };
   }

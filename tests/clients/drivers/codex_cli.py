@@ -43,6 +43,10 @@ def text() -> Any:
     return {"text": codex("Say hello.")}
 
 
+def broken() -> Any:
+    return {"text": codex("-c", "model_providers.proxy.stream_max_retries=0", "Say hello.")}
+
+
 def tools() -> Any:
     said = codex(CITIES)
     return {"text": said, "called": (WORK / "called").read_text().split()}
@@ -77,4 +81,4 @@ def interrupt() -> Any:
     return {}
 
 
-drive(text, tools, structured, image, turns, cancel, interrupt)
+drive(text, broken, tools, structured, image, turns, cancel, interrupt)

@@ -18,6 +18,9 @@ SCHEMA = {
 }
 
 
+REFUSED = 22  # a status of 400 or more, with --fail-with-body
+
+
 class Failed(Exception):
     pass
 
@@ -25,6 +28,8 @@ class Failed(Exception):
 def curl(url: str, *body: Any) -> str:
     data = [part for each in body for part in ("-d", json.dumps(each))]
     done = subprocess.run([COMMAND[0], "-sS", "--fail-with-body", url, *data], capture_output=True, text=True)
+    if done.returncode not in (0, REFUSED):
+        raise Failed(done.stdout + done.stderr)
     if done.returncode:
         raise Failed(json.loads(done.stdout)["error"]["message"])
     return done.stdout

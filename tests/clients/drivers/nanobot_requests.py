@@ -1,4 +1,4 @@
-"""nanobot's requests as they were recorded, header by header, and read as nanobot reads: the last event's `output`."""
+"""nanobot's requests as they were recorded, header by header, and read as nanobot reads: the last event alone."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from drive import IMAGE, Weather, drive, get_weather, tools_said
 
 CAPTURES = json.loads(Path("../captures/nanobot-63c9c55.json").read_text())["requests"]
 URL = re.findall(r"OPENAI_BASE_URL=(\S+)", Path(os.environ["CONFIGURATION"]).read_text())[0]
+LAST = ("response.completed", "response.failed", "response.incomplete")
 SOL = {"model": "gpt-6-sol"}
 
 
@@ -32,7 +33,10 @@ def events(name: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def output(name: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    return [event for event in events(name, body) if event["type"] == "response.completed"][-1]["response"]["output"]
+    last = next(event for event in events(name, body) if event["type"] in LAST)
+    if error := last["response"]["error"]:
+        raise Failed(f"{error['code']}: {error['message']}")
+    return last["response"]["output"]
 
 
 def said(items: list[dict[str, Any]]) -> str:

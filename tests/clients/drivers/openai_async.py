@@ -24,6 +24,11 @@ async def stream() -> Any:
         return {"pieces": [event.delta async for event in events if event.type == "content.delta"]}
 
 
+async def helper() -> Any:
+    async with client.responses.stream(model=MODEL, input="Say hello.") as events:
+        return {"pieces": [event.delta async for event in events if event.type == "response.output_text.delta"]}
+
+
 async def tools() -> Any:
     tool: Any = {"type": "function", "name": "get_weather", "strict": True, "parameters": WEATHER_PARAMETERS}
     conversation: list[Any] = [{"role": "user", "content": CITIES}]
@@ -69,4 +74,4 @@ async def cancel() -> Any:
     return {"text": said}
 
 
-drive(text, stream, tools, structured, image, cancel)
+drive(text, stream, helper, tools, structured, image, cancel)

@@ -23,6 +23,11 @@ def stream() -> Any:
     return {"pieces": [piece for chunk in chunks if chunk.choices and (piece := chunk.choices[0].delta.content)]}
 
 
+def helper() -> Any:
+    with client.chat.completions.stream(model=MODEL, messages=HELLO) as events:
+        return {"pieces": [event.delta for event in events if event.type == "content.delta"]}
+
+
 def tools() -> Any:
     tool: Any = {"type": "function", "function": {"name": "get_weather", "parameters": WEATHER_PARAMETERS}}
     messages: list[Any] = [{"role": "user", "content": CITIES}]
@@ -56,4 +61,4 @@ def cancel() -> Any:
         return {"text": next(filter(None, pieces))}
 
 
-drive(text, stream, tools, structured, image, cancel)
+drive(text, stream, helper, tools, structured, image, cancel)

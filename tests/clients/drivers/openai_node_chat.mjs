@@ -22,6 +22,13 @@ async function stream() {
   return { pieces };
 }
 
+async function helper() {
+  const pieces = [];
+  const chunks = client.chat.completions.stream({ model: MODEL, messages: HELLO });
+  for await (const chunk of chunks) if (chunk.choices[0]?.delta.content) pieces.push(chunk.choices[0].delta.content);
+  return { pieces };
+}
+
 async function tools() {
   const tool = {
     type: "function",
@@ -55,4 +62,4 @@ async function cancel() {
   }
 }
 
-await drive({ text, stream, tools, structured, image, cancel });
+await drive({ text, stream, helper, tools, structured, image, cancel });

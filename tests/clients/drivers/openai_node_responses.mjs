@@ -19,6 +19,13 @@ async function stream() {
   return { pieces };
 }
 
+async function helper() {
+  const pieces = [];
+  const events = client.responses.stream({ model: MODEL, input: "Say hello." });
+  for await (const event of events) if (event.type === "response.output_text.delta") pieces.push(event.delta);
+  return { pieces };
+}
+
 async function tools() {
   const tool = { type: "function", name: "get_weather", strict: true, parameters: WEATHER_PARAMETERS };
   const input = [{ role: "user", content: CITIES }];
@@ -64,4 +71,4 @@ async function models() {
   return { models, one: (await client.models.retrieve(MODEL)).id };
 }
 
-await drive({ text, stream, tools, structured, image, cancel, models });
+await drive({ text, stream, helper, tools, structured, image, cancel, models });

@@ -21,6 +21,11 @@ def stream() -> Any:
     return {"pieces": [event.delta for event in events if event.type == "response.output_text.delta"]}
 
 
+def helper() -> Any:
+    with client.responses.stream(model=MODEL, input="Say hello.") as events:
+        return {"pieces": [event.delta for event in events if event.type == "response.output_text.delta"]}
+
+
 def tools() -> Any:
     tool: Any = {"type": "function", "name": "get_weather", "strict": True, "parameters": WEATHER_PARAMETERS}
     conversation: list[Any] = [{"role": "user", "content": CITIES}]
@@ -55,4 +60,4 @@ def models() -> Any:
     return {"models": [model.id for model in client.models.list()], "one": client.models.retrieve(MODEL).id}
 
 
-drive(text, stream, tools, structured, image, cancel, models)
+drive(text, stream, helper, tools, structured, image, cancel, models)
