@@ -27,7 +27,15 @@ MORE = {
     "contexts": "The list of models, each with its context window",
 }
 ADDRESS = "http://127.0.0.1:9090"
-LANGUAGES = {".py": "python", ".mjs": "js", ".yaml": "yaml", ".toml": "toml", ".sh": "sh", ".json": "json"}
+LANGUAGES = {
+    ".py": "python",
+    ".mjs": "js",
+    ".yaml": "yaml",
+    ".toml": "toml",
+    ".sh": "sh",
+    ".json": "json",
+    ".txt": "text",
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class Client:
     package: str
     """What is pinned in a requirements file or in package.json; "" where it is no such package."""
     driver: str
+    """File in drivers/; "" for one that is not driven."""
     configuration: str = ""
     """File in drivers/; without one it is the part of the driver that is marked so."""
     environment: str = "clients"
@@ -129,6 +138,15 @@ ENDS = (
 )
 RETRIES = "It asks again after a 429 whatever the answer says (`x-should-retry: false`): its own doing. `maxRetries: 0` ends that."
 
+
+def editor(name: str, configuration: str, where: str) -> Client:
+    """One with a screen, which is not driven."""
+    return Client(
+        name, "", "", configuration, version_is="any", lacks=dict.fromkeys(SCENARIOS, "it has a screen"),
+        notes=("Not driven: the lines are as guides to it give them.", where),
+    )  # fmt: skip
+
+
 CLIENTS = (
     Client("openai (Python), responses", "openai", "openai_responses.py", more=("models",), streams=BOTH),
     Client("openai (Python), chat", "openai", "openai_chat.py", streams=BOTH),
@@ -205,5 +223,13 @@ CLIENTS = (
     Client(
         "curl", "", "curl_command.py", "curl.sh", version_is="any",
         lacks={"tools": "that would be a program"}, more=("models",),
+    ),
+    editor("Continue", "continue.yaml", "In `~/.continue/config.yaml`."),
+    editor("Zed", "zed.json", "In its `settings.json`; it wants `CODEX_API_KEY`, named after the provider, with any value."),
+    editor("VS Code", "vs_code.json", "In its `chatLanguageModels.json`: Chat: Manage Language Models, Add, Custom Endpoint."),
+    editor("Roo Code", "roo_code.txt", "In its settings, under Providers."),
+    editor(
+        "Cursor", "cursor.txt",
+        "In its settings, under Models. Its own servers ask, so the proxy has to be reachable for them: on this machine alone it is not.",
     ),
 )  # fmt: skip
