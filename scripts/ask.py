@@ -154,13 +154,20 @@ def passed_on(response: httpx2.Response) -> Iterator[bytes]:
 
 
 def events(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    reader = sse.Frames()
-    for piece in pieces:
-        for frame in reader.feed(piece):
-            try:
-                yield an_object(json_text.decode(sse.parse(frame)[1] or b"{}"))
-            except ValueError:
-                continue
+    """Those of a stream. A failed one does not end cleanly, which says nothing more than its last event did."""
+    reader, has_ended = sse.Frames(), False
+    try:
+        for piece in pieces:
+            for frame in reader.feed(piece):
+                try:
+                    event = an_object(json_text.decode(sse.parse(frame)[1] or b"{}"))
+                except ValueError:
+                    continue
+                has_ended = has_ended or is_whole(event) is not None
+                yield event
+    except httpx2.RemoteProtocolError:
+        if not has_ended:
+            raise
 
 
 def an_object(value: Any) -> dict[str, Any]:
@@ -212,7 +219,7 @@ def show_stream(stream: Iterator[dict[str, Any]]) -> int:
             say(f"[calls {item.get('name') or item['type']}({item.get('arguments', '')})]", errors=True)
         if (whole := is_whole(event)) is False:
             say(("" if at_start else "\n") + text_of(json.dumps(event).encode()), errors=True)
-            at_start = True
+            return 1
         elif whole:
             status = 0
     if not at_start:
