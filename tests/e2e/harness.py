@@ -120,21 +120,24 @@ class Told:
     """An answer as far as it came; `is_whole` if its body ended as HTTP says (RFC 9112, section 8)."""
 
     status: int
+    reason: str
     headers: httpx2.Headers
     text: str
     is_whole: bool
 
 
-async def ask(client: httpx2.AsyncClient, path: str, body: object, **headers: str) -> Told:
-    """Post JSON, and take whatever comes."""
+async def ask(
+    client: httpx2.AsyncClient, path: str, body: object = None, *, method: str = "POST", **headers: str
+) -> Told:
+    """Send JSON, and take whatever comes."""
     came = bytearray()
-    async with client.stream("POST", path, json=body, headers=headers) as response:
+    async with client.stream(method, path, json=body, headers=headers) as response:
         try:
             async for piece in response.aiter_bytes():
                 came += piece
         except httpx2.RemoteProtocolError:
-            return Told(response.status_code, response.headers, came.decode(), is_whole=False)
-    return Told(response.status_code, response.headers, came.decode(), is_whole=True)
+            return Told(response.status_code, response.reason_phrase, response.headers, came.decode(), is_whole=False)
+    return Told(response.status_code, response.reason_phrase, response.headers, came.decode(), is_whole=True)
 
 
 def events(body: str) -> list[dict[str, Any]]:

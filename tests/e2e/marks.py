@@ -18,7 +18,7 @@ import zstandard
 
 from standin import Standin
 
-from .harness import PATIENCE, QUESTION, write_login
+from .harness import PATIENCE, QUESTION, ask, write_login
 
 # As deep as encodings are looked through: base64 in JSON in base64 is three.
 DEPTH = 3
@@ -218,8 +218,8 @@ async def ask_all(cast: Cast, url: str) -> dict[str, bytes | str]:
         for method, path, body, failure, status in REQUESTS:
             if failure:
                 cast.standin.fail(failure)
-            answer = await client.request(method, path + cast.query, json=body)
-            assert answer.status_code == status, (path, failure, answer.text)
+            answer = await ask(client, path + cast.query, body, method=method)
+            assert answer.status == status, (path, failure, answer.text)
             answers[f"answer to {method} {path} {failure}"] = f"{answer.headers.multi_items()} {answer.text}"
     async with cast.client(url) as client:
         for header, value, status in (

@@ -153,7 +153,7 @@ async def test_a_broken_answer_is_kept_and_says_where(web: Proxy, page: Page, op
     await row(page, 0).click()
     answer = await show(page, "Response")
 
-    await expect(answer).to_contain_text("# gpt-6-sol · broken off")
+    await expect(answer).to_contain_text("# gpt-6-sol · failed")
     await expect(answer).to_contain_text("closed the connection before its answer was complete")
     await expect(answer).to_contain_text("Tomorrow")
     await picture(page, "broken")

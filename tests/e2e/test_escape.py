@@ -16,7 +16,7 @@ from mitmproxy import http, io
 from codex_proxy.printable import UNSAFE
 from standin import Standin
 
-from .harness import PATIENCE, QUESTION, Proxy, Start, new_client, write_login
+from .harness import PATIENCE, QUESTION, Proxy, Start, ask, new_client, write_login
 from .raw_backend import answer, listening, request_head
 from .test_odd_answers import stream
 
@@ -280,8 +280,8 @@ async def test_what_the_backend_repeats_of_a_request_is_told_to_nobody(
         await client.post("/v1/responses", json=QUESTION)
         for backend.reply in ECHOES:
             for streams in (True, False):
-                got = await client.post("/v1/responses", json={**QUESTION, "stream": streams})
-                told += got.text + str(got.headers) + got.reason_phrase
+                got = await ask(client, "/v1/responses", {**QUESTION, "stream": streams})
+                told += got.text + str(got.headers) + got.reason
         page = (await client.get("/")).text
     assert cookie.encode() in backend.heads[1] and tokens["account_id"].encode() in backend.heads[1]
     await odd.stop()

@@ -20,7 +20,7 @@ from free_port import free_port
 from standin import Standin
 
 from .console import console
-from .harness import PATIENCE, QUESTION, SCRIPT, Start, environment, events
+from .harness import PATIENCE, QUESTION, SCRIPT, Start, ask, environment, events
 from .marks import REQUESTS, Cast, Marks, ask_all
 from .test_inspect import Web, logged_in
 
@@ -107,7 +107,7 @@ async def test_a_token_that_the_backend_sends_back_stays_here(
     proxy = await start("-w", str(tmp_path / "dump.flows"), "--set", "flow_detail=4", **cast.options)
     cast.standin.fail(failure.format(**cast.ours))
     async with cast.client(proxy.url) as client:
-        answer = await client.post("/v1/responses", json=QUESTION)
+        answer = await ask(client, "/v1/responses", QUESTION)
     await proxy.stop()
     assert cast.leaks({"answer": answer.text, "log": proxy.log, **files_of(tmp_path, *RIGHTLY)}) == {}
 
@@ -211,19 +211,19 @@ async def test_mitmweb_tells_no_secret_at_any_moment(start: Start, cast: Cast, t
     async with logged_in(port) as page, updates(page, port) as seen, cast.client(proxy.url) as client:
         for moment, before_headers in (("before the answer", True), ("in the answer", False)):
             standin.hold(before_headers=before_headers)
-            asking = asyncio.create_task(client.post("/v1/responses" + cast.query, json=QUESTION))
+            asking = asyncio.create_task(ask(client, "/v1/responses" + cast.query, QUESTION))
             await asyncio.wait_for(standin.held.wait(), PATIENCE)
             assert cast.leaks(await ways_out(page, tmp_path)) == {}, moment
             standin.release()
-            assert (await asking).status_code == 200
+            assert (await asking).status == 200
         for held in ("~q", "~s"):
             await page.client.put("/options", json={"intercept": held})
-            asking = asyncio.create_task(client.post("/responses" + cast.query, json={**QUESTION, "stream": False}))
+            asking = asyncio.create_task(ask(client, "/responses" + cast.query, {**QUESTION, "stream": False}))
             [flow] = await intercepted(page)
             assert cast.leaks(await ways_out(page, tmp_path)) == {}, held
             await page.client.put("/options", json={"intercept": ""})
             await page.client.post(f"/flows/{flow['id']}/resume")
-            assert (await asking).status_code == 200
+            assert (await asking).status == 200
         answers = await ask_all(cast, proxy.url)
         flow = (await page.flows())[0]
         await page.command("codex.original", f"@{flow['id']}")
@@ -304,11 +304,11 @@ async def test_the_console_draws_no_secret(cast: Cast, tmp_path: Path) -> None:
         await running.shows("Flows")
         async with cast.client(f"http://127.0.0.1:{port}") as client:
             cast.standin.hold(before_headers=True)
-            asking = asyncio.create_task(client.post("/v1/responses" + cast.query, json=QUESTION))
+            asking = asyncio.create_task(ask(client, "/v1/responses" + cast.query, QUESTION))
             await asyncio.wait_for(cast.standin.held.wait(), PATIENCE)
             await running.press("\r", "Authorization:", "[hidden by the proxy]", "Codex request")
             cast.standin.release()
-            assert (await asking).status_code == 200
+            assert (await asking).status == 200
         await running.press("\t", "content-type:", "Codex answer")
         await running.press("\t", "Client Connection")
         await running.press("q", "Flows")
@@ -344,7 +344,12 @@ async def test_encrypted_reasoning_is_whole_for_the_client_and_short_for_the_eye
         item = next(event["item"] for event in events(got) if event["type"] == "response.output_item.done" and event["item"]["type"] == "reasoning")  # fmt: skip
         second = {
             **question,
-            "input": [{"role": "user", "content": "Once."}, item, {"role": "user", "content": "More."}],
+            "input": [
+                {"role": "user", "content": "Once."},
+                item,
+                {"role": "assistant", "content": "Yes."},
+                {"role": "user", "content": "More."},
+            ],
         }
         assert (await client.post("/v1/responses", json=second)).status_code == 200
         assert cast.standin.requests[1].json["input"][1]["encrypted_content"] == sealed

@@ -249,7 +249,9 @@ class Answer:
     async def _end_stream(self, flow: http.HTTPFlow, stream: EventStream, failure: ProxyError) -> None:
         assert flow.response
         last = stream.end(BROKE_OFF.format(failure.message))
-        flow.response.data.content = (flow.response.data.content or b"") + last
+        # Kept, whatever the answer's size is: the views show what was kept while the client reads.
+        stream.kept += last
+        flow.response.data.content = bytes(stream.kept)
         ending = wire.chunk(flow.response, last, is_whole=not stream.broken)
         if stream.broken:
             await wire.answer_and_break_off(flow, ending)
