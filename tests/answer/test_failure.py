@@ -38,7 +38,7 @@ def test_an_error_event_has_the_flat_and_the_nested_form() -> None:
     "begun, name", [(b'{"id":"resp_1"}', "resp_1"), (b'{"x":"' + b"y" * failure.LONG_BEGUN + b'"}', "resp_")]
 )
 def test_a_failed_response_is_what_began_unless_that_is_long(begun: bytes, name: str) -> None:
-    fields = failure.response(begun, "m", ProxyError("stream_broken", "It broke."))
+    fields = failure.response(begun, ProxyError("stream_broken", "It broke."))
     told = msgspec.json.decode(msgspec.json.encode(fields))
     assert told["id"].startswith(name) and "x" not in told
     assert (told["status"], told["error"]) == ("failed", {"code": "stream_broken", "message": "It broke."})

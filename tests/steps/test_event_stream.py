@@ -106,7 +106,7 @@ def test_what_can_not_be_read_at_all_ends_the_stream_with_a_word() -> None:
 
     stream = EventStream(Exchange(), StreamRepairer(), Broken([], 0))
     (said,) = stream(DELTA)
-    assert b"could not read" in said and stream.closed
+    assert b"could not read" in said and stream.is_over
 
 
 def test_no_piece_is_empty() -> None:

@@ -57,16 +57,16 @@ def event(error: ProxyError, number: int) -> dict[str, Any]:
     return {"type": "error", **flat, "sequence_number": number, "error": nested}
 
 
-def response(begun: bytes, model: str | None, error: ProxyError) -> Object:
+def response(begun: bytes, error: ProxyError) -> Object:
     """The response object of `response.failed`; `begun` is that of `response.created`, if it came."""
-    fields = {**base(model), **(OBJECT.decode(begun) if len(begun) <= LONG_BEGUN else {})}
+    fields = {**base(), **(OBJECT.decode(begun) if len(begun) <= LONG_BEGUN else {})}
     return {**fields, "status": encoded("failed"), "error": encoded({"code": error.code, "message": error.message})}
 
 
-def base(model: str | None) -> Object:
+def base() -> Object:
     """A response object for a backend that gave none."""
     fields: dict[str, Any] = {
-        "id": f"resp_{secrets.token_hex(12)}", "object": "response", "created_at": int(time.time()), "status": "in_progress", "model": model or "",
+        "id": f"resp_{secrets.token_hex(12)}", "object": "response", "created_at": int(time.time()), "status": "in_progress", "model": "",
         "output": [], "error": None, "incomplete_details": None, "instructions": None, "metadata": {}, "usage": None,
         "tools": [], "tool_choice": "auto", "parallel_tool_calls": True,
     }  # fmt: skip

@@ -35,16 +35,13 @@ class ItemEvents:
         return True
 
     def told(self, kind: str, data: bytes, event: Event) -> tuple[Iterable[Said], bytes]:
-        """What was left out before an event of an item's, and the event; empty where it is not for the client."""
+        """What was left out before an event of OF_ITEMS, and the event; empty where it is not for the client."""
         items, self._on = self.items, ()
         if of := BY_DELTA.get(kind):
             item, at = self._of_text(event, of, grows=True)
             if not isinstance(event.delta, str) or item.whole:
                 return (), b""
-            said: list[Said] = []
-            if of.part and item.place is None:
-                said += missing.begun(items, item, {})
-            said += missing.part_begun(item, of, at)
+            said = [*missing.begun(items, item, {}), *missing.part_begun(item, of, at)] if of.part else []
             item.grow(of, at, event.delta)
             # Of a call the client learns when its name is known.
             if item.place is None:
@@ -67,9 +64,7 @@ class ItemEvents:
             return said, self._in_part(data, event, item, of)
         if kind in PART_EVENTS:
             return self._part(kind, data, event)
-        if kind in ("response.output_item.added", "response.output_item.done"):
-            return self._item(kind, data, event)
-        return (), data
+        return self._item(kind, data, event)
 
     def _part(self, kind: str, data: bytes, event: Event) -> tuple[Iterable[Said], bytes]:
         parts, end = PART_EVENTS[kind]

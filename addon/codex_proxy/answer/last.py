@@ -10,6 +10,7 @@ from ..raw_json import LIST, first
 from .events import UNREADABLE
 from .items import Item, Items
 from .missing import Said, can_end, finished
+from .reading import NAMED, Named
 
 LAST = ("response.completed", "response.done", "response.incomplete")
 FAILED = ("response.failed", "error")
@@ -37,14 +38,6 @@ class Ending(msgspec.Struct):
 
     usage: Usage | None = None
     model: str | None = None
-
-
-class Named(msgspec.Struct):
-    """What names an item in a list."""
-
-    type: Any = None
-    id: Any = None
-    call_id: Any = None
 
 
 def ending(response: bytes) -> Ending:
@@ -102,6 +95,6 @@ def _matches(came: list[Item], output: list[bytes]) -> dict[int, Item]:
 
 def _named(raw: bytes) -> Named:
     try:
-        return msgspec.json.decode(raw, type=Named)
+        return NAMED.decode(raw)
     except UNREADABLE:
         return Named()

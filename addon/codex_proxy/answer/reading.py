@@ -36,7 +36,6 @@ class Named(msgspec.Struct):
     type: Any = None
     id: Any = None
     call_id: Any = None
-    name: Any = None
 
 
 EVENT = msgspec.json.Decoder(Event)

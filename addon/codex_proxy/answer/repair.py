@@ -39,7 +39,8 @@ IN_ANSWER = OF_ITEMS | {"response.in_progress", *LAST}
 
 @dataclass
 class StreamRepairer:
-    """`feed` and `end` take what the backend sent and give what the client gets. `is_official`: it is the official client, which reads events that are not OpenAI's; `is_socket`: it is fed by `message`."""
+    """`feed` and `end` take what the backend sent and give what the client gets. `is_official`: it is the official client, which
+    reads events that are not OpenAI's; `is_socket`: it is fed by `message`."""
 
     is_official: bool = False
     is_socket: bool = False
@@ -167,7 +168,7 @@ class StreamRepairer:
         if self._begun:
             return []
         told = OBJECT.decode(event.response) if first(event.response) == b"{" else {}
-        begun = {**failure.base(self.model), **told, "status": encoded("in_progress"), "output": encoded([])}
+        begun = {**failure.base(), **told, "status": encoded("in_progress"), "output": encoded([])}
         self._begin(encode(begun))
         return self._encoded([("response.created", {"response": begun})])
 
@@ -218,7 +219,7 @@ class StreamRepairer:
     def _failed(self, told: ProxyError, kind: str, error: dict[str, Any], response: bytes = b"") -> list[Pair]:
         self.ended, self.error = kind, error
         number = self._number + 1
-        failed = failure.response(response or self._begun or b"{}", self.model, told)
+        failed = failure.response(response or self._begun or b"{}", told)
         self.response = self._identified(encode(failed))
         return [
             ("error", encode(failure.event(told, number))),

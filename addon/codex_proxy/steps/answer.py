@@ -77,7 +77,6 @@ class Answer:
         except ProxyError:
             return  # refused when it is whole: an answer put here would get the backend's body
         headers.pop("content-encoding", None)
-        headers.setdefault("content-type", "text/event-stream; charset=utf-8")
         headers["cache-control"] = "no-cache"
         if "transfer-encoding" not in headers:
             # Ends with the backend's connection; so that it can be ended properly here, it goes on in chunks.

@@ -18,7 +18,6 @@ KEPT = 8 << 20
 
 STOPPED = "ended at a stop string of the client, and so did the backend's connection; its tokens are unknown"
 
-
 BROKE_OFF = "The backend broke off the stream before its last event: {}"
 
 
@@ -41,11 +40,10 @@ class EventStream(AnswerReader):
     ) -> None:
         self.exchange, self.repair, self.decoder, self.at_end = exchange, fixer, decoder, at_end
         self.translated, self.hang_up, self.lines = translated, hang_up, lines
-        self.closed = False
         self.kept = bytearray()
 
     def __call__(self, data: bytes) -> list[bytes]:
-        if self.closed:
+        if self.is_over:
             return []
         now = time.monotonic()
         self.exchange.heard(now)
@@ -72,7 +70,6 @@ class EventStream(AnswerReader):
         if not data:
             if failure := given_up(self.exchange):
                 raise ProxyError("stream_broken", BROKE_OFF.format(failure.message))
-            self.closed = True
             pieces = self.repair.end()
         else:
             pieces = self.repair.feed(self.decoder(data) if self.decoder else data)
@@ -83,7 +80,7 @@ class EventStream(AnswerReader):
         if self.translated:
             pieces = self.translated.feed(pieces)
             if self.translated.stopped and not self.repair.ended:
-                self.is_over = self.closed = True
+                self.is_over = True
                 stopped(self.exchange)
                 self.hang_up()
         if self.repair.ended:
@@ -91,13 +88,13 @@ class EventStream(AnswerReader):
         return self.lines.feed(pieces) if self.lines else pieces
 
     def _close(self) -> None:
-        self.is_over = self.closed = True
+        self.is_over = True
         if self.repair.error is not None and self.repair.breaks_off:
             self.broken = f"The answer failed: {refusals.in_stream(self.repair.error).message}"
 
     def end(self, why: str, code: str = "stream_broken") -> bytes:
         """The end of a stream that the backend does not end: nothing, or that it failed."""
-        if self.closed:
+        if self.is_over:
             return b""
         last = self.repair.broken(why, code)
         self._close()
